@@ -1,0 +1,346 @@
+"""The configuration of a company: one checked snapshot, versioned, the same in every service.
+
+Deployment settings (addresses of servers, secrets, limits) are not here; secrets appear by reference only.
+"""
+
+from datetime import date, time
+from typing import Annotated, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from postroom_contracts.events import Data
+from postroom_contracts.fields import Personal, Slug, UtcTime
+from postroom_contracts.values import Channel, Priority
+
+KEY = "configuration"
+MAX_BYTES = 900 * 1000
+"""Compressed size above which a snapshot is refused: a record must fit Kafka's default limit of 1 MB."""
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown names are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SecretReference(Section):
+    """Where a secret lies: an environment variable or a file; exactly one of the two."""
+
+    env: str | None = None
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("name the secret by exactly one of `env` and `file`")
+        return self
+
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class OpenInterval(Section):
+    """A half-open interval of local wall time in one day; `end` 24:00 is written as null."""
+
+    start: time
+    end: time | None = None
+    """None: until midnight."""
+
+
+class Calendar(Section):
+    """Business hours: IANA zone, several half-open intervals a day, holidays (whole local days)."""
+
+    id: Slug
+    time_zone: str
+    hours: dict[Weekday, list[OpenInterval]]
+    holidays: list[date] = Field(default_factory=list)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from error
+        return value
+
+    @field_validator("hours", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """Accept `"09:00-17:00"` and `"22:00-24:00"` beside the long form."""
+        if not isinstance(value, dict):
+            return value
+        return {day: [_interval(i) for i in day_hours] for day, day_hours in value.items()}
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for day, intervals in self.hours.items():
+            last = time(0)
+            for n, interval in enumerate(intervals):
+                if interval.start < last or (interval.end is not None and interval.end <= interval.start):
+                    raise ValueError(f"hours of {day}: interval {n + 1} must start after the one before and end later")
+                if interval.end is None and n + 1 < len(intervals):
+                    raise ValueError(f"hours of {day}: interval {n + 2} starts after 24:00")
+                last = interval.end or last
+        return self
+
+
+def _interval(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    start, dash, end = value.partition("-")
+    if not dash:
+        raise ValueError(f"{value!r} is not an interval such as 09:00-17:00")
+    return {"start": start.strip(), "end": None if end.strip() == "24:00" else end.strip()}
+
+
+class Company(Section):
+    name: str
+    default_calendar: Slug
+    language: str = "en"
+    domain: str = "postroom.invalid"
+    """Right side of the Message-IDs that we make."""
+    answer_address: str | None = None
+    """Mail address to which agents answer notifications; a key is put in as a plus part (answers+KEY@...)."""
+
+
+class ImapServer(Section):
+    host: str
+    port: int = 993
+    tls: bool = True
+    user: str
+    password: SecretReference
+    folders: list[str] = Field(default_factory=lambda: ["INBOX"], min_length=1)
+    poll_seconds: float = Field(60, ge=1, le=3600)
+    """How often it is looked at where the server has no IDLE, and as a second look where it has."""
+
+
+class SmtpServer(Section):
+    host: str
+    port: int = 587
+    tls: Literal["none", "starttls", "implicit"] = "starttls"
+    user: str | None = None
+    password: SecretReference | None = None
+
+
+class MailAccount(Section):
+    """One set of credentials at one mail provider."""
+
+    id: Slug
+    channel: Literal[Channel.EMAIL] = Channel.EMAIL
+    imap: ImapServer | None = None
+    smtp: SmtpServer | None = None
+    internal: bool = False
+    """Only the company's own, authenticated people can deliver to it: From is trusted."""
+    trusted_authserv_ids: list[str] = Field(default_factory=list)
+    """Whose Authentication-Results count (RFC 8601 section 5)."""
+
+
+class WebhookAccount(Section):
+    """The generic signed webhook channel (Standard Webhooks)."""
+
+    id: Slug
+    channel: Literal[Channel.WEBHOOK]
+    secrets: list[SecretReference] = Field(min_length=1, max_length=2)
+    """Two while a key is rotated."""
+
+
+Account = Annotated[MailAccount | WebhookAccount, Field(discriminator="channel")]
+
+
+class Inbox(Section):
+    """A shared address."""
+
+    id: Slug
+    name: str
+    """Internal; never shown to customers."""
+    account: Slug
+    address: str
+    aliases: list[str] = Field(default_factory=list)
+    teams: list[Slug] = Field(min_length=1)
+    calendar: Slug | None = None
+    source_of_contact: str = ""
+    """The tag that each request gets; empty: the inbox's id."""
+    sender_name: str = ""
+    """Shown to customers; empty: the company's name."""
+    signature: str = ""
+    policy: Slug | None = None
+
+
+class Shift(Section):
+    """On duty from `start_at` to before `end_at`."""
+
+    start_at: UtcTime
+    end_at: UtcTime
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end_at <= self.start_at:
+            raise ValueError("end_at must be after start_at")
+        return self
+
+
+class Agent(Section):
+    """A support person. On duty by `shifts` if given, else by `calendar`, else by the team's or company's calendar."""
+
+    id: Slug
+    first_name: Annotated[str, Personal]
+    last_name: Annotated[str, Personal] = ""
+    title: str = ""
+    email: Annotated[str, Personal]
+    languages: list[str] = Field(default_factory=list)
+    capacity: int | None = Field(None, ge=1, le=100_000)
+    """Open conversations at once; None: unlimited."""
+    calendar: Slug | None = None
+    shifts: list[Shift] | None = None
+    enabled: bool = True
+
+
+class Team(Section):
+    id: Slug
+    name: str
+    members: list[Slug] = Field(min_length=1, max_length=500)
+    assignment: Literal["round_robin", "least_loaded", "manual"] = "least_loaded"
+    calendar: Slug | None = None
+
+
+class Policy(Section):
+    """SLA targets in business seconds; None: no target."""
+
+    id: Slug
+    first_response_seconds: int | None = Field(None, gt=0)
+    next_response_seconds: int | None = Field(None, gt=0)
+    resolution_seconds: int | None = Field(None, gt=0)
+    """Counts net of pauses."""
+
+
+class Condition(Section):
+    """One test of a message; `all`, `any` and `not` nest (at most 5 deep)."""
+
+    field: (
+        Literal[
+            "channel",
+            "inbox",
+            "sender",
+            "sender_domain",
+            "recipient",
+            "subject",
+            "body",
+            "automatic",
+            "has_attachment",
+            "new_conversation",
+            "tag",
+            "source_of_contact",
+        ]
+        | None
+    ) = None
+    operator: Literal[
+        "equals", "not_equals", "contains", "not_contains", "starts_with", "ends_with", "matches", "in"
+    ] = "equals"
+    value: str | bool | list[str] | None = None
+    all: list["Condition"] | None = None
+    any: list["Condition"] | None = None
+    none: list["Condition"] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        forms = [self.field, self.all, self.any, self.none]
+        if sum(form is not None for form in forms) != 1:
+            raise ValueError("a condition has exactly one of `field`, `all`, `any`, `none`")
+        if self.field is not None and self.value is None:
+            raise ValueError("a condition on a field needs a `value`")
+        if self.operator == "in" and not isinstance(self.value, list):
+            raise ValueError("operator `in` needs a list as `value`")
+        return self
+
+
+class Actions(Section):
+    """What a matching rule does; what is absent stays as it is."""
+
+    add_tags: list[Slug] = Field(default_factory=list)
+    priority: Priority | None = None
+    team: Slug | None = None
+    agent: Slug | None = None
+    watchers: list[Slug] = Field(default_factory=list)
+    policy: Slug | None = None
+    mark_spam: bool = False
+
+
+class Rule(Section):
+    """Ordered: all matching rules act, later ones over earlier ones, until one with `stop`."""
+
+    id: Slug
+    name: str = ""
+    when: Condition | None = None
+    """None: always."""
+    then: Actions
+    stop: bool = False
+    enabled: bool = True
+
+
+class Tag(Section):
+    id: Slug
+    name: str = ""
+    color: str = Field("#64748b", pattern=r"^#[0-9a-fA-F]{6}$")
+
+
+class Notifications(Section):
+    """What agents are told by mail. `muted`: kinds that an agent does not want."""
+
+    assigned: bool = True
+    replied: bool = True
+    mentioned: bool = True
+    muted: dict[Slug, list[Literal["assigned", "replied", "mentioned"]]] = Field(default_factory=dict)
+    sender: str = ""
+    """From of notification mail; empty: the answer address."""
+    account: Slug | None = None
+    """Which account sends notifications; None: the account of the conversation's inbox."""
+
+
+class Configuration(Section):
+    """The whole of it. Order of rules and of team members counts."""
+
+    company: Company
+    calendars: list[Calendar] = Field(min_length=1)
+    accounts: list[Account] = Field(default_factory=list)
+    inboxes: list[Inbox] = Field(min_length=1)
+    teams: list[Team] = Field(min_length=1)
+    agents: list[Agent] = Field(min_length=1)
+    policies: list[Policy] = Field(default_factory=list)
+    tags: list[Tag] = Field(default_factory=list)
+    rules: list[Rule] = Field(default_factory=list)
+    notifications: Notifications = Notifications()
+
+    def calendar(self, calendar_id: str) -> Calendar:
+        return next(c for c in self.calendars if c.id == calendar_id)
+
+    def inbox(self, inbox_id: str) -> Inbox | None:
+        return next((i for i in self.inboxes if i.id == inbox_id), None)
+
+    def team(self, team_id: str | None) -> Team | None:
+        return next((t for t in self.teams if t.id == team_id), None)
+
+    def agent(self, agent_id: str | None) -> Agent | None:
+        return next((a for a in self.agents if a.id == agent_id), None)
+
+    def policy(self, policy_id: str | None) -> Policy | None:
+        return next((p for p in self.policies if p.id == policy_id), None)
+
+    def calendar_for(self, inbox_id: str, team_id: str | None) -> Calendar:
+        """Return the calendar that counts business time: the team's, else the inbox's, else the company's."""
+        team, inbox = self.team(team_id), self.inbox(inbox_id)
+        chosen = (team and team.calendar) or (inbox and inbox.calendar) or self.company.default_calendar
+        return self.calendar(chosen)
+
+
+class ConfigurationApplied(Data):
+    """One whole, checked snapshot. `configuration_version` rises by one with each."""
+
+    kind: ClassVar[Literal["configuration"]] = "configuration"
+
+    configuration_version: int
+    applied_at: UtcTime
+    applied_by: str = ""
+    configuration: Configuration

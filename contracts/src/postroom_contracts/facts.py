@@ -1,0 +1,378 @@
+"""Facts on `conversation-events`: past tense, no personal data, each type from exactly one service.
+
+All facts of one conversation stand in one partition in the order in which they were decided; `sequence` counts them
+per source. Texts, subjects, names and addresses are fetched by `href` from the desk's API, with rights.
+"""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from postroom_contracts.events import Data
+from postroom_contracts.fields import Identifier, UtcTime
+from postroom_contracts.values import (
+    Actor,
+    AssignmentRecord,
+    Channel,
+    ContentReference,
+    MessageKind,
+    Priority,
+    Status,
+)
+
+
+class Fact(Data):
+    """Base of all facts. `href` is a path on the desk's API."""
+
+    kind: ClassVar[Literal["fact"]] = "fact"
+
+    href: str = ""
+
+
+# --- router -----------------------------------------------------------------------------------------------------
+
+
+class MessageReceived(Fact):
+    """A message came in and stands in this conversation; what routing made of it is inside."""
+
+    message_id: Identifier
+    ledger_id: Identifier
+    account_id: Identifier
+    inbox_id: Identifier
+    channel: Channel
+    message_kind: MessageKind
+    automatic: str | None = None
+    contact_id: Identifier
+    content: ContentReference
+    body_bytes: int
+    attachments: int = 0
+    received_at: UtcTime
+    ingested_at: UtcTime
+    opened: bool = False
+    """This message made the conversation."""
+    reopened: bool = False
+    """It was resolved (or archived, or deleted) before."""
+    status: Status
+    """After this message."""
+    source_of_contact: str = ""
+    tags: list[str] = Field(default_factory=list)
+    """All of the conversation's tags after this message."""
+    priority: Priority = Priority.NORMAL
+    team_id: str | None = None
+    agent_id: str | None = None
+    """An owner that a rule named; None: the team's policy decides."""
+    watchers: list[str] = Field(default_factory=list)
+    policy_id: str | None = None
+    rules: list[str] = Field(default_factory=list)
+    """Ids of the rules that matched, in order."""
+    from_stranger: bool = False
+    delivery_id: str | None = None
+    """For kinds `bounce` and `status`: the delivery of ours that it speaks of."""
+    delivery_status: Literal["delivered", "read", "delayed", "failed"] | None = None
+    delivery_status_code: str | None = None
+    from_agent: str | None = None
+    """For kind `echo`: the agent who typed it in the provider's own app."""
+    configuration_version: int
+
+
+class ConversationStarted(Fact):
+    """An agent wrote first; the message itself is the `ReplyAccepted` that follows."""
+
+    inbox_id: Identifier
+    channel: Channel
+    actor: Actor
+    contact_ids: list[Identifier]
+    team_id: str | None = None
+    policy_id: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    priority: Priority = Priority.NORMAL
+    source_of_contact: str = ""
+    configuration_version: int
+
+
+class ReplyAccepted(Fact):
+    """A public message of ours was accepted for sending. It answers what stands before it in the log."""
+
+    message_id: Identifier
+    inbox_id: Identifier
+    channel: Channel
+    actor: Actor
+    """Kind `agent` for a human; anything else never qualifies as a response."""
+    via: Literal["api", "mail", "console", "rule"]
+    content: ContentReference
+    attachments: int = 0
+    recipients: list[Identifier]
+    """Contact ids of the participants it goes to; empty when none of them is a customer of this conversation."""
+    answers: ContentReference | None = None
+    """Content of the customer's latest message: threading headers and addresses are taken from there."""
+    answers_message_id: str | None = None
+    send_at: UtcTime | None = None
+    status: Status
+    """After this reply."""
+    resolved: bool = False
+    """The reply resolved the conversation in the same decision; no `ConversationResolved` follows."""
+    configuration_version: int
+
+
+class RequestRefused(Fact):
+    """A request was not carried out; `changed` says what its actor had not seen."""
+
+    request_id: Identifier
+    request_type: str
+    actor: Actor
+    reason: str
+    """`stale`, `not_found`, `already_answered`, `not_authentic`, `expired_key`, `empty_text`, `wrong_status`, ..."""
+    changed: list[str] = Field(default_factory=list)
+    """What stands after the sequence that the actor saw: `message_received`, `reply_accepted`, `status_changed`."""
+    router_sequence: int = 0
+    content: ContentReference | None = None
+    """The refused text, kept, so that it can be given back."""
+    via: Literal["api", "mail", "console", "rule"] = "api"
+
+
+class NoteAdded(Fact):
+    message_id: Identifier
+    actor: Actor
+    content: ContentReference
+    mentions: list[str] = Field(default_factory=list)
+
+
+class ConversationTagged(Fact):
+    actor: Actor
+    added: list[str] = Field(default_factory=list)
+    removed: list[str] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)
+    """All tags afterwards."""
+
+
+class ConversationRouted(Fact):
+    """Team, priority or watchers were changed after the first routing."""
+
+    actor: Actor
+    team_id: str | None = None
+    priority: Priority = Priority.NORMAL
+    watchers: list[str] = Field(default_factory=list)
+    policy_id: str | None = None
+    configuration_version: int
+
+
+class StatusFact(Fact):
+    actor: Actor
+    previous: Status
+
+
+class ConversationResolved(StatusFact):
+    resolved_at: UtcTime
+
+
+class ConversationReopened(StatusFact):
+    reopened_at: UtcTime
+
+
+class ConversationSnoozed(StatusFact):
+    snoozed_at: UtcTime
+    until: UtcTime
+    generation: int
+
+
+class ConversationWoken(StatusFact):
+    """The snooze ended by its time; a snooze that a customer's message ended shows in `MessageReceived.status`."""
+
+    woken_at: UtcTime
+    """When it was due, not when the timer noticed."""
+    generation: int
+    late: bool = False
+
+
+class ConversationWaiting(StatusFact):
+    waiting_at: UtcTime
+
+
+class ConversationArchived(StatusFact):
+    archived_at: UtcTime
+    resolved: bool = False
+    """It was open: archiving resolved it; no `ConversationResolved` follows."""
+
+
+class ConversationDeleted(StatusFact):
+    deleted_at: UtcTime
+
+
+class ConversationRestored(StatusFact):
+    status: Status
+    restored_at: UtcTime
+
+
+class ConversationMarkedSpam(StatusFact):
+    marked_at: UtcTime
+
+
+class ConversationUnmarkedSpam(StatusFact):
+    status: Status
+    unmarked_at: UtcTime
+
+
+class ConversationMerged(Fact):
+    """In the source's log: it is closed, its further life is the target's."""
+
+    target_id: Identifier
+    merged_at: UtcTime
+    actor: Actor
+    message_ids: list[Identifier] = Field(default_factory=list)
+    contact_ids: list[Identifier] = Field(default_factory=list)
+    open_turn_started_at: UtcTime | None = None
+
+
+class ConversationAbsorbed(Fact):
+    """In the target's log: the same content as the source's `ConversationMerged`."""
+
+    source_id: Identifier
+    absorbed_at: UtcTime
+    actor: Actor
+    message_ids: list[Identifier] = Field(default_factory=list)
+    contact_ids: list[Identifier] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)
+    """All tags of the target afterwards."""
+    open_turn_started_at: UtcTime | None = None
+    status: Status
+    reopened: bool = False
+
+
+class ConversationHandedOff(Fact):
+    """A bot gave the conversation to humans: the team's clock starts here, the customer's goes on."""
+
+    actor: Actor
+    handed_off_at: UtcTime
+
+
+class ContentErased(Fact):
+    """What a person wrote in this conversation is gone from the content store; every service forgets its copies."""
+
+    contact_id: Identifier
+    message_ids: list[Identifier] = Field(default_factory=list)
+    ledger_ids: list[Identifier] = Field(default_factory=list)
+
+
+# --- assigner ---------------------------------------------------------------------------------------------------
+
+
+class ConversationAssigned(Fact):
+    """The conversation has an owner. The highest `epoch` is the present one."""
+
+    agent_id: Identifier
+    team_id: str | None = None
+    previous_agent_id: str | None = None
+    epoch: int
+    reason: Literal["policy", "queue", "rule", "claim", "manual"]
+    actor: Actor
+    assigned_at: UtcTime
+    waited_since: UtcTime | None = None
+    """When it entered the queue, if it did."""
+    record: AssignmentRecord
+
+
+class ConversationQueued(Fact):
+    """Nobody could take it: it waits for somebody of the team, by priority, then age."""
+
+    team_id: str | None = None
+    epoch: int
+    queued_at: UtcTime
+    priority: Priority
+    reason: Literal["nobody_on_duty", "everybody_full", "no_team", "released"]
+    record: AssignmentRecord
+
+
+class ConversationUnassigned(Fact):
+    """It lost its owner."""
+
+    previous_agent_id: Identifier
+    team_id: str | None = None
+    epoch: int
+    reason: Literal["released", "resolved", "removed", "merged", "spam", "deleted", "team_changed"]
+    actor: Actor
+    unassigned_at: UtcTime
+
+
+class ClaimRefused(Fact):
+    """A claim or assignment lost: somebody else has it, or the agent may not."""
+
+    request_id: Identifier
+    actor: Actor
+    agent_id: str | None = None
+    reason: Literal["stale_epoch", "already_yours", "full", "unknown_agent", "not_assignable"]
+    owner_id: str | None = None
+    epoch: int
+
+
+class DeadlineWarned(Fact):
+    deadline: Literal["first_response", "next_response", "resolution"]
+    due_at: UtcTime
+    generation: int
+    late: bool = False
+
+
+class DeadlineBreached(Fact):
+    deadline: Literal["first_response", "next_response", "resolution"]
+    breached_at: UtcTime
+    """The deadline itself, not the moment that it was noticed."""
+    generation: int
+    late: bool = False
+
+
+# --- notifier ---------------------------------------------------------------------------------------------------
+
+
+class MessageSent(Fact):
+    """The provider accepted our message."""
+
+    message_id: Identifier
+    delivery_id: Identifier
+    sent_at: UtcTime
+    attempts: int = 1
+
+
+class MessageFailed(Fact):
+    """The provider refused our message for good, or every attempt failed."""
+
+    message_id: Identifier
+    delivery_id: Identifier
+    failed_at: UtcTime
+    reason: str
+    status_code: str | None = None
+    attempts: int = 1
+
+
+class MessageBounced(Fact):
+    """It was accepted and came back."""
+
+    message_id: Identifier
+    delivery_id: Identifier
+    bounced_at: UtcTime
+    permanent: bool
+    status_code: str | None = None
+
+
+NotificationKind = Literal[
+    "assigned", "replied", "mentioned", "refused", "deadline_warned", "deadline_breached", "queued"
+]
+    "assigned", "replied", "mentioned", "refused", "deadline_warned", "deadline_breached", "queued"
+]
+
+
+class NotificationSent(Fact):
+    notification: NotificationKind
+    agent_id: Identifier
+    delivery_id: Identifier
+    channel: Literal["email", "webhook", "console"] = "email"
+    cause_id: Identifier
+    sent_at: UtcTime
+
+
+class NotificationFailed(Fact):
+    notification: NotificationKind
+    agent_id: Identifier
+    delivery_id: Identifier
+    channel: Literal["email", "webhook", "console"] = "email"
+    cause_id: Identifier
+    failed_at: UtcTime
+    reason: str
