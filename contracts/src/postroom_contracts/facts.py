@@ -355,8 +355,6 @@ class MessageBounced(Fact):
 NotificationKind = Literal[
     "assigned", "replied", "mentioned", "refused", "deadline_warned", "deadline_breached", "queued"
 ]
-    "assigned", "replied", "mentioned", "refused", "deadline_warned", "deadline_breached", "queued"
-]
 
 
 class NotificationSent(Fact):
