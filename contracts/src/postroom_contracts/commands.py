@@ -184,7 +184,7 @@ class AssignConversation(Request):
     """Give it to an agent, or with None back to the team's queue."""
 
     epoch: int | None = None
-    agent_id: Slug | None
+    agent_id: Slug | None = None
     team_id: Slug | None = None
 
 

@@ -38,7 +38,7 @@ CONVERSATION_COMMANDS = Topic(
     name="conversation-commands",
     description="Requests about one conversation, decided one after another by the service that handles their type.",
     key="conversation id",
-    writers=("desk", "router", "assigner", "ingest"),
+    writers=("desk", "router", "assigner"),
     readers=("router", "assigner"),
     retention_ms=7 * DAY_MS,
 )
