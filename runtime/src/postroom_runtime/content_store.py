@@ -1,0 +1,141 @@
+"""The content store: texts, attachments and raw mail, write-once, fetched in bulk; the one sanctioned shared store.
+
+Whatever is written is named by a derived id, so writing it again changes nothing. The default is MongoDB: documents, and
+GridFS above 1 MiB (a document holds at most 16 MiB).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from postroom_runtime.errors import translated
+from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Database, InsertOne, resolved
+
+CHUNK_BYTES = 1024 * 1024
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+
+
+def text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class ContentStore(Protocol):
+    """Documents (mappings with `_id`) and blobs (bytes), both write-once."""
+
+    async def put(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        """Store all that are not there yet. When it returns they are safe (majority, journaled)."""
+        ...
+
+    async def get(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return what is there of `ids`, in one query; an erased or unknown id is absent."""
+        ...
+
+    async def put_blob(self, blob_id: str, body: bytes) -> None: ...
+
+    async def put_blobs(self, blobs: Mapping[str, bytes]) -> None: ...
+
+    async def get_blob(self, blob_id: str) -> bytes | None: ...
+
+    async def delete(self, ids: Iterable[str]) -> None:
+        """Erase documents and blobs of these ids."""
+        ...
+
+
+class MongoContentStore:
+    """The content store in a MongoDB database of its own: `documents`, `blobs` (cut into chunks of 1 MiB)."""
+
+    def __init__(self, database: Database) -> None:
+        self._documents = database["documents"]
+        self._blobs = database["blobs"]
+
+    async def put(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        await self._insert(self._documents, documents)
+
+    async def _insert(self, collection: Any, documents: Sequence[Mapping[str, Any]]) -> None:
+        if not documents:
+            return
+        async with translated("store content"):
+            try:
+                await collection.bulk_write([InsertOne(dict(d)) for d in documents], ordered=False)
+            except BulkWriteError as error:
+                codes = {e.get("code") for e in (error.details or {}).get("writeErrors", [])}
+                if codes != {DUPLICATE_KEY}:  # already there: the same id holds the same content
+                    raise
+
+    async def get(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return {}
+        async with translated("load content"):
+            found = await self._documents.find({"_id": {"$in": wanted}}).to_list(length=len(wanted))
+        return {document["_id"]: document for document in found}
+
+    async def put_blob(self, blob_id: str, body: bytes) -> None:
+        await self.put_blobs({blob_id: body})
+
+    async def put_blobs(self, blobs: Mapping[str, bytes]) -> None:
+        """Store in chunks; a group of chunks goes out when it reaches 8 MiB, so that memory stays bounded."""
+        group: list[dict[str, Any]] = []
+        size = 0
+        for blob_id, body in blobs.items():
+            pieces = [body[i : i + CHUNK_BYTES] for i in range(0, len(body), CHUNK_BYTES)] or [b""]
+            for n, piece in enumerate(pieces):
+                group.append({"_id": f"{blob_id}/{n}", "blob": blob_id, "n": n, "of": len(pieces), "body": piece})
+                size += len(piece)
+                if size >= MAX_DOCUMENT_BYTES:
+                    await self._insert(self._blobs, group)
+                    group, size = [], 0
+        await self._insert(self._blobs, group)
+
+    async def get_blob(self, blob_id: str) -> bytes | None:
+        async with translated("load blob"):
+            first = await self._blobs.find_one({"_id": f"{blob_id}/0"})
+            if first is None:
+                return None
+            pieces = [bytes(first["body"])]
+            for n in range(1, first["of"]):
+                chunk = await self._blobs.find_one({"_id": f"{blob_id}/{n}"})
+                if chunk is None:
+                    return None
+                pieces.append(bytes(chunk["body"]))
+        return b"".join(pieces)
+
+    async def delete(self, ids: Iterable[str]) -> None:
+        wanted = list(ids)
+        async with translated("erase content"):
+            await self._documents.delete_many({"_id": {"$in": wanted}})
+            await self._blobs.delete_many({"blob": {"$in": wanted}})
+
+    async def prepare(self) -> None:
+        async with translated("index content"):
+            await resolved(self._blobs.create_index("blob"))
+
+
+class InMemoryContentStore:
+    """The double of tests."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.blobs: dict[str, bytes] = {}
+
+    async def put(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        for document in documents:
+            self.documents.setdefault(document["_id"], dict(document))
+
+    async def get(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        return {i: dict(self.documents[i]) for i in ids if i in self.documents}
+
+    async def put_blob(self, blob_id: str, body: bytes) -> None:
+        self.blobs.setdefault(blob_id, body)
+
+    async def put_blobs(self, blobs: Mapping[str, bytes]) -> None:
+        for blob_id, body in blobs.items():
+            await self.put_blob(blob_id, body)
+
+    async def get_blob(self, blob_id: str) -> bytes | None:
+        return self.blobs.get(blob_id)
+
+    async def delete(self, ids: Iterable[str]) -> None:
+        for i in ids:
+            self.documents.pop(i, None)
+            self.blobs.pop(i, None)

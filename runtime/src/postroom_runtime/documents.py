@@ -1,0 +1,223 @@
+"""One document per key: state, mark and pending output in one upsert.
+
+An atomic upsert holds what was decided, up to where the key's records are applied, and the events that follow and
+are not known to be published. A repeated record decides nothing again: it publishes the pending output once more.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from postroom_contracts.events import Data
+from pydantic import BaseModel
+
+from postroom_runtime.errors import ConflictError, translated
+from postroom_runtime.kafka import Outgoing
+from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, ReplaceOne
+from postroom_runtime.records import Position
+
+S = TypeVar("S", bound=BaseModel)
+MAX_REQUESTS = 50
+MAX_AHEAD = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """An event that follows from a decision.
+
+    Facts (`Data.kind == "fact"`) are numbered and go to the document's own key; commands name the `key` (another
+    conversation). `discriminator` tells several of one type from one cause apart. `id` fixes the id (a passed-on
+    command keeps its own).
+    """
+
+    data: Data
+    discriminator: str = ""
+    key: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[S]):
+    """The new state and what follows from it."""
+
+    state: S
+    emit: Sequence[Emit] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One record of `out`: kept until the record that caused it, at `physical`, is committed."""
+
+    physical: Position
+    record: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """An event that came before its predecessor, kept as it came."""
+
+    source: str
+    sequence: int
+    headers: list[tuple[str, bytes]]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Document(Generic[S]):
+    """What a service knows under one key. `state` is None until the first record is decided."""
+
+    id: str
+    state: S | None = None
+    version: int = 0
+    sequence: int = 0
+    applied: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    ahead: list[Ahead] = field(default_factory=list)
+    out: list[Pending] = field(default_factory=list)
+    changed: bool = False
+    repeated: bool = False
+    added: list[Pending] = field(default_factory=list)
+    before: S | None = None
+    """The state as it was loaded, for those who store differences."""
+
+    def is_applied(self, position: Position) -> bool:
+        return self.applied.get(position.stream, -1) >= position.offset
+
+    def to_publish(self) -> list[Outgoing]:
+        """Return what must go out now: everything pending if a record came again, else what this batch added."""
+        return [pending.record for pending in (self.out if self.repeated else self.added)]
+
+    def drop_committed(self, committed: Mapping[str, int]) -> None:
+        """Forget pending output whose cause is committed: it was acknowledged before that commit."""
+        self.out = [p for p in self.out if p.physical.offset >= committed.get(p.physical.stream, 0)]
+
+
+def to_mongo(document: Document[S], version: int) -> dict[str, Any]:
+    """Return the stored form. State fields keep their Python types (times as dates)."""
+    assert document.state is not None or document.ahead or document.applied or document.seen
+    return {
+        "_id": document.id,
+        "version": version,
+        "sequence": document.sequence,
+        "applied": document.applied,
+        "seen": document.seen,
+        "requests": document.requests[-MAX_REQUESTS:],
+        "ahead": [
+            {"s": a.source, "n": a.sequence, "h": [list(h) for h in a.headers], "b": a.body} for a in document.ahead
+        ],
+        "out": [_pending_to_mongo(p) for p in document.out],
+        "state": None if document.state is None else document.state.model_dump(exclude_defaults=True),
+    }
+
+
+def _pending_to_mongo(p: Pending) -> dict[str, Any]:
+    record = p.record
+    return {
+        "p": [p.physical.topic_id, p.physical.partition, p.physical.offset],
+        "t": record.topic,
+        "k": record.key,
+        "b": record.body,
+        "h": [list(h) for h in record.headers],
+    }
+
+
+def from_mongo(stored: Mapping[str, Any], model: type[S]) -> Document[S]:
+    """Return the document as it was stored."""
+    state = None if stored["state"] is None else model.model_validate(stored["state"])
+    return Document(
+        id=stored["_id"],
+        state=state,
+        before=state,
+        version=stored["version"],
+        sequence=stored["sequence"],
+        applied=dict(stored["applied"]),
+        seen=dict(stored["seen"]),
+        requests=list(stored["requests"]),
+        ahead=[Ahead(a["s"], a["n"], [(k, bytes(v)) for k, v in a["h"]], bytes(a["b"])) for a in stored["ahead"]],
+        out=[_pending_from_mongo(p) for p in stored["out"]],
+    )
+
+
+def _pending_from_mongo(p: Mapping[str, Any]) -> Pending:
+    key = p["k"]
+    body = p["b"]
+    record = Outgoing(
+        p["t"],
+        None if key is None else bytes(key),
+        None if body is None else bytes(body),
+        [(name, bytes(value)) for name, value in p["h"]],
+    )
+    return Pending(Position(*p["p"]), record)
+
+
+class DocumentStore(Protocol[S]):
+    """Loads and saves documents of one kind."""
+
+    async def load(self, keys: Iterable[str]) -> dict[str, Document[S]]:
+        """Return a document for each key, in one query; a new one (version 0) where none is stored."""
+        ...
+
+    async def save(self, documents: Sequence[Document[S]]) -> None:
+        """Store all, in one round trip, each only if it is still of the version that it was loaded with.
+
+        Raises ConflictError when one was not: then any part may have been stored, and all must be loaded again.
+        """
+        ...
+
+
+class MongoDocumentStore(Generic[S]):
+    """Documents in one MongoDB collection."""
+
+    def __init__(self, collection: Collection, model: type[S]) -> None:
+        self._collection = collection
+        self._model = model
+
+    async def load(self, keys: Iterable[str]) -> dict[str, Document[S]]:
+        wanted = list(dict.fromkeys(keys))
+        async with translated("load documents"):
+            cursor = self._collection.find({"_id": {"$in": wanted}}, batch_size=len(wanted) + 1)
+            found = {d["_id"]: from_mongo(d, self._model) for d in await cursor.to_list(length=len(wanted) + 1)}
+        return {key: found.get(key) or Document(key) for key in wanted}
+
+    async def save(self, documents: Sequence[Document[S]], session: Any = None) -> None:
+        if not documents:
+            return
+        async with translated("save documents"):
+            try:
+                await self._collection.bulk_write([self.write(d) for d in documents], ordered=False, session=session)
+            except BulkWriteError as error:
+                codes = {e.get("code") for e in (error.details or {}).get("writeErrors", [])}
+                if codes == {DUPLICATE_KEY}:
+                    raise ConflictError("a document was changed by another writer") from error
+                raise
+
+    def write(self, document: Document[S]) -> ReplaceOne[dict[str, Any]]:
+        """Return the conditional upsert: another version under this id makes it a duplicate key, which is our conflict."""
+        return ReplaceOne(
+            {"_id": document.id, "version": document.version}, to_mongo(document, document.version + 1), upsert=True
+        )
+
+
+class InMemoryDocumentStore(Generic[S]):
+    """The double; it stores the same form, so that what MongoDB would lose is lost here too."""
+
+    def __init__(self, model: type[S]) -> None:
+        self._model = model
+        self.stored: dict[str, dict[str, Any]] = {}
+
+    async def load(self, keys: Iterable[str]) -> dict[str, Document[S]]:
+        return {
+            k: from_mongo(self.stored[k], self._model) if k in self.stored else Document(k) for k in dict.fromkeys(keys)
+        }
+
+    async def save(self, documents: Sequence[Document[S]]) -> None:
+        conflict = False
+        for document in documents:
+            there = self.stored.get(document.id)
+            if (there["version"] if there else 0) != document.version:
+                conflict = True
+                continue
+            self.stored[document.id] = to_mongo(document, document.version + 1)
+        if conflict:
+            raise ConflictError("a document was changed by another writer")

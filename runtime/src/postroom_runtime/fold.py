@@ -1,0 +1,215 @@
+"""The handler of most consumers: fold a batch of records into documents, one per key, and publish what follows.
+
+load (one query) -> prepare (one more, the service's own) -> decide (pure, per record) -> before_save -> save ->
+publish. The consumer commits afterwards.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Generic, Protocol, TypeVar
+
+from postroom_contracts.events import Data, Event, new_event
+from postroom_contracts.registry import source_of
+from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
+from pydantic import BaseModel
+
+from postroom_runtime.clock import Clock
+from postroom_runtime.documents import MAX_AHEAD, MAX_REQUESTS, Ahead, Decision, Document, DocumentStore, Emit, Pending
+from postroom_runtime.errors import PermanentError
+from postroom_runtime.kafka import Publisher
+from postroom_runtime.metrics import SEQUENCE_AHEAD
+from postroom_runtime.records import Incoming, read
+from postroom_runtime.steps import reach
+
+S = TypeVar("S", bound=BaseModel)
+C = TypeVar("C")
+
+
+class RecordFailedError(Exception):
+    """The decision on one record raised; `cause` is what it raised. Nothing of the batch was saved."""
+
+    def __init__(self, incoming: Incoming, cause: BaseException) -> None:
+        super().__init__(f"{incoming.record.topic}/{incoming.record.partition}@{incoming.record.offset}")
+        self.incoming = incoming
+        self.cause = cause
+
+
+class Decider(Protocol[S, C]):
+    """What a service puts into a fold. All but `decide` may do I/O; `decide` is pure."""
+
+    async def prepare(self, batch: Sequence[Incoming], documents: Mapping[str, Document[S]]) -> C:
+        """Load what the decisions need beside the documents: configuration, contacts, loads. In as few queries as can be."""
+        ...
+
+    def decide(self, state: S | None, incoming: Incoming, context: C) -> Decision[S] | None:
+        """Return what becomes of the document; None when this record changes nothing in it.
+
+        May raise PermanentError (the record is parked, its key goes on). Anything else that it raises is a bug: tried
+        three times, parked, and its key goes on hold.
+        """
+        ...
+
+    async def before_save(self, documents: Sequence[Document[S]], context: C) -> None:
+        """Take what must be taken before the documents say so (slots). ConflictError decides the batch anew, singly."""
+        ...
+
+    async def after_save(self, documents: Sequence[Document[S]], context: C) -> None:
+        """Write what follows from the saved state and may be repeated: a crash before this is made good by redelivery."""
+        ...
+
+
+class QuietDecider(Generic[S, C]):
+    """Base with empty hooks."""
+
+    async def before_save(self, documents: Sequence[Document[S]], context: C) -> None: ...
+
+    async def after_save(self, documents: Sequence[Document[S]], context: C) -> None: ...
+
+
+class Fold(Generic[S, C]):
+    """A batch handler over documents. `service` names the source of what is published."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        decider: Decider[S, C],
+        store: DocumentStore[S],
+        publisher: Publisher,
+        clock: Clock,
+        models: Mapping[str, type[Data]],
+    ) -> None:
+        self.service = service
+        self.models = models
+        self._source = source_of(service)
+        self._decider = decider
+        self._store = store
+        self._publisher = publisher
+        self._clock = clock
+
+    async def handle(self, batch: Sequence[Incoming], committed: Mapping[str, int]) -> None:
+        """Carry out the batch; when it returns, everything is saved and published.
+
+        `committed` maps a stream to its committed offset. Raises RecordFailedError for one record's decision,
+        ConflictError, InfrastructureError.
+        """
+        documents = await self._store.load([incoming.key for incoming in batch])
+        reach("fold.loaded")
+        context = await self._decider.prepare(batch, documents)
+        for incoming in batch:
+            self._take(documents[incoming.key], incoming, context)
+        touched = list(documents.values())
+        changed = [document for document in touched if document.changed]
+        for document in changed:
+            document.drop_committed(committed)
+            document.out.extend(document.added)
+        reach("fold.decided")
+        await self._decider.before_save(changed, context)
+        reach("fold.before_saved")
+        await self._store.save(changed)
+        reach("fold.saved")
+        await self._decider.after_save(touched, context)
+        reach("fold.after_saved")
+        await self._publisher.publish([record for document in touched for record in document.to_publish()])
+        reach("fold.published")
+
+    def _take(self, document: Document[S], incoming: Incoming, context: C) -> None:
+        """Apply one record, and those that waited for it."""
+        if incoming.event is None:
+            self._skip(document, incoming, context)
+        elif incoming.event.sequence is not None:
+            self._take_fact(document, incoming, context)
+        elif document.is_applied(incoming.position) or incoming.event.id in document.requests:
+            document.repeated = True
+        else:
+            self._decide(document, incoming, context)
+            document.applied[incoming.position.stream] = incoming.position.offset
+            document.requests = [*document.requests, incoming.event.id][-MAX_REQUESTS:]
+
+    def _skip(self, document: Document[S], incoming: Incoming, context: C) -> None:
+        """A parked or discarded record counts as seen: what stands behind it can go on."""
+        source, sequence = incoming.skipped_source, incoming.skipped_sequence
+        if source and sequence == document.seen.get(source, 0) + 1:
+            document.seen[source] = sequence
+            document.changed = True
+            self._take_waiting(document, source, incoming, context)
+
+    def _take_fact(self, document: Document[S], incoming: Incoming, context: C) -> None:
+        event = incoming.the_event
+        assert event.sequence is not None
+        expected = document.seen.get(event.source, 0) + 1
+        if event.sequence < expected:
+            document.repeated = True
+            return
+        if event.sequence > expected:
+            self._keep_ahead(document, incoming, event)
+            return
+        self._decide(document, incoming, context)
+        document.seen[event.source] = event.sequence
+        self._take_waiting(document, event.source, incoming, context)
+
+    def _keep_ahead(self, document: Document[S], incoming: Incoming, event: Event) -> None:
+        assert event.sequence is not None
+        if any(a.source == event.source and a.sequence == event.sequence for a in document.ahead):
+            return
+        if len(document.ahead) >= MAX_AHEAD:
+            raise RecordFailedError(incoming, OverflowError(f"{MAX_AHEAD} events wait for a missing one"))
+        headers = [(name, value or b"") for name, value in incoming.record.headers]
+        document.ahead.append(Ahead(event.source, event.sequence, headers, incoming.record.value))
+        document.changed = True
+        SEQUENCE_AHEAD.labels(self.service).inc()
+
+    def _take_waiting(self, document: Document[S], source: str, cause: Incoming, context: C) -> None:
+        while True:
+            following = document.seen[source] + 1
+            found = next((a for a in document.ahead if a.source == source and a.sequence == following), None)
+            if found is None:
+                return
+            document.ahead.remove(found)
+            self._decide(document, self._as_incoming(found, cause), context)
+            document.seen[source] = following
+
+    def _as_incoming(self, found: Ahead, cause: Incoming) -> Incoming:
+        """Return a kept event as if it came now: its output is pending until the record that released it is committed."""
+        record = replace(cause.record, headers=tuple(found.headers), value=found.body)
+        topic_ids = {cause.record.topic: cause.physical.topic_id}
+        again = read(record, self.models, topic_ids, frozenset())
+        if not isinstance(again, Incoming):
+            raise RecordFailedError(cause, PermanentError("an event that was kept cannot be read any more"))
+        return again
+
+    def _decide(self, document: Document[S], incoming: Incoming, context: C) -> None:
+        try:
+            decision = self._decider.decide(document.state, incoming, context)
+        except Exception as error:
+            raise RecordFailedError(incoming, error) from error
+        document.changed = True
+        if decision is None:
+            return
+        document.state = decision.state
+        for emit in decision.emit:
+            document.added.append(Pending(incoming.physical, self._record(document, incoming.the_event, emit)))
+
+    def _record(self, document: Document[S], cause: Event, emit: Emit) -> Any:
+        """Return the record to publish; facts get the document's next number."""
+        fact = emit.data.kind == "fact"
+        if fact:
+            document.sequence += 1
+        event = new_event(
+            emit.data,
+            source=self._source,
+            cause_id=cause.id,
+            subject=emit.key or document.id,
+            time=self._clock.now(),
+            sequence=document.sequence if fact else None,
+            correlation_id=cause.correlation_id or cause.id,
+            traceparent=cause.traceparent,
+            discriminator=emit.discriminator,
+        )
+        if emit.id is not None:
+            event = _with_id(event, emit.id)
+        return self._publisher.outgoing(CONVERSATION_EVENTS if fact else CONVERSATION_COMMANDS, event)
+
+
+def _with_id(event: Event, identifier: str) -> Event:
+    return replace(event, id=identifier)

@@ -1,0 +1,33 @@
+"""Technical series of every service, declared once. Names follow Prometheus' conventions; labels are closed sets."""
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+RECORDS = Counter("postroom_records", "Records by what became of them.", ["group", "topic", "outcome"])
+"""outcome: handled, ignored, parked, held."""
+BATCH_SECONDS = Histogram(
+    "postroom_batch_seconds",
+    "Time from a batch's arrival to its commit.",
+    ["group"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)
+BATCH_RECORDS = Histogram(
+    "postroom_batch_records", "Records in a batch.", ["group"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+LAG = Gauge("postroom_consumer_lag_records", "Records not yet committed.", ["group", "topic", "partition"])
+LAG_SECONDS = Gauge(
+    "postroom_consumer_lag_seconds", "Age of the oldest uncommitted record.", ["group", "topic", "partition"]
+)
+WAITING = Gauge("postroom_consumer_waiting", "1 while the consumer waits for Kafka or MongoDB.", ["group"])
+STOPPED = Gauge("postroom_consumer_stopped", "1 when too many records failed unexpectedly.", ["group"])
+HOLDS = Gauge("postroom_holds", "Keys on hold behind a parked record.", ["group"])
+PARKED = Counter("postroom_dead_letters", "Records parked.", ["group", "reason"])
+RETRIES = Counter("postroom_retries", "Batches tried again.", ["group", "reason"])
+SEQUENCE_AHEAD = Counter("postroom_events_ahead", "Events that came before their predecessor.", ["service"])
+TIMERS_OVERDUE = Gauge("postroom_timers_overdue", "Timers that are due and not yet acted on.", ["service"])
+TIMERS_FIRED = Counter("postroom_timers_fired", "Timers that became commands.", ["service", "kind"])
+CONFIGURATION_VERSION = Gauge("postroom_configuration_version", "Newest configuration that this process uses.")
+BUILD = Info("postroom_build", "Version of this program.")
+
+__all__ = ["REGISTRY"]

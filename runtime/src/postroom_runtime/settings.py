@@ -1,0 +1,71 @@
+"""What belongs to a deployment: addresses, secrets, limits. Environment variables with the prefix `POSTROOM_`."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RuntimeSettings(BaseSettings):
+    """Settings that every service shares. Services extend this class with their own."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTROOM_", extra="ignore", frozen=True)
+
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_user: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_ca_file: Path | None = None
+    mongo_uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0&directConnection=true")
+    mongo_driver: Literal["motor", "pymongo"] = "motor"
+    mongo_timeout_seconds: float = Field(10, gt=0, le=300)
+    topic_prefix: str = Field("postroom-", pattern=r"^[a-z0-9-]*$", max_length=100)
+    database_prefix: str = Field("postroom_", pattern=r"^[a-z0-9_]*$", max_length=30)
+    partitions: int = Field(4, ge=1, le=1000)
+    replication: int = Field(1, ge=1, le=9)
+    clock_offset_seconds: float = 0.0
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(0, ge=0, le=65535)
+    """0: a free port, printed in the log."""
+    http_port_file: Path | None = None
+    """Where the port that was taken is written, for whoever started the process."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    signing_keys: SecretStr | None = None
+    """One or two keys for signed ids, comma-separated, newest first, at least 16 bytes each."""
+    signing_keys_file: Path | None = None
+    max_records: int = Field(200, ge=1, le=2000)
+    """Records in one batch."""
+    batch_timeout_ms: int = Field(20, ge=1, le=1000)
+    session_timeout_ms: int = Field(10_000, ge=1_000)
+    heartbeat_interval_ms: int = Field(1_000, ge=100)
+    rebalance_timeout_ms: int = Field(30_000, ge=5_000)
+    graceful_timeout_seconds: float = Field(20, gt=0)
+    commit_timeout_seconds: float = Field(3, gt=0)
+    publish_timeout_seconds: float = Field(30, gt=0)
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        for server in value.split(","):
+            host, colon, port = server.strip().rpartition(":")
+            if not (host and colon and port.isdigit()):
+                raise ValueError(f"{server!r} is not host:port")
+        return value
+
+    def topic(self, name: str) -> str:
+        return f"{self.topic_prefix}{name}"
+
+    def database(self, name: str) -> str:
+        return f"{self.database_prefix}{name}"
+
+    def keys(self) -> list[bytes]:
+        """Return the signing keys, newest first. Raises ValueError when none is set: there is no default secret."""
+        text = self.signing_keys.get_secret_value() if self.signing_keys else ""
+        if not text and self.signing_keys_file:
+            text = self.signing_keys_file.read_text().strip()
+        if not text:
+            raise ValueError("set POSTROOM_SIGNING_KEYS or POSTROOM_SIGNING_KEYS_FILE (at least 16 random bytes)")
+        return [key.strip().encode() for key in text.split(",")]

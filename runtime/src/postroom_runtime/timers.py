@@ -1,0 +1,118 @@
+"""Timers: what is due becomes a command, decided in its place in the conversation's order.
+
+A timer is a field of the document whose state wants it (kind, generation, due_at), so it is set and cleared with that
+state in one write. Acting on one twice is harmless: the command's id is derived from document, kind and generation.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from postroom_contracts.events import Data, Event, new_event
+from postroom_contracts.ids import derived_id
+from postroom_contracts.registry import source_of
+from postroom_contracts.topics import CONVERSATION_COMMANDS
+
+from postroom_runtime.clock import Clock
+from postroom_runtime.errors import InfrastructureError
+from postroom_runtime.kafka import Publisher
+from postroom_runtime.leases import LeaseStore
+from postroom_runtime.metrics import TIMERS_FIRED, TIMERS_OVERDUE
+
+log = structlog.get_logger(__name__)
+LAG_LIMIT_SECONDS = 5.0
+LATE_AFTER = timedelta(minutes=5)
+FIRE_AGAIN_SECONDS = 30.0
+_LEASE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DueTimer:
+    """A timer whose time has come. `subject` is the conversation."""
+
+    subject: str
+    kind: str
+    generation: int
+    due_at: datetime
+
+
+class TimerSource(Protocol):
+    async def due(self, now: datetime, limit: int) -> Sequence[DueTimer]:
+        """Return timers due at `now`, the oldest first."""
+        ...
+
+
+class TimerLoop:
+    """Turns due timers into commands; one replica at a time by a lease.
+
+    Nothing is fired while the service's input lags by more than 5 s: a fact that meets the timer may be on its way.
+    After 5 minutes of that it is fired all the same, marked late.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        source: TimerSource,
+        command: Callable[[DueTimer, bool], Data],
+        publisher: Publisher,
+        leases: LeaseStore,
+        clock: Clock,
+        lag_seconds: Callable[[], float],
+    ) -> None:
+        self._service = service
+        self._source = source
+        self._command = command
+        self._publisher = publisher
+        self._leases = leases
+        self._clock = clock
+        self._lag_seconds = lag_seconds
+        self._fired: dict[tuple[str, str, int], datetime] = {}
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        while True:
+            try:
+                await self.turn()
+            except InfrastructureError as error:
+                log.warning("timers wait", error=str(error))
+            await sleep(0.5)
+
+    async def turn(self) -> int:
+        """Fire what is due and may be fired; return how many."""
+        if await self._leases.acquire("timers", _LEASE_SECONDS) is None:
+            return 0
+        now = self._clock.now()
+        due = await self._source.due(now, 500)
+        TIMERS_OVERDUE.labels(self._service).set(len(due))
+        lagging = self._lag_seconds() > LAG_LIMIT_SECONDS
+        chosen = [t for t in due if self._may_fire(t, now, lagging)]
+        await self._publisher.publish_events(CONVERSATION_COMMANDS, [self._event(t, now) for t in chosen])
+        for timer in chosen:
+            self._fired[timer.subject, timer.kind, timer.generation] = now
+            TIMERS_FIRED.labels(self._service, timer.kind).inc()
+        self._forget(now)
+        return len(chosen)
+
+    def _may_fire(self, timer: DueTimer, now: datetime, lagging: bool) -> bool:
+        fired = self._fired.get((timer.subject, timer.kind, timer.generation))
+        if fired is not None and now - fired < timedelta(seconds=FIRE_AGAIN_SECONDS):
+            return False
+        return not lagging or now - timer.due_at > LATE_AFTER
+
+    def _event(self, timer: DueTimer, now: datetime) -> Event:
+        cause = derived_id("timer", timer.subject, timer.kind, str(timer.generation))
+        return new_event(
+            self._command(timer, now - timer.due_at > LATE_AFTER),
+            source=source_of(self._service),
+            cause_id=cause,
+            subject=timer.subject,
+            time=now,
+        )
+
+    def _forget(self, now: datetime) -> None:
+        if len(self._fired) > 10_000:  # noqa: PLR2004 - bound of the memory of what was fired
+            limit = now - timedelta(seconds=FIRE_AGAIN_SECONDS)
+            self._fired = {key: at for key, at in self._fired.items() if at > limit}
