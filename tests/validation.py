@@ -1,0 +1,126 @@
+"""Checks any Kafka record of ours against the committed JSON Schemas, for every test that reads a topic."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from jsonschema import Draft202012Validator, FormatChecker
+from postroom_contracts.events import TYPE_PREFIX
+from postroom_contracts.registry import BY_TYPE, source_of
+from postroom_contracts.topics import GROUPS
+
+SCHEMAS = Path(__file__).resolve().parents[1] / "contracts" / "schemas"
+ORIGIN_HEADERS = ("origin-topic-id", "origin-topic", "origin-partition", "origin-offset", "reason")
+FORMATS = FormatChecker(formats=["date"])
+
+
+class InvalidRecordError(AssertionError):
+    """A record that must not stand on the topic; the message names topic, position and what is wrong."""
+
+
+class Record(Protocol):
+    """What is read of a record: aiokafka's ConsumerRecord has it."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Iterable[tuple[str, bytes | None]]: ...
+
+
+@FORMATS.checks("date-time")
+def _is_time(value: object) -> bool:
+    pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
+    return not isinstance(value, str) or re.fullmatch(pattern, value) is not None
+
+
+@FORMATS.checks("time")
+def _is_wall_time(value: object) -> bool:
+    return not isinstance(value, str) or re.fullmatch(r"\d\d:\d\d(:\d\d(\.\d+)?)?", value) is not None
+
+
+def validate_record(record: Record) -> None:
+    """Raise InvalidRecordError unless headers, key, body and topic of `record` are as the contracts say.
+
+    A dead letter must say where it came from; what was parked because it is malformed is not looked into. A record on a
+    replay topic is one of its group's source topics. Records on topics that are not ours are refused.
+    """
+    problems = list(_problems(record))
+    if problems:
+        where = f"{record.topic}[{getattr(record, 'partition', '?')}]@{getattr(record, 'offset', '?')}"
+        raise InvalidRecordError(f"{where}: " + "; ".join(problems))
+
+
+def _problems(record: Record) -> Iterable[str]:
+    pairs = list(record.headers)
+    raw = dict(pairs)
+    if len(raw) != len(pairs):
+        yield "a header stands twice"
+    allowed = _topics_behind(record.topic)
+    if not allowed:
+        yield "no topic of ours"
+    if record.topic.endswith("-dlq"):
+        yield from (f"header {name} is missing" for name in ORIGIN_HEADERS if not raw.get(name))
+        return
+    try:
+        headers = {name: value.decode() for name, value in raw.items() if value is not None}
+    except UnicodeDecodeError:
+        yield "a header is not UTF-8"
+        return
+    yield from _schema_problems("cloudevents-headers", headers)
+    registration = BY_TYPE.get(headers.get("ce_type", ""))
+    if registration is None:
+        yield f"type {headers.get('ce_type')!r} is not registered"
+        return
+    if registration.topic.name not in allowed:
+        yield f"{registration.model.__name__} does not belong on this topic"
+    if headers.get("ce_source") not in [source_of(p) for p in registration.producers]:
+        yield f"{headers.get('ce_source')} does not make {registration.model.__name__}"
+    if (registration.model.kind == "fact") != ("ce_sequence" in headers):
+        yield "facts carry ce_sequence, others do not"
+    if record.key is None or record.key.decode(errors="replace") != headers.get("ce_partitionkey"):
+        yield "the key is not ce_partitionkey"
+    yield from _body_problems(headers["ce_type"].removeprefix(TYPE_PREFIX), record.value)
+
+
+def _body_problems(name: str, value: bytes | None) -> Iterable[str]:
+    if value is None:
+        yield "the body is null"
+        return
+    try:
+        body = json.loads(value)
+    except ValueError:
+        yield "the body is not JSON"
+        return
+    yield from _schema_problems(name, body)
+
+
+def _topics_behind(topic: str) -> set[str]:
+    """Return the names (without prefix) of the topics whose records may stand on `topic`; empty: none of ours."""
+    for group in GROUPS:
+        if topic.endswith((f"-{group.name}-dlq", f"-{group.name}-replay")) or topic in (
+            f"{group.name}-dlq",
+            f"{group.name}-replay",
+        ):
+            return {t.name for t in group.topics}
+    names = {r.topic.name for r in BY_TYPE.values()}
+    return {name for name in names if topic == name or topic.endswith(f"-{name}")}
+
+
+def _schema_problems(name: str, value: object) -> Iterable[str]:
+    for error in validator(name).iter_errors(value):
+        yield f"{name} at {error.json_path}: {error.message[:300]}"
+
+
+@cache
+def validator(name: str) -> Draft202012Validator:
+    """Return the validator of the committed schema called `name`, such as `message-received.v1`."""
+    schema: Mapping[str, Any] = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, format_checker=FORMATS)
