@@ -64,7 +64,7 @@ def jars_of(name: str, progress: Progress | None = None) -> list[Path]:
 
 
 def _is_complete(target: Path, program: Program) -> bool:
-    """A directory takes its name only after its jars were checked, so presence is enough."""
+    # A directory takes its name only after its jars were checked, so presence is enough.
     return all((target / file).is_file() for file in program.digests)
 
 

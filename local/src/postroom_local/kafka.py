@@ -147,6 +147,10 @@ class KafkaServer:
             "transaction.state.log.num.partitions": "8",
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
+            # After SIGKILL the controller lets the broker in again only when the session of its former self has
+            # ended: 9 s by default, and 13 s until it serves; with these about 9 s.
+            "broker.session.timeout.ms": "6000",
+            "broker.heartbeat.interval.ms": "1000",
             # Of 128 MiB by default, which is a third of the heap.
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
             **self._settings,

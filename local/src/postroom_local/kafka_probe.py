@@ -55,7 +55,7 @@ class _Reader:
         self._data = data
         self._at = 0
 
-    def int(self, code: str) -> int:
+    def number(self, code: str) -> int:
         (value,) = struct.unpack_from(">" + code, self._data, self._at)
         self._at += struct.calcsize(">" + code)
         return int(value)
@@ -66,25 +66,25 @@ class _Reader:
 
 def _parse(answer: _Reader) -> Metadata:
     answer.skip(4)  # correlation id
-    brokers = answer.int("i")
+    brokers = answer.number("i")
     for _ in range(brokers):
         answer.skip(4)  # node id
-        answer.skip(answer.int("h"))  # host
+        answer.skip(answer.number("h"))  # host
         answer.skip(4)  # port
-        answer.skip(answer.int("h"))  # rack
+        answer.skip(answer.number("h"))  # rack
     answer.skip(4)  # controller id
-    leaderless = sum(_leaderless_partitions(answer) for _ in range(answer.int("i")))
+    leaderless = sum(_leaderless_partitions(answer) for _ in range(answer.number("i")))
     return Metadata(brokers, leaderless)
 
 
 def _leaderless_partitions(answer: _Reader) -> int:
     answer.skip(2)  # error code of the topic
-    answer.skip(answer.int("h"))  # its name
+    answer.skip(answer.number("h"))  # its name
     answer.skip(1)  # internal or not
     leaderless = 0
-    for _ in range(answer.int("i")):
+    for _ in range(answer.number("i")):
         answer.skip(2 + 4)  # error code, partition
-        leaderless += answer.int("i") < 0
-        answer.skip(4 * answer.int("i"))  # replicas
-        answer.skip(4 * answer.int("i"))  # those in sync
+        leaderless += answer.number("i") < 0
+        answer.skip(4 * answer.number("i"))  # replicas
+        answer.skip(4 * answer.number("i"))  # those in sync
     return leaderless
