@@ -16,7 +16,9 @@ from postroom_contracts.schemas import SCHEMA_BASE, nodes
 from tests.validation import FORMATS, InvalidRecordError, validate_record, validator
 
 HOME = Path(__file__).resolve().parents[2] / "contracts"
-EXAMPLES = {path.stem: json.loads(path.read_text()) for path in sorted((HOME / "examples").glob("*.json"))}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_text()) for path in sorted((HOME / "examples").glob("*.json"))
+}
 
 
 @dataclass
