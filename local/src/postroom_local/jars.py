@@ -83,7 +83,7 @@ def _fetch(program: Program, target: Path, progress: Progress) -> None:
         return
     raise DownloadFailedError(
         f"{program.name} could not be fetched from Maven Central. Check that this machine reaches the network "
-        "(HTTPS_PROXY is honoured) and run it again; or point the setting for your own server at one that runs.\n"
+        "(jgo honours HTTPS_PROXY) and run it again; or point the setting for your own server at one that runs.\n"
         + "\n".join(failures)
     )
 
