@@ -90,11 +90,11 @@ def test_dovecot_knows_its_users_only(dovecot: DovecotServer) -> None:
         log_in(dovecot.port, MailUser(SUPPORT.address, "wrong"))
 
 
-def test_a_missing_dovecot_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_dovecot_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(dovecot_module, "_SYSTEM_DIRECTORIES", "/nowhere")
     with pytest.raises(MissingProgramError, match="apt-get install dovecot-imapd"):
-        DovecotServer(MAIL_USERS).start()
+        DovecotServer(MAIL_USERS, tmp_path).start()
 
 
 def test_the_sink_delivers_into_dovecot(dovecot_server: Callable[..., DovecotServer]) -> None:
