@@ -1,0 +1,47 @@
+"""The program `postroom`: its sub-commands come from the installed packages by the entry point group `postroom.commands`."""
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+COMMANDS = "postroom.commands"
+_errors = Console(stderr=True, highlight=False)
+
+
+def build() -> typer.Typer:
+    """Return the application with every installed sub-command."""
+    app = typer.Typer(
+        no_args_is_help=True, add_completion=False, help="Postroom: a shared inbox as event-driven services."
+    )
+    app.callback()(_root)
+    for found in sorted(entry_points(group=COMMANDS), key=lambda e: e.name):
+        found.load()(app)
+    return app
+
+
+def _root() -> None:
+    """Postroom: a shared inbox as event-driven services."""
+
+
+def main() -> None:
+    """Run the program. Settings that do not fit are named with their environment variable, without a traceback."""
+    try:
+        build()()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            name = "POSTROOM_" + "_".join(str(part) for part in problem["loc"]).upper()
+            _errors.print(f"[red]error:[/red] {name}: {problem['msg']}")
+        sys.exit(2)
+
+
+def fail(message: str, code: int = 1) -> typer.Exit:
+    """Print `message` to standard error; return what the caller raises."""
+    _errors.print(f"[red]error:[/red] {message}")
+    return typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""`postroom topics apply|list`."""
+
+import asyncio
+
+import typer
+from aiokafka.errors import KafkaError
+from postroom_contracts.topics import all_topics
+
+from postroom_runtime.cli import fail
+from postroom_runtime.kafka import create_topics
+from postroom_runtime.settings import RuntimeSettings
+
+topics_app = typer.Typer(no_args_is_help=True, help="Kafka topics as the contracts declare them.")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(topics_app, name="topics")
+
+
+@topics_app.command("apply")
+def apply() -> None:
+    """Create the topics that are missing. Existing ones are never changed."""
+    settings = RuntimeSettings()
+    try:
+        created, existing = asyncio.run(create_topics(settings, all_topics()))
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise fail(
+            f"Kafka at {settings.kafka_bootstrap} (POSTROOM_KAFKA_BOOTSTRAP): {error or type(error).__name__}"
+        ) from error
+    for name in created:
+        typer.echo(f"created  {name}")
+    for name in existing:
+        typer.echo(f"exists   {name}")
+
+
+@topics_app.command("list")
+def list_topics() -> None:
+    """Print every declared topic: name, key, who writes and reads it, how long it is kept."""
+    settings = RuntimeSettings()
+    for topic in all_topics():
+        kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms // 86_400_000} d"
+        route = f"{', '.join(topic.writers) or '-'} -> {', '.join(topic.readers) or 'operators'}"
+        typer.echo(f"{settings.topic(topic.name)}\n    key {topic.key}; {route}; kept {kept}\n    {topic.description}")
