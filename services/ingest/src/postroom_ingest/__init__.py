@@ -1,0 +1,1 @@
+"""Ingest: from mail accounts and webhooks to inbound messages."""

@@ -1,0 +1,1 @@
+"""Decisions of ingest: pure functions, no clock, no randomness, no I/O."""

@@ -1,0 +1,62 @@
+"""How far a folder has been read, and what to ask for next. Pure; the ledger is what makes a second reading harmless.
+
+Source: RFC 3501 section 2.3.1.1: UIDs rise within one UIDVALIDITY and mean nothing across two.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The folder's UIDVALIDITY and the highest UID up to which every mail is in the ledger (0: none)."""
+
+    uidvalidity: int
+    uid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on above `cursor.uid`."""
+
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class StartAnew:
+    """Read the folder from its first mail; the ledger drops what it knows. `reason` is counted and logged."""
+
+    cursor: Cursor
+    reason: str
+
+
+Decision = Resume | StartAnew
+
+
+def decide_start(stored: Cursor | None, uidvalidity: int, uidnext: int | None) -> Decision:
+    """Return where to read on in a folder that was just selected.
+
+    Anew when nothing is stored, when the UIDVALIDITY changed, or when the server's next UID is not above the cursor
+    (a folder restored from a backup under its old UIDVALIDITY: servers must not, and do).
+    """
+    if stored is None:
+        return StartAnew(Cursor(uidvalidity), "first")
+    if stored.uidvalidity != uidvalidity:
+        return StartAnew(Cursor(uidvalidity), "uidvalidity-changed")
+    if uidnext is not None and uidnext <= stored.uid:
+        return StartAnew(Cursor(uidvalidity), "uids-went-back")
+    return Resume(stored)
+
+
+def advance(cursor: Cursor, wanted: Iterable[int], done: Iterable[int]) -> Cursor:
+    """Return the cursor behind the last UID below which nothing is missing: of `wanted`, those before the first not done.
+
+    A mail that is gone from the server counts as done. It never goes back, so a repeated call changes nothing.
+    """
+    finished = set(done)
+    uid = cursor.uid
+    for candidate in sorted(wanted):
+        if candidate not in finished:
+            break
+        uid = max(uid, candidate)
+    return Cursor(cursor.uidvalidity, uid)
