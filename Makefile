@@ -1,0 +1,48 @@
+# The commands of the README. Everything lives in .venv, build/ and .demo/ of this folder.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := contracts runtime local demo services tests benchmarks faults tools
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo clean-demo check test bench faults format lock generate clean
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## The virtual environment with locked dependencies
+	@$(PYTHON) tools/setup_env.py
+
+demo: setup ## A small company with real Kafka, MongoDB and mail, on this machine
+	@$(BIN)/postroom demo $(DEMO_ARGS)
+
+clean-demo: ## Throw away what the demo kept
+	rm -rf .demo
+
+check: setup ## Format, lint, types, import rules, contracts
+	$(BIN)/ruff format --check $(wildcard $(SOURCES))
+	$(BIN)/ruff check $(wildcard $(SOURCES))
+	$(BIN)/mypy $(wildcard $(SOURCES))
+	$(BIN)/lint-imports
+	$(BIN)/python -m postroom_contracts.generate --check
+
+test: setup ## All tests, on real Kafka, MongoDB and mail
+	$(BIN)/pytest $(TEST_ARGS)
+
+bench: setup ## Throughput and latency beside the raw floor (at most 30 minutes)
+	$(BIN)/python -m benchmarks.bench
+
+faults: setup ## Kill everything for six minutes and count (BREAK=name runs a broken build)
+	$(BIN)/python -m faults.run $(if $(BREAK),--break $(BREAK))
+
+format: setup ## Format and mend what can be mended
+	$(BIN)/ruff check --fix-only -q $(wildcard $(SOURCES))
+	$(BIN)/ruff format -q $(wildcard $(SOURCES))
+
+generate: setup ## Schemas, examples and the AsyncAPI document from the contracts
+	$(BIN)/python -m postroom_contracts.generate
+
+lock: setup ## Compile requirements.in into requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.lock
+
+clean: ## Remove what was built
+	rm -rf build .mypy_cache .ruff_cache .pytest_cache
