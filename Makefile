@@ -43,6 +43,7 @@ generate: setup ## Schemas, examples and the AsyncAPI document from the contract
 
 lock: setup ## Compile requirements.in into requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes -c requirements.lock requirements-image.in -o requirements-image.txt
 
 clean: ## Remove what was built
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache
