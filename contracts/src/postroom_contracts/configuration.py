@@ -72,7 +72,7 @@ class Calendar(Section):
         """Accept `"09:00-17:00"` and `"22:00-24:00"` beside the long form."""
         if not isinstance(value, dict):
             return value
-        return {day: [_interval(i) for i in day_hours] for day, day_hours in value.items()}
+        return {day: [_interval(i) for i in h] if isinstance(h, list) else h for day, h in value.items()}
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from postroom_contracts.configuration import Configuration, OpenInterval, SecretReference
 from postroom_contracts.configuration_checks import Finding, Path, suggestion
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+_ZONED = "a time with its zone such as 2026-03-06T09:00:00+01:00"
 _WORDS: dict[Any, str] = {
     str: "text",
     bool: "true or false",
@@ -18,7 +19,8 @@ _WORDS: dict[Any, str] = {
     float: "a number",
     date: "a date such as 2026-12-25",
     time: "a time such as 09:00",
-    datetime: "a time with its zone such as 2026-03-06T09:00:00+01:00",
+    datetime: _ZONED,
+    AwareDatetime: _ZONED,
     OpenInterval: "an interval such as 09:00-17:00",
     SecretReference: "a mapping with `env` or `file`",
 }
@@ -57,24 +59,55 @@ def _holds(value: Any, part: int | str) -> bool:
 
 
 def _message(detail: ErrorDetails, path: Path, whole: Any) -> str:
-    context = detail.get("ctx", {})
-    match detail["type"]:
+    context, kind = detail.get("ctx", {}), detail["type"]
+    if kind == "value_error":
+        return str(context["error"])
+    if detail["loc"][-1] == "[key]":
+        return f"unknown name {path[-1]!r}; expected {_key(path)}"
+    return _about_names(kind, path, context) or _about_limits(detail, path, whole) or _about_type(path, whole)
+
+
+def _about_names(kind: str, path: Path, context: dict[str, Any]) -> str | None:
+    match kind:
         case "missing":
             return f"is missing; expected {expected(path)}"
         case "extra_forbidden":
             return f"unknown name {path[-1]!r}{suggestion(str(path[-1]), list(names(path[:-1])))}"
-        case "value_error":
-            return str(context["error"])
-        case "string_pattern_mismatch" if isinstance(context.get("pattern"), str) and "a-z0-9-" in context["pattern"]:
-            return f"expected {_SLUG}, found {found(path, whole)}"
-        case "too_short":
-            return f"expected at least {_entries(context['min_length'])}, found {_entries(context['actual_length'])}"
-        case "too_long":
-            return f"expected at most {_entries(context['max_length'])}"
-        case kind if kind.startswith(("greater_than", "less_than", "string_", "int_from")) and "Input" in detail["msg"]:
-            if kind not in ("string_type", "int_from_float"):
-                return f"{detail['msg'].replace('Input should be', 'must be')}, found {found(path, whole)}"
+        case "union_tag_not_found":
+            return f"`channel` is missing; expected {_one_of(_channels(path))}"
+        case "union_tag_invalid":
+            return f"channel {context['tag']!r} is not one of accounts; expected {_one_of(_channels(path))}"
+    return None
+
+
+def _about_limits(detail: ErrorDetails, path: Path, whole: Any) -> str | None:
+    context, kind = detail.get("ctx", {}), detail["type"]
+    if kind == "string_pattern_mismatch":
+        form = _SLUG if "a-z0-9-" in context["pattern"] else f"text of the form {context['pattern']}"
+        return f"expected {form}, found {found(path, whole)}"
+    if kind == "too_short":
+        return f"expected at least {_entries(context['min_length'])}, found {_entries(context['actual_length'])}"
+    if kind == "too_long":
+        return f"expected at most {_entries(context['max_length'])}"
+    if kind.startswith(("greater_than", "less_than")):
+        return f"{detail['msg'].replace('Input should be', 'must be')}, found {found(path, whole)}"
+    return None
+
+
+def _about_type(path: Path, whole: Any) -> str:
     return f"expected {expected(path)}, found {found(path, whole)}"
+
+
+def _key(path: Path) -> str:
+    """Say which names a mapping takes whose names are data, such as weekdays."""
+    keys = [get_args(kind)[0] for kind in _types_at(path[:-1]) if get_origin(kind) is dict]
+    return " or ".join(_word(kind) for key in keys for kind in _alternatives(key))
+
+
+def _channels(path: Path) -> list[str]:
+    """Return the values of the field `channel` that tells the kinds at `path` apart."""
+    fields = [kind.model_fields["channel"] for kind in _types_at(path)]
+    return [str(choice.value) for field in fields for choice in get_args(field.annotation)]
 
 
 def _entries(count: int) -> str:

@@ -14,7 +14,7 @@ from postroom_contracts.configuration_checks import Path
 
 MAX_ALIASES = 100
 MAX_DEPTH = 40
-MAX_VALUES = 1_000_000
+MAX_VALUES = 300_000
 """Values after aliases are followed: ten lines of YAML can stand for billions."""
 _TAG = "tag:yaml.org,2002:"
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
