@@ -1,0 +1,1 @@
+"""Pure: facts in, figures out; no clock, no I/O. The definition is `docs/metrics.md`."""

@@ -1,0 +1,309 @@
+"""Rows: the figures of one conversation as they stand, each with the calendar, the cuts and the credit it has."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from postroom_contracts.business_time import business_milliseconds
+from postroom_contracts.configuration import Calendar, Configuration
+from postroom_contracts.ids import derived_id
+
+from postroom_analytics.domain.intervals import (
+    FOREVER,
+    Interval,
+    business_total,
+    clip,
+    subtract,
+    wall_total,
+)
+from postroom_analytics.domain.model import Clock, ConversationMetrics, Credit, Episode, Row, Target, Whole
+from postroom_analytics.domain.targets import Verdict, concerns, judge_resolution, judge_response
+from postroom_analytics.domain.turns import Turn, close_all, turns_of
+
+Configurations = Mapping[int, Configuration]
+"""Every configuration by its version: figures are made with the version that their turn began under."""
+
+TURN_KINDS = frozenset(
+    {"first_response", "first_response_handoff", "next_response", "sla_first_response", "sla_next_response"}
+)
+"""What a conversation keeps when it is merged into another; everything else it then has no more."""
+
+
+class UnknownConfigurationError(LookupError):
+    """A fact was decided with a configuration version that was not given: it has to be read first."""
+
+
+def configuration_of(version: int, configurations: Configurations) -> Configuration:
+    """Return the configuration of that version. Raises UnknownConfigurationError."""
+    found = configurations.get(version)
+    if found is None:
+        raise UnknownConfigurationError(f"configuration version {version} is not known")
+    return found
+
+
+def calendar_of(clock: Clock, configurations: Configurations) -> Calendar:
+    """Return the calendar as it was in the version that the clock names. Raises UnknownConfigurationError."""
+    return configuration_of(clock.version, configurations).calendar(clock.calendar)
+
+
+def rows(state: ConversationMetrics, configurations: Configurations) -> list[Row]:
+    """Return all rows that the state holds, with those that left it since it was loaded, in no promised order."""
+    projected = [*state.sealed, *conversation_rows(state), *whole_rows(state, configurations)]
+    for episode in state.episodes:
+        view = view_of(state, episode)
+        projected.extend(turn_rows(state, view, configurations))
+        projected.extend(episode_rows(state, view, configurations))
+    return [recount(state, row) for row in projected]
+
+
+def recount(state: ConversationMetrics, row: Row) -> Row:
+    """Return the row, counted or not as the conversation stands: spam counts nowhere, a merged one in its turns."""
+    counted = state.spam_at is None and (state.merged_at is None or row.kind in TURN_KINDS)
+    return row if row.counted is counted else replace(row, counted=counted)
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeView:
+    """An episode with its turns and pauses as they now stand."""
+
+    episode: Episode
+    turns: list[Turn]
+    start: int
+    pauses: list[Interval]
+    """Disjoint, in order, up to the resolve; one that goes on ends at FOREVER."""
+
+
+def view_of(state: ConversationMetrics, episode: Episode) -> EpisodeView:
+    turns = turns_of(episode)
+    if state.merged_at is not None:
+        close_all(turns, "moved", state.merged_at, state.credit)
+    elif state.spam_at is not None:
+        close_all(turns, "closed_unanswered", state.spam_at, state.credit)
+    start = turns[0].start if turns and turns[0].opens_episode else episode.start
+    quiet = list(episode.quiet)
+    if episode.resolved is None and state.pause is not None:
+        until = state.pause.until
+        quiet.append((state.pause.since, FOREVER if until is None else until))
+    end = FOREVER if episode.resolved is None else episode.resolved.at
+    return EpisodeView(episode, turns, start, clip(subtract(quiet, (turn.interval for turn in turns)), start, end))
+
+
+def _row(state: ConversationMetrics, kind: str, n: int, clock: Clock | None = None, discriminator: str = "") -> Row:
+    return Row(
+        id=derived_id(state.conversation_id, kind, f"{n}{discriminator}"),
+        conversation_id=state.conversation_id,
+        kind=kind,
+        n=n,
+        outcome="",
+        started_at=0,
+        closed_at=0,
+        calendar=clock.name if clock else "",
+        configuration_version=clock.version if clock else 0,
+        inbox=state.inbox,
+        channel=state.channel,
+        credit=Credit(),
+    )
+
+
+def conversation_rows(state: ConversationMetrics) -> Iterator[Row]:
+    """Yield the conversation's own row, the one that volumes count; dated by its opening."""
+    if state.opened_at is None:
+        return
+    marks = {
+        "agent_started": state.agent_started,
+        "never_answered": not state.answered,
+        "undelivered": state.undelivered,
+    }
+    yield replace(
+        _row(state, "conversation", 0),
+        outcome="merged" if state.merged_at is not None else "opened",
+        started_at=state.opened_at,
+        closed_at=state.opened_at,
+        # No agent: a volume counts conversations, and owners change.
+        credit=replace(state.credit, agent=None),
+        marks=tuple(name for name, holds in marks.items() if holds),
+    )
+
+
+# --- responses ----------------------------------------------------------------------------------------------------
+
+
+def turn_rows(state: ConversationMetrics, view: EpisodeView, configurations: Configurations) -> Iterator[Row]:
+    for turn in view.turns:
+        calendar = calendar_of(turn.clock, configurations)
+        first = turn.opens_episode and view.episode.n == 1 and not state.agent_started
+        kind = "first_response" if first else "next_response"
+        yield from response_target_rows(state, turn, calendar)
+        if turn.closed_at is None or turn.credit is None:
+            continue
+        row = replace(
+            _judged(_row(state, kind, turn.n, turn.clock), *_active_response(turn, calendar)),
+            outcome=turn.outcome,
+            started_at=turn.start,
+            closed_at=turn.closed_at,
+            credit=turn.credit,
+            reopened=turn.opens_episode and view.episode.n > 1,
+        )
+        if turn.outcome != "answered":
+            yield row
+            continue
+        yield _measured(row, calendar)
+        if first and turn.handed_off_at is not None and turn.start <= turn.handed_off_at <= turn.closed_at:
+            name = "first_response_handoff"
+            anchored = replace(row, id=derived_id(state.conversation_id, name, str(turn.n)), kind=name)
+            yield _measured(replace(anchored, started_at=turn.handed_off_at), calendar)
+
+
+def _measured(row: Row, calendar: Calendar) -> Row:
+    """Return the row with the duration from its start to its close on both clocks."""
+    return replace(
+        row,
+        wall_ms=row.closed_at - row.started_at,
+        business_ms=business_milliseconds(calendar, row.started_at, row.closed_at),
+    )
+
+
+def _judged(row: Row, target: Target | None, verdict: Verdict | None) -> Row:
+    if target is None or verdict is None:
+        return row
+    return replace(
+        row,
+        policy=target.policy,
+        breached=verdict.breached,
+        deadline_at=verdict.deadline_at,
+        breached_at=verdict.deadline_at if verdict.breached else None,
+    )
+
+
+def _response_verdicts(turn: Turn, calendar: Calendar) -> list[tuple[Target, Verdict]]:
+    answered = turn.outcome == "answered"
+    return [
+        (target, judge_response(target, calendar, turn.start, turn.closed_at, answered=answered))
+        for target in turn.targets
+        if concerns(target, turn.closed_at)
+    ]
+
+
+def _active_response(turn: Turn, calendar: Calendar) -> tuple[Target | None, Verdict | None]:
+    """Return the target that counted when the turn closed: the last that was set by then."""
+    verdicts = _response_verdicts(turn, calendar)
+    return verdicts[-1] if verdicts else (None, None)
+
+
+def response_target_rows(state: ConversationMetrics, turn: Turn, calendar: Calendar) -> Iterator[Row]:
+    for position, (target, verdict) in enumerate(_response_verdicts(turn, calendar)):
+        row = _row(state, f"sla_{target.kind}", turn.n, turn.clock, f".{position}")
+        yield from _target_row(state, row, target, verdict, _Held(turn.start, turn.closed_at, turn.credit))
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a target stands on: where its turn or episode begins, where that ended, and to whom that counts."""
+
+    start: int
+    closed_at: int | None
+    credit: Credit | None
+
+
+def _target_row(state: ConversationMetrics, row: Row, target: Target, verdict: Verdict, held: _Held) -> Iterator[Row]:
+    """Yield the row of a target that is decided; a breach is dated by the deadline, the rest by what ended it."""
+    if verdict.outcome == "open":
+        return
+    ends = (verdict.deadline_at,) if verdict.breached else (target.cancelled_at, held.closed_at)
+    yield replace(
+        _judged(row, target, verdict),
+        outcome=verdict.outcome,
+        started_at=held.start,
+        closed_at=min(end for end in ends if end is not None),
+        credit=held.credit or replace(state.credit, agent=None),
+        configuration_version=target.version,
+    )
+
+
+# --- resolutions --------------------------------------------------------------------------------------------------
+
+
+def episode_rows(state: ConversationMetrics, view: EpisodeView, configurations: Configurations) -> Iterator[Row]:
+    """Yield the resolution rows of an episode; the net ones once no reply in it is under way any more."""
+    episode, resolved = view.episode, view.episode.resolved
+    calendar = calendar_of(episode.clock, configurations)
+    resolved_at = None if resolved is None else max(resolved.at, view.start)
+    verdicts = [
+        (target, judge_resolution(target, calendar, view.start, view.pauses, resolved_at))
+        for target in episode.targets
+        if concerns(target, resolved_at)
+    ]
+    for position, (target, verdict) in enumerate(verdicts):
+        row = _row(state, "sla_resolution", episode.n, episode.clock, f".{position}")
+        held = _Held(view.start, resolved_at, resolved.credit if resolved else None)
+        yield from _target_row(state, row, target, verdict, held)
+    if resolved is None or resolved_at is None:
+        return
+    gross = _measured(
+        replace(
+            _judged(_row(state, "resolution", episode.n, episode.clock), *(verdicts[-1] if verdicts else (None, None))),
+            outcome="resolved",
+            started_at=view.start,
+            closed_at=resolved_at,
+            credit=resolved.credit,
+            reopened=episode.n > 1,
+        ),
+        calendar,
+    )
+    kinds = ("resolution", "first_resolution") if episode.n == 1 else ("resolution",)
+    settled = not episode.pending
+    excluded = (wall_total(view.pauses), business_total(calendar, view.pauses)) if settled else None
+    for kind in kinds:
+        yield from _with_net(state, replace(gross, kind=kind), excluded)
+
+
+def _with_net(state: ConversationMetrics, gross: Row, excluded: tuple[int, int] | None) -> Iterator[Row]:
+    """Yield a resolution and, when it is known what does not count, the same net of that."""
+    conversation, n = state.conversation_id, str(gross.n)
+    yield replace(gross, id=derived_id(conversation, gross.kind, n))
+    if excluded is None or gross.wall_ms is None or gross.business_ms is None:
+        return
+    yield replace(
+        gross,
+        id=derived_id(conversation, f"net_{gross.kind}", n),
+        kind=f"net_{gross.kind}",
+        wall_ms=max(0, gross.wall_ms - excluded[0]),
+        business_ms=max(0, gross.business_ms - excluded[1]),
+    )
+
+
+def whole_rows(state: ConversationMetrics, configurations: Configurations) -> Iterator[Row]:
+    """Yield `full_resolution` and its net: from the start of episode 1 to the latest resolve."""
+    latest = state.last_resolve
+    if latest is None or state.episode_count == 0:
+        return
+    settled = state.whole is not None and not any(e.resolved for e in state.episodes)
+    whole = state.whole
+    if whole is None:
+        view = view_of(state, state.episodes[0])
+        whole = _whole_start(view)
+    closed_at = max(latest.at, whole.start)
+    calendar = calendar_of(whole.clock, configurations)
+    gross = replace(
+        _row(state, "full_resolution", 0, whole.clock),
+        outcome="resolved",
+        started_at=whole.start,
+        closed_at=closed_at,
+        credit=latest.credit,
+    )
+    excluded = (whole.excluded_ms, whole.excluded_business_ms) if settled else None
+    yield from _with_net(state, _measured(gross, calendar), excluded)
+
+
+def _whole_start(view: EpisodeView) -> Whole:
+    return Whole(view.start, view.episode.clock)
+
+
+def exclude(whole: Whole, intervals: Iterable[Interval], configurations: Configurations) -> Whole:
+    """Return `whole` with further time that does not count net."""
+    spans = list(intervals)
+    calendar = calendar_of(whole.clock, configurations)
+    return replace(
+        whole,
+        excluded_ms=whole.excluded_ms + wall_total(spans),
+        excluded_business_ms=whole.excluded_business_ms + business_total(calendar, spans),
+    )
