@@ -11,6 +11,8 @@ from postroom_ingest.domain.mail.headers import decode_words, unfold
 MAX_RECIPIENTS = 1_000
 _EMAIL = re.compile(r"[^\s<>()\[\]\",;:@]{1,200}@[^\s<>()\",;:@]{1,255}")
 _SIMPLE = re.compile(r'(?:"([^"\\<>]*)"|([^"<>(),;:@\\]*))\s*<([^\s<>()",;:@\\]{1,200}@[^\s<>()",;:@\\]{1,255})>')
+_SPECIAL = re.compile(r"[\"();:]|<[^>]*[,<]")
+_ANGLE_END = re.compile(r"[<>;]")
 _CLOSING = {"<": ">", "(": ")", '"': '"'}
 
 
@@ -48,6 +50,8 @@ def parse_addresses(raw: bytes, limit: int = MAX_RECIPIENTS) -> tuple[tuple[Addr
 
 def _split(text: str) -> list[str]:
     """Split at commas and semicolons outside quotes, comments and angles; an opening mark that never closes is text."""
+    if not _SPECIAL.search(text):
+        return [piece.strip() for piece in text.split(",") if piece.strip()]
     pieces: list[str] = []
     start = position = 0
     last = {mark: text.rfind(mark) for mark in '>)"'}
@@ -67,19 +71,20 @@ def _split(text: str) -> list[str]:
 
 def _skip(text: str, position: int, closing: str) -> int:
     """Return the place of the mark that closes; comments nest, a backslash keeps the next character."""
+    if closing == ">":
+        found = _ANGLE_END.search(text, position + 1)
+        return found.start() if found and found[0] == ">" else position
     opening, depth, place = text[position], 1, position + 1
     while place < len(text):
         char = text[place]
-        if char == "\\" and closing != ">":
+        if char == "\\":
             place += 1
         elif char == closing:
             depth -= 1
             if depth == 0:
                 return place
-        elif char == opening and closing == ")":
+        elif char == opening:
             depth += 1
-        elif closing == ">" and char in ",<" and char == "<":
-            return place - 1  # `<a <b@c>`: the first angle was text
         place += 1
     return position
 
@@ -101,7 +106,7 @@ def _read(piece: str) -> Address | None:
     found = _EMAIL.search(bare)
     if found is None:
         decoded = decode_words(piece) if "=?" in piece else ""
-        return _read(decoded) if "@" in decoded else None
+        return _read(decoded.replace("=?", "")) if "@" in decoded else None
     rest = (bare[: found.start()] + " " + bare[found.end() :]).strip(" []<>'\"")
     return Address(found[0].strip("'."), _comment(piece) or _clean_name(rest))
 

@@ -92,8 +92,15 @@ def _block_end(data: bytes, start: int, stop: int) -> int:
 def unfold(raw: bytes) -> str:
     """Return one line of text: folds become a blank, raw 8-bit bytes are decoded, control characters go."""
     text = raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else decode_bytes(raw, None)[0]
-    text = _FOLDS.sub(" ", text).strip()
+    text = text.strip()
+    if "\n" in text or "\t" in text or "\r" in text:
+        text = _FOLDS.sub(" ", text)
     return text if text.isprintable() else _BINARY.sub("", text)
+
+
+def unfold_text(text: str) -> str:
+    """Return the text in one line."""
+    return _FOLDS.sub(" ", text).strip()
 
 
 def decode_words(value: str) -> str:
@@ -130,7 +137,7 @@ def decode_words(value: str) -> str:
             _flush(pending, out)
             pending = (charset, bytearray(data))
     _flush(pending, out)
-    return _FOLDS.sub(" ", "".join(out)).strip()
+    return unfold_text("".join(out))
 
 
 def _flush(pending: tuple[str, bytearray] | None, out: list[str]) -> None:
@@ -145,14 +152,15 @@ def _read_word(value: str, start: int) -> tuple[str, bytes, int] | None:
     head = _WORD_HEAD.match(value, start)
     if head is None:
         return None
-    end = value.find("?=", head.end())
-    following = value.find("=?", head.end(), end if end >= 0 else len(value))
-    if following >= 0 and _WORD_HEAD.match(value, following):  # this word lost its end
-        content, stop = value[head.end() : following].rstrip(" ?="), following
-    elif end < 0:
-        content, stop = value[head.end() :].rstrip(" ?"), len(value)
-    else:
+    following = value.find("=?", head.end())
+    interrupted = following >= 0 and _WORD_HEAD.match(value, following) is not None
+    end = value.find("?=", head.end(), following if interrupted else len(value))
+    if end >= 0:
         content, stop = value[head.end() : end], end + 2
+    elif interrupted:  # this word lost its end
+        content, stop = value[head.end() : following].rstrip(" ?="), following
+    else:
+        content, stop = value[head.end() :].rstrip(" ?"), len(value)
     return head[1], _word_bytes(head[2], content), stop
 
 

@@ -7,7 +7,7 @@ import html
 import re
 
 _SKIPPED = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(style|script|template|svg)\b[^>]{0,2000}>.*?(?:</\1\s*>|\Z)|<title\b[^>]{0,200}>[^<]*</title|"
+    r"<!--.*?(?:-->|\Z)|<(style|script|template|svg)\b[^>]{0,2000}>.*?(?:</\1\s*>|\Z)|<title\b[^>]{0,200}>[^<]*</title[^<>]{0,20}>|"
     r"<!\[CDATA\[|\]\]>",
     re.IGNORECASE | re.DOTALL,
 )

@@ -21,7 +21,6 @@ MAX_REFERENCES = 50
 _MAX_SUBJECT = 1_000
 _MAX_RESULTS = 20
 _ID = re.compile(r"<\s*([^<>\s]{1,990})\s*>")
-_SPACES = re.compile(rb"\s+")
 
 
 def parse_mail(raw: bytes) -> ParsedMail:
@@ -165,7 +164,7 @@ def _read_date(text: str) -> datetime | None:
 def _digest(headers: Headers, parts: list[bytes]) -> str:
     total = hashlib.sha256()
     for name in ("from", "date", "subject"):
-        value = _SPACES.sub(b" ", headers.raw(name)).strip()
+        value = b" ".join(headers.raw(name).split())
         total.update(len(value).to_bytes(4) + value)
     for part in parts:
         total.update(part)

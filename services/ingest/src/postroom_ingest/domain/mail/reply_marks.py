@@ -28,7 +28,12 @@ _LEADS = (
     r"pe|ma|ti|ke|to|la|su|Quoting|Quote|Zitat(?:\s+von)?|Citando|Em\s+\w{3,7}|"
     r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche"
 )
-_ENDS = re.compile(rf"(?:[:：]|\b(?:{_VERBS}))[*_\s]*$", re.IGNORECASE)
+_LAST_WORDS = frozenset(
+    "wrote writes sent schrieb geschrieben écrit ecrit écrivait escribió escribio scritto scrive scrisse escreveu schreef geschreven "  # noqa: SIM905
+    "napisał napisała napisał(a) pisze skrev skreiv kirjoitti написал написала написал(а) написав написала написав(ла) пишет пише "
+    "писал писала yazdı viết napsal napsala napsal(a) napísal napísala írta scris έγραψε כתב כתבה كتب menulis napisao написа เขียน following".split()
+)
+_LAST_SIGNS = (":", "：", "写道", "寫道", "写到", "のメール", "書きました", "작성", "썼습니다", "เขียนว่า")
 _LED = re.compile(rf"[\s>*_|\"-]*(?:{_LEADS})[\s.,:]\s*\S.*?(?:{_VERBS}).*[:：]?[*_\s]*$", re.IGNORECASE | re.DOTALL)
 _ANY_VERB = re.compile(rf"(?:{_VERBS})", re.IGNORECASE)
 _MAIL = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,100}")
@@ -42,12 +47,20 @@ _GLUED = re.compile(
 )
 
 
+def may_end_attribution(line: str) -> bool:
+    """Say cheaply whether the line could be the last one of an attribution; nearly all lines could not."""
+    ending = line[-60:].rstrip(" *_\t")
+    if ending.endswith(_LAST_SIGNS):
+        return True
+    return ending.rpartition(" ")[2].lower() in _LAST_WORDS
+
+
 def attribution_end(lines: Sequence[str], place: int, followed_by_quote: bool) -> int | None:
     """Return how many lines back an attribution begins that ends in lines[place] (0: that line itself), or None.
 
     `On 5 May 2026 at 10:00, Jane <jane@a.test> wrote:` and its like; it may be wrapped over five lines.
     """
-    if not _ENDS.search(lines[place][-60:]):
+    if not may_end_attribution(lines[place]):
         return None
     joined = ""
     loose: int | None = None
@@ -168,6 +181,14 @@ _FORWARDED = re.compile(
     re.IGNORECASE,
 )
 _RULE = re.compile(r"[\s>]*_{10,}\s*$")
+
+
+def is_separator(line: str) -> bool:
+    """Say cheaply whether the line could be one of those below."""
+    return line.lstrip(" >*\t")[:1] in _SEPARATOR_BEGINS and bool(line.strip())
+
+
+_SEPARATOR_BEGINS = frozenset("-_=|BbAaDdIi") | {""}
 
 
 def is_original_separator(line: str) -> bool:

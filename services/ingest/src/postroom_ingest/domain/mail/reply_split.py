@@ -12,7 +12,9 @@ from postroom_ingest.domain.mail.reply_marks import (
     is_mobile_footer,
     is_original_separator,
     is_rule,
+    is_separator,
     is_signature_delimiter,
+    may_end_attribution,
 )
 
 _MAX_SIGNATURE_LINES = 12
@@ -72,12 +74,15 @@ def _cut(lines: Sequence[Line], kinds: Sequence[Kind]) -> tuple[int, list[tuple[
     for place, line in enumerate(lines):
         if line.blank or kinds[place] is Kind.QUOTED:
             continue
-        if is_forward_separator(line.text):
-            return len(lines), marks
-        if not line.quoted and is_original_separator(line.text):
-            return place, marks
+        if is_separator(line.text):
+            if is_forward_separator(line.text):
+                return len(lines), marks
+            if not line.quoted and is_original_separator(line.text):
+                return place, marks
         if not line.quoted and is_header_block(texts, place):
             return _with_rule(lines, place), marks
+        if not may_end_attribution(line.text):
+            continue
         following = _next_shown(lines, place)
         quoted_next = following is not None and (lines[following].quoted or lines[following].certain)
         back = attribution_end(texts, place, quoted_next)

@@ -49,7 +49,7 @@ class Reading:
     parts: int = 0
 
 
-def read_part(  # noqa: PLR0917 - a place in the mail is three values
+def read_part(
     raw: bytes, start: int, stop: int, reading: Reading, depth: int = 0, default_type: str = "text/plain"
 ) -> Part:
     """Return the part in raw[start:stop] and all below it; past 200 parts or 20 levels the rest is kept as it came."""

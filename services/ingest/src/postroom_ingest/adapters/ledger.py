@@ -1,0 +1,155 @@
+"""The ledger in MongoDB: the outbox of ingest. Collections `ledger`, `places`, `cursors`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from postroom_runtime.clock import Clock
+from postroom_runtime.errors import translated
+from postroom_runtime.kafka import Outgoing
+from postroom_runtime.mongo import (
+    DUPLICATE_KEY,
+    BulkWriteError,
+    Database,
+    DuplicateKeyError,
+    IndexModel,
+    InsertOne,
+    UpdateOne,
+    resolved,
+)
+
+from postroom_ingest.domain.cursor import Cursor
+from postroom_ingest.ports import Entry, Outcome, Place
+
+
+def _to_mongo(record: Outgoing) -> dict[str, Any]:
+    return {"t": record.topic, "k": record.key, "b": record.body, "h": [list(h) for h in record.headers]}
+
+
+def _from_mongo(stored: Mapping[str, Any]) -> Outgoing:
+    return Outgoing(stored["t"], bytes(stored["k"]), bytes(stored["b"]), [(n, bytes(v)) for n, v in stored["h"]])
+
+
+class MongoLedger:
+    """Implements `ports.Ledger`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._ledger = database["ledger"]
+        self._places = database["places"]
+        self._cursors = database["cursors"]
+        self._clock = clock
+        self._order = 0
+
+    async def prepare(self) -> None:
+        async with translated("index ledger"):
+            unpublished = IndexModel(
+                [("account", 1), ("order", 1)], name="unpublished", partialFilterExpression={"published": False}
+            )
+            await resolved(self._ledger.create_indexes([unpublished]))
+            await resolved(self._places.create_indexes([IndexModel([("folder_key", 1), ("uid", 1)])]))
+
+    def _next_order(self) -> int:
+        """A number that rises with time over restarts: microseconds of the clock, never twice the same."""
+        self._order = max(self._order + 1, int(self._clock.now().timestamp() * 1_000_000))
+        return self._order
+
+    async def add(self, entries: Sequence[Entry]) -> dict[str, bool]:
+        documents = {e.ledger_id: self._document(e) for e in entries}
+        if not documents:
+            return {}
+        async with translated("store ledger"):
+            try:
+                await self._ledger.bulk_write([InsertOne(d) for d in documents.values()], ordered=False)
+            except BulkWriteError as error:
+                failures = (error.details or {}).get("writeErrors", [])
+                if {f.get("code") for f in failures} != {DUPLICATE_KEY}:
+                    raise
+                known = {f["keyValue"]["_id"] for f in failures}
+                return {ledger_id: ledger_id not in known for ledger_id in documents}
+        return dict.fromkeys(documents, True)
+
+    def _document(self, entry: Entry) -> dict[str, Any]:
+        return {
+            "_id": entry.ledger_id,
+            "account": entry.account_id,
+            "key": entry.key,
+            "order": self._next_order(),
+            "received_at": entry.received_at,
+            "stored_at": self._clock.now(),
+            "ignored": entry.ignored,
+            "place": entry.place,
+            "published": not entry.out,
+            "out": [_to_mongo(record) for record in entry.out],
+        }
+
+    async def places_of(self, ledger_ids: Sequence[str]) -> dict[str, str | None]:
+        """Return ledger id -> the place where it was first seen, of those that exist."""
+        async with translated("read ledger"):
+            found = await self._ledger.find({"_id": {"$in": list(ledger_ids)}}, {"place": 1}).to_list(len(ledger_ids))
+        return {d["_id"]: d.get("place") for d in found}
+
+    async def mark_published(self, ledger_ids: Sequence[str]) -> None:
+        async with translated("mark published"):
+            await self._ledger.update_many(
+                {"_id": {"$in": list(ledger_ids)}}, {"$set": {"published": True}, "$unset": {"out": ""}}
+            )
+
+    async def unpublished(self, account_id: str, limit: int) -> list[tuple[str, list[Outgoing]]]:
+        async with translated("read outbox"):
+            cursor = self._ledger.find({"account": account_id, "published": False}).sort("order", 1).limit(limit)
+            found = await cursor.to_list(length=limit)
+        return [(d["_id"], [_from_mongo(r) for r in d["out"]]) for d in found]
+
+    async def outbox_depth(self) -> int:
+        async with translated("count outbox"):
+            return int(await self._ledger.count_documents({"published": False}, limit=100_000))
+
+    async def note_places(self, outcomes: Mapping[Place, tuple[Outcome, str]]) -> None:
+        if not outcomes:
+            return
+        now = self._clock.now()
+        writes = [
+            UpdateOne(
+                {"_id": place.id},
+                {
+                    "$setOnInsert": {
+                        "folder_key": f"{place.account_id}/{place.folder}/{place.uidvalidity}",
+                        "uid": place.uid,
+                        "outcome": outcome,
+                        "ledger_id": ledger_id,
+                        "seen_at": now,
+                    }
+                },
+                upsert=True,
+            )
+            for place, (outcome, ledger_id) in outcomes.items()
+        ]
+        async with translated("note places"):
+            await self._places.bulk_write(writes, ordered=False)
+
+    async def known_uids(self, account_id: str, folder: str, uidvalidity: int) -> set[int]:
+        async with translated("read places"):
+            cursor = self._places.find({"folder_key": f"{account_id}/{folder}/{uidvalidity}"}, {"uid": 1, "_id": 0})
+            return {d["uid"] async for d in cursor}
+
+    async def load_cursor(self, account_id: str, folder: str) -> Cursor | None:
+        async with translated("read cursor"):
+            found = await self._cursors.find_one({"_id": f"{account_id}/{folder}"})
+        return None if found is None else Cursor(found["uidvalidity"], found["uid"])
+
+    async def save_cursor(self, account_id: str, folder: str, cursor: Cursor, fence: int) -> bool:
+        change = {"$set": {"uidvalidity": cursor.uidvalidity, "uid": cursor.uid, "fence": fence}}
+        async with translated("save cursor"):
+            try:
+                await self._cursors.update_one(
+                    {"_id": f"{account_id}/{folder}", "fence": {"$lte": fence}}, change, upsert=True
+                )
+            except DuplicateKeyError:
+                return False  # a holder with a higher fence has written: we are not the holder any more
+        return True
+
+    async def erase(self, ledger_ids: Sequence[str]) -> None:
+        """Forget what a person wrote: the entry stays as a number, its key and records go."""
+        async with translated("erase ledger"):
+            await self._ledger.update_many(
+                {"_id": {"$in": list(ledger_ids)}}, {"$set": {"key": "", "erased": True}, "$unset": {"out": ""}}
+            )

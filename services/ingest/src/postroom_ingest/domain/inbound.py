@@ -1,0 +1,277 @@
+"""From a raw message to what is stored and published: pure.
+
+One raw mail makes one ledger entry, one content document and one inbound record per inbox addressed.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from postroom_contracts import ids
+from postroom_contracts.answers import MARKER
+from postroom_contracts.configuration import Configuration, Inbox, MailAccount
+from postroom_contracts.events import Event, new_event
+from postroom_contracts.inbound import TEXT_BYTES, Authentication, InboundReceived
+from postroom_contracts.registry import source_of
+from postroom_contracts.signed_ids import looks_like_answer_key
+from postroom_contracts.thread_keys import normalised_address, plus_part, without_plus
+from postroom_contracts.values import Address, Attachment, Channel, ContentReference, MessageKind
+
+from postroom_ingest.domain.mail import ParsedMail, dmarc_result
+from postroom_ingest.domain.mail import model as mail_model
+from postroom_ingest.domain.mail.addresses import Address as MailAddress
+from postroom_ingest.domain.mail.reply_text import above_marker, visible_reply
+
+SOURCE = source_of("ingest")
+MAX_ADDRESSES = 100
+"""Recipients that a record carries; all of them stand in the raw mail."""
+UNKNOWN_SENDER = "unknown@invalid"
+"""Stands where a mail names nobody: RFC 6761 keeps `invalid` for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What one raw message becomes. Everything in `documents` and `blobs` is stored before a record is published."""
+
+    ledger_id: str
+    key: str
+    """Of the records: account and sender, normalised."""
+    events: list[Event] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    ignored: str | None = None
+    """Why nothing is published, if so."""
+
+
+def text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def ledger_id(account_id: str, external_id: str | None, content_sha256: str) -> str:
+    """Return the id under which a message of an account is known: the same mail delivered twice has the same."""
+    return ids.digest("ledger", account_id, external_id or "", content_sha256)
+
+
+def partition_key(account_id: str, sender: str) -> str:
+    return f"{account_id}|{normalised_address(sender)}"
+
+
+def inboxes_of(configuration: Configuration, account_id: str, recipients: Sequence[str]) -> list[Inbox]:
+    """Return the inboxes of the account that are addressed; the account's first one when none is.
+
+    An account that serves no inbox (one for agents' answers alone) gives its mail to the first inbox of all.
+    """
+    own = [inbox for inbox in configuration.inboxes if inbox.account == account_id]
+    addressed = {without_plus(recipient) for recipient in recipients}
+    found = [i for i in own if addressed & {without_plus(a) for a in (i.address, *i.aliases)}]
+    return found or own[:1] or list(configuration.inboxes[:1])
+
+
+def _is_answer(configuration: Configuration, recipients: Sequence[str]) -> bool:
+    """Say whether the mail went to the answer address with something that has the form of a key."""
+    answer = configuration.company.answer_address
+    if not answer:
+        return False
+    wanted = without_plus(answer)
+    return any(without_plus(r) == wanted and looks_like_answer_key(plus_part(r) or "") for r in recipients)
+
+
+def _kind(mail: ParsedMail) -> MessageKind:
+    if mail.dsn is not None or mail.auto == "bounce":
+        return "bounce"
+    return "auto_reply" if mail.auto in ("auto-reply", "auto-generated") else "message"
+
+
+def _cut(text: str) -> tuple[str, bool]:
+    raw = text.encode("utf-8", "replace")
+    return (text, False) if len(raw) <= TEXT_BYTES else (raw[:TEXT_BYTES].decode("utf-8", "ignore"), True)
+
+
+def _address(found: MailAddress | None) -> Address:
+    return Address(address=found.email, name=found.name) if found else Address(address=UNKNOWN_SENDER)
+
+
+def _addresses(found: Sequence[MailAddress]) -> list[Address]:
+    return [_address(a) for a in found[:MAX_ADDRESSES]]
+
+
+def _attachments(mail: ParsedMail, ledger: str) -> tuple[list[Attachment], dict[str, bytes]]:
+    made: list[Attachment] = []
+    blobs: dict[str, bytes] = {}
+    for n, part in enumerate(mail.attachments):
+        blob_id = ids.content_id(ledger, f"attachment-{n}")
+        blobs[blob_id] = part.content
+        made.append(_attachment(part, blob_id))
+    return made, blobs
+
+
+def _attachment(part: mail_model.Attachment, blob_id: str) -> Attachment:
+    return Attachment(
+        filename=part.filename,
+        content_type=part.content_type,
+        body_bytes=part.size_bytes,
+        sha256=part.sha256,
+        blob_id=blob_id,
+        content_id=part.content_id,
+        inline=part.disposition == "inline",
+    )
+
+
+def answer_text(text: str) -> tuple[str, str | None]:
+    """Return what an agent newly wrote in an answer by mail, and why it cannot be used, if so.
+
+    Everything above the marker line is taken where the marker is found; else what the splitter calls visible. A text
+    that still holds the marker is refused: internal matter would leave the house.
+    """
+    above = above_marker(text, MARKER)
+    reply = visible_reply(text if above is None else above)
+    own = reply.visible.strip()
+    if above is not None and not own:
+        own = above.strip() if not reply.only_quoted else ""
+    elif reply.only_quoted:
+        own = ""
+    if not own:
+        return "", "empty"
+    return own, "holds_marker" if "".join(MARKER.split()) in "".join(own.split()) else None
+
+
+def mail_intake(
+    mail: ParsedMail,
+    raw: bytes,
+    *,
+    account: MailAccount,
+    configuration: Configuration,
+    received_at: datetime | None,
+    now: datetime,
+) -> Intake:
+    """Return what a mail becomes. `received_at` is the server's INTERNALDATE; later than `now` it counts as now."""
+    ledger = ledger_id(account.id, mail.message_id, mail.content_sha256)
+    sender = mail.from_ or mail.sender
+    recipients = [*mail.delivered_to, *mail.x_original_to, *(a.email for a in (*mail.to, *mail.cc))]
+    attachments, blobs = _attachments(mail, ledger)
+    raw_id = ids.content_id(ledger, "raw")
+    text, truncated = _cut(mail.text)
+    common: dict[str, Any] = {
+        "ledger_id": ledger,
+        "account_id": account.id,
+        "channel": Channel.EMAIL,
+        "message_kind": _kind(mail),
+        "automatic": mail.auto,
+        "external_id": mail.message_id,
+        "in_reply_to": [mail.in_reply_to] if mail.in_reply_to else [],
+        "references": list(mail.references),
+        "sender": _address(sender),
+        "reply_to": _addresses(mail.reply_to),
+        "to": _addresses(mail.to),
+        "cc": _addresses(mail.cc),
+        "envelope_recipients": list(dict.fromkeys(recipients))[:MAX_ADDRESSES],
+        "subject": mail.subject[:2000],
+        "text": text,
+        "text_truncated": truncated,
+        "body_bytes": len(raw),
+        "attachments": attachments,
+        "authentication": Authentication(
+            dmarc=dmarc_result(mail, account.trusted_authserv_ids) or "none", internal_account=account.internal
+        ),
+        "received_at": min(received_at or now, now),
+        "ingested_at": now,
+        **_delivery_report(mail),
+    }
+    intake = Intake(ledger, partition_key(account.id, sender.email if sender else ""), blobs={raw_id: raw, **blobs})
+    content = _content(mail, text_sha256(mail.text), attachments, raw_id, common)
+    answered = _is_answer(configuration, recipients)
+    for inbox in inboxes_of(configuration, account.id, recipients):
+        _add_record(intake, inbox, common, content, answered, now)
+    return intake
+
+
+def _add_record(
+    intake: Intake, inbox: Inbox, common: dict[str, Any], content: dict[str, Any], answered: bool, now: datetime
+) -> None:
+    message = ids.message_id(intake.ledger_id, inbox.id)
+    document = {**content, "_id": ids.content_id(message), "inbox_id": inbox.id}
+    extra: dict[str, Any] = {}
+    intake.documents.append(document)
+    if answered:
+        own, problem = answer_text(content["text"])
+        answer = {
+            "_id": ids.content_id(message, "answer"),
+            "kind": "answer",
+            "inbox_id": inbox.id,
+            "text": own,
+            "sha256": text_sha256(own),
+        }
+        intake.documents.append(answer)
+        extra = {
+            "answer": ContentReference(content_id=answer["_id"], sha256=answer["sha256"]),
+            "answer_problem": problem,
+        }
+    record = InboundReceived(
+        message_id=message,
+        inbox_id=inbox.id,
+        source_of_contact=inbox.source_of_contact or inbox.id,
+        content=ContentReference(content_id=document["_id"], sha256=content["sha256"]),
+        **common,
+        **extra,
+    )
+    intake.events.append(new_event(record, source=SOURCE, cause_id=message, subject=inbox.id, time=now, key=intake.key))
+
+
+def _content(
+    mail: ParsedMail, sha256: str, attachments: Sequence[Attachment], raw_id: str, common: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the content document of docs/architecture/pipeline.md, without its id."""
+    return {
+        "kind": "message",
+        "text": mail.text,
+        "html": mail.html,
+        "reply_text": visible_reply(mail.text).visible,
+        "sha256": sha256,
+        "subject": mail.subject[:2000],
+        "from": common["sender"].model_dump(),
+        "reply_to": [a.model_dump() for a in common["reply_to"]],
+        "to": [a.model_dump() for a in common["to"]],
+        "cc": [a.model_dump() for a in common["cc"]],
+        "external_id": mail.message_id,
+        "in_reply_to": common["in_reply_to"],
+        "references": common["references"],
+        "attachments": [a.model_dump() for a in attachments],
+        "raw_blob_id": raw_id,
+        "received_at": common["received_at"],
+        "warnings": list(mail.warnings)[:50],
+    }
+
+
+def _delivery_report(mail: ParsedMail) -> dict[str, Any]:
+    """Return what a bounce says of our message (RFC 3464); where it names no id, its references may."""
+    if _kind(mail) != "bounce":
+        return {}
+    dsn = mail.dsn
+    about = (
+        (dsn.original_message_id if dsn else None)
+        or mail.in_reply_to
+        or (mail.references[-1] if mail.references else None)
+    )
+    actions = {"failed": "failed", "delayed": "delayed", "delivered": "delivered"}
+    return {
+        "delivery_status": actions.get((dsn.action or "failed").lower() if dsn else "failed", "failed"),
+        "delivery_status_code": dsn.status if dsn else None,
+        "about_external_id": about,
+    }
+
+
+def note_intake(
+    raw: bytes,
+    note: str,
+    head: ParsedMail,
+    *,
+    account: MailAccount,
+    configuration: Configuration,
+    received_at: datetime | None,
+    now: datetime,
+) -> Intake:
+    """Return what a mail becomes that is too large to be read: its headers, a note in place of the text, the raw part."""
+    noted = replace(head, text=note, html=None, attachments=(), content_sha256=text_sha256(note + head.content_sha256))
+    return mail_intake(noted, raw, account=account, configuration=configuration, received_at=received_at, now=now)

@@ -1,0 +1,93 @@
+"""Taking messages in: store, note, publish, mark. The order of these steps is the guarantee.
+
+1. content and raw bytes, 2. ledger entry with its pending records, 3. what became of each mail (the caller then moves its
+cursor or answers its sender), 4. publish, 5. mark as published. A crash after any step repeats the later ones only.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+import structlog
+from postroom_contracts.topics import INBOUND_MESSAGES
+from postroom_runtime.content_store import ContentStore
+from postroom_runtime.errors import InfrastructureError
+from postroom_runtime.kafka import Publisher
+from postroom_runtime.steps import reach
+
+from postroom_ingest.adapters.ledger import MongoLedger
+from postroom_ingest.domain.inbound import Intake
+from postroom_ingest.metrics import MESSAGES
+from postroom_ingest.ports import Entry, Outcome, Place
+
+log = structlog.get_logger(__name__)
+SWEEP_RECORDS = 500
+
+
+class IntakeStore:
+    """Stores and publishes messages of all accounts that this process holds."""
+
+    def __init__(self, ledger: MongoLedger, content: ContentStore, publisher: Publisher) -> None:
+        self._ledger = ledger
+        self._content = content
+        self._publisher = publisher
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def store(self, account_id: str, taken: Sequence[tuple[Intake, Place | None]]) -> dict[str, bool]:
+        """Store messages of one account; return ledger id -> whether it was new. When it returns they are safe."""
+        await self._content.put_blobs({k: v for intake, _ in taken for k, v in intake.blobs.items()})
+        reach("ingest.blobs_stored")
+        await self._content.put([d for intake, _ in taken for d in intake.documents])
+        reach("ingest.content_stored")
+        entries = [self._entry(account_id, intake, place) for intake, place in taken]
+        new = await self._ledger.add(entries)
+        reach("ingest.ledger_stored")
+        await self._note(account_id, taken, new)
+        reach("ingest.places_noted")
+        return new
+
+    def _entry(self, account_id: str, intake: Intake, place: Place | None) -> Entry:
+        out = [self._publisher.outgoing(INBOUND_MESSAGES, event) for event in intake.events]
+        received_at = intake.events[0].time if intake.events else self._ledger._clock.now()  # noqa: SLF001
+        return Entry(
+            intake.ledger_id, account_id, intake.key, out, received_at, intake.ignored, place.id if place else None
+        )
+
+    async def _note(self, account_id: str, taken: Sequence[tuple[Intake, Place | None]], new: dict[str, bool]) -> None:
+        """Note each mail's outcome. An entry that was there already with this very place is a repeat of ours, stored once."""
+        known = [intake.ledger_id for intake, _ in taken if not new[intake.ledger_id]]
+        first_places = await self._ledger.places_of(known) if known else {}
+        outcomes: dict[Place, tuple[Outcome, str]] = {}
+        counted: set[str] = set()
+        for intake, place in taken:
+            fresh = new[intake.ledger_id] and intake.ledger_id not in counted
+            ours = place is not None and first_places.get(intake.ledger_id) == place.id
+            outcome: Outcome = "ignored" if intake.ignored else "stored" if fresh or ours else "duplicate"
+            counted.add(intake.ledger_id)
+            MESSAGES.labels(account_id, outcome).inc()
+            if place is not None:
+                outcomes[place] = (outcome, intake.ledger_id)
+        await self._ledger.note_places(outcomes)
+
+    async def publish(self, account_id: str) -> int:
+        """Publish what is stored and not marked of one account, in order; return how many entries. One at a time."""
+        async with self._locks[account_id]:
+            done = 0
+            while True:
+                pending = await self._ledger.unpublished(account_id, SWEEP_RECORDS)
+                if not pending:
+                    return done
+                await self._publisher.publish([record for _, out in pending for record in out])
+                reach("ingest.published")
+                await self._ledger.mark_published([ledger_id for ledger_id, _ in pending])
+                reach("ingest.marked")
+                done += len(pending)
+                if len(pending) < SWEEP_RECORDS:
+                    return done
+
+    async def publish_soon(self, account_id: str) -> None:
+        """Publish now if Kafka takes it; what it does not take waits for the sweep."""
+        try:
+            await self.publish(account_id)
+        except InfrastructureError as error:
+            log.warning("publishing waits", account=account_id, error=str(error))

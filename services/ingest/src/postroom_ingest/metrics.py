@@ -1,0 +1,20 @@
+"""Series of ingest."""
+
+from prometheus_client import Counter, Gauge
+
+MESSAGES = Counter("postroom_ingest_messages", "Messages by what became of them.", ["account", "outcome"])
+SESSION = Gauge("postroom_ingest_session_up", "1 while the account's mailbox is read by this process.", ["account"])
+LOGIN_FAILED = Gauge(
+    "postroom_ingest_login_failed", "1 while the server refuses the account's credentials.", ["account"]
+)
+LAST_SUCCESS = Gauge(
+    "postroom_ingest_last_success_timestamp_seconds",
+    "When the account's mailbox was last read to its end.",
+    ["account"],
+)
+UNACCOUNTED = Gauge(
+    "postroom_ingest_unaccounted_messages", "Mails on the server that the ledger does not know.", ["account"]
+)
+OUTBOX = Gauge("postroom_ingest_outbox_messages", "Stored messages that are not yet published.")
+ACCOUNTS_HELD = Gauge("postroom_ingest_accounts_held", "Accounts that this process holds a lease of.")
+WEBHOOKS = Counter("postroom_ingest_webhooks", "Webhook requests by answer.", ["account", "outcome"])

@@ -1,0 +1,66 @@
+"""What ingest needs of the world."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from postroom_runtime.kafka import Outgoing
+
+from postroom_ingest.domain.cursor import Cursor
+
+Outcome = Literal["stored", "duplicate", "ignored", "quarantined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a mail lies on its server."""
+
+    account_id: str
+    folder: str
+    uidvalidity: int
+    uid: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.account_id}/{self.folder}/{self.uidvalidity}/{self.uid}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One ledger entry to be: `out` is published until it is marked."""
+
+    ledger_id: str
+    account_id: str
+    key: str
+    out: Sequence[Outgoing]
+    received_at: datetime
+    ignored: str | None = None
+    place: str | None = None
+    """Id of the place that it was first seen at; a webhook's has none."""
+
+
+class Ledger(Protocol):
+    """Every message ever taken in, and what of it is still to be published."""
+
+    async def add(self, entries: Sequence[Entry]) -> dict[str, bool]:
+        """Store the entries that are new; return ledger id -> whether it was new. Safe when it returns."""
+        ...
+
+    async def mark_published(self, ledger_ids: Sequence[str]) -> None: ...
+
+    async def unpublished(self, account_id: str, limit: int) -> list[tuple[str, list[Outgoing]]]:
+        """Return what is to be published of an account, in the order in which it was stored."""
+        ...
+
+    async def note_places(self, outcomes: Mapping[Place, tuple[Outcome, str]]) -> None:
+        """Note what became of mails on their server: outcome and ledger id."""
+        ...
+
+    async def known_uids(self, account_id: str, folder: str, uidvalidity: int) -> set[int]: ...
+
+    async def load_cursor(self, account_id: str, folder: str) -> Cursor | None: ...
+
+    async def save_cursor(self, account_id: str, folder: str, cursor: Cursor, fence: int) -> bool:
+        """Store the cursor unless a holder with a higher fence wrote it; return whether it was stored."""
+        ...
