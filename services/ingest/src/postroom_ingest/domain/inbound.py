@@ -222,12 +222,15 @@ def _add_record(
 def _content(
     mail: ParsedMail, sha256: str, attachments: Sequence[Attachment], raw_id: str, common: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the content document of docs/architecture/pipeline.md, without its id."""
+    """Return the content document of docs/architecture/pipeline.md, without its id.
+
+    Only a reply is split: a first mail is all newly written (None), and splitting costs ten times the parsing.
+    """
     return {
         "kind": "message",
         "text": mail.text,
         "html": mail.html,
-        "reply_text": visible_reply(mail.text).visible,
+        "reply_text": visible_reply(mail.text).visible if mail.in_reply_to or mail.references else None,
         "sha256": sha256,
         "subject": mail.subject[:2000],
         "from": common["sender"].model_dump(),
