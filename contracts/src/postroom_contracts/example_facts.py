@@ -22,10 +22,8 @@ from postroom_contracts.example_ids import (
 _RECORD = {
     "policy": "least_loaded",
     "team_id": "workshop",
-    "candidates": [
-        {"agent_id": "mira", "load": 3, "capacity": 20, "last_assigned": 41, "on_duty": True},
-        {"agent_id": "jonas", "load": 0, "on_duty": False, "excluded": ["off_duty"]},
-    ],
+    "eligible": {"agent_ids": ["mira"], "loads": [3], "capacities": [20]},
+    "left_out": [{"agent_ids": ["jonas"], "loads": [0], "reasons": ["off_duty"]}],
     "decided_at": "2026-03-06T14:02:12.530Z",
     "calendar_state": {"shop": "open"},
     "configuration_version": 4,
@@ -251,7 +249,8 @@ ASSIGNER: dict[str, Sample] = {
             "reason": "nobody_on_duty",
             "record": {
                 **_RECORD,
-                "candidates": [{"agent_id": "mira", "load": 3, "on_duty": False, "excluded": ["off_duty"]}],
+                "eligible": {},
+                "left_out": [{"agent_ids": ["mira", "jonas"], "loads": [3, 0], "reasons": ["off_duty"]}],
                 "decided_at": "2026-03-06T19:40:00.000Z",
                 "calendar_state": {"shop": "closed"},
             },

@@ -278,7 +278,8 @@ class ConversationQueued(Fact):
     epoch: int
     queued_at: UtcTime
     priority: Priority
-    reason: Literal["nobody_on_duty", "everybody_full", "no_team", "released"]
+    reason: Literal["nobody_on_duty", "everybody_full", "no_team", "released", "manual"]
+    """`manual`: the team assigns by hand only."""
     record: AssignmentRecord
 
 
