@@ -46,27 +46,32 @@ def row_increments(old: Mapping[str, Row], new: Mapping[str, Row]) -> Increments
         before, after = old.get(row_id), new.get(row_id)
         if before == after:
             continue
-        changes: dict[Cell, Counter[str]] = {}
-        for row, sign in ((before, -1), (after, 1)):
-            if row is not None and row.counted:
-                _count(changes, row, sign)
-        for cell, paths in changes.items():
-            target = result.setdefault(cell, Counter())
-            for path, change in paths.items():
-                target[path] += change
-                if change < 0 and cell.scope == TOTAL:
-                    target[f"withdrawn.{path.removeprefix('kinds.')}"] -= change
+        gone, come = _contribution(before), _contribution(after)
+        for cell in gone.keys() | come.keys():
+            _replace(result.setdefault(cell, Counter()), gone.get(cell, {}), come.get(cell, {}), cell.scope == TOTAL)
     return _without_zeros(result)
 
 
-def _count(changes: Increments, row: Row, sign: int) -> None:
+def _replace(target: Counter[str], gone: Mapping[str, int], come: Mapping[str, int], keep_history: bool) -> None:
+    """Take `gone` out and put `come` in; what is not in both alike is noted as withdrawn, so that sums fit counts."""
+    for path, amount in gone.items():
+        if come.get(path) != amount:
+            target[path] -= amount
+            if keep_history:
+                target[f"withdrawn.{path.removeprefix('kinds.')}"] += amount
+    for path, amount in come.items():
+        if gone.get(path) != amount:
+            target[path] += amount
+
+
+def _contribution(row: Row | None) -> dict[Cell, dict[str, int]]:
+    """Return what a row adds to each of its documents: nothing if it does not count."""
+    if row is None or not row.counted:
+        return {}
     day = datetime.fromtimestamp(row.closed_at // 1000, UTC).date().isoformat()
-    paths = list(_paths(row))
-    for cut, value in _cuts(row.inbox, row.channel, row.credit):
-        for scope in (TOTAL, day):
-            counter = changes.setdefault(Cell(scope, cut, value), Counter())
-            for path, amount in paths:
-                counter[path] += sign * amount
+    paths = dict(_paths(row))
+    cuts = list(_cuts(row.inbox, row.channel, row.credit))
+    return {Cell(scope, cut, value): paths for cut, value in cuts for scope in (TOTAL, day)}
 
 
 def _cuts(inbox: str, channel: str, credit: Credit) -> Iterator[tuple[str, str]]:
