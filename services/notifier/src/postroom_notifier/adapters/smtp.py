@@ -1,0 +1,220 @@
+"""Mail over SMTP: a few connections per account, used again, every wait with a deadline."""
+
+import asyncio
+import contextlib
+import os
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import aiosmtplib
+import structlog
+from aiosmtplib import SMTP
+from postroom_contracts.configuration import MailAccount, SecretReference, SmtpServer
+from postroom_runtime.clock import monotonic
+
+from postroom_notifier.domain.mime import OutgoingMail
+from postroom_notifier.domain.outcomes import Accepted, Refusal, Rejected, SendOutcome, TryAgain
+from postroom_notifier.metrics import SEND_SECONDS
+from postroom_notifier.settings import NotifierSettings
+
+log = structlog.get_logger(__name__)
+_ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})\b")
+"""Enhanced status codes stand first in a reply's text (RFC 2034 section 4)."""
+_ACCOUNT_CODES = frozenset({530, 534, 535, 538})
+"""Log-in missing or refused (RFC 4954 section 6): the account's fault, not the mail's, and it gets mended."""
+_CLOSING = 421
+"""The server closes the connection (RFC 5321 section 3.8)."""
+_QUIT_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class _Connection:
+    client: SMTP
+    server: SmtpServer
+    mails: int = 0
+    used_at: float = 0.0
+
+    @property
+    def fresh(self) -> bool:
+        return self.mails == 0
+
+
+def read_secret(reference: SecretReference) -> str:
+    """Return the secret from the environment or its file. Raises OSError or KeyError, which name where it should lie."""
+    if reference.env is not None:
+        return os.environ[reference.env]
+    return Path(reference.file or "").read_text(encoding="utf-8").strip()
+
+
+class SmtpMailSender:
+    """Sends through pooled connections. How many are open at once is the caller's limit of sends in flight."""
+
+    def __init__(self, settings: NotifierSettings) -> None:
+        self._settings = settings
+        self._hostname = settings.smtp_hostname or socket.gethostname()
+        self._idle: dict[str, list[_Connection]] = {}
+
+    async def send(self, account: MailAccount, mail: OutgoingMail) -> SendOutcome:
+        started = monotonic()
+        try:
+            async with asyncio.timeout(self._settings.smtp_send_seconds):
+                outcome = await self._send(account, mail)
+        except Exception as error:  # noqa: BLE001 - whatever a server makes of us is an outcome, sorted by type
+            outcome = classify(error)
+        SEND_SECONDS.labels(type(outcome).__name__.lower()).observe(monotonic() - started)
+        return outcome
+
+    async def _send(self, account: MailAccount, mail: OutgoingMail) -> SendOutcome:
+        if account.smtp is None:
+            return TryAgain("no_smtp_server", unreachable=True)
+        connection = await self._take(account)
+        try:
+            try:
+                await self._begin(connection.client, mail)
+            except (aiosmtplib.SMTPSenderRefused, ConnectionError) as error:
+                # The server dropped it while it lay idle: nothing was sent by it, so a new one may try at once.
+                if connection.fresh or getattr(error, "code", _CLOSING) != _CLOSING:
+                    raise
+                connection.client.close()
+                log.info("connection was gone", account=account.id, error=type(error).__name__)
+                connection = await self._open(account)
+                await self._begin(connection.client, mail)
+            outcome = await self._hand_over(connection.client, mail)
+        except BaseException:
+            connection.client.close()
+            raise
+        await self._give_back(account.id, connection)
+        return outcome
+
+    @staticmethod
+    async def _begin(client: SMTP, mail: OutgoingMail) -> None:
+        options, encoding = (["SMTPUTF8"], "utf-8") if mail.utf8 else ([], "ascii")
+        if mail.utf8 and not client.supports_extension("smtputf8"):
+            raise aiosmtplib.SMTPNotSupported("SMTPUTF8")
+        await client.mail(mail.sender, options=options, encoding=encoding)
+
+    @staticmethod
+    async def _hand_over(client: SMTP, mail: OutgoingMail) -> SendOutcome:
+        refusals: list[Refusal] = []
+        for recipient in mail.recipients:
+            try:
+                await client.rcpt(recipient, encoding="utf-8" if mail.utf8 else "ascii")
+            except aiosmtplib.SMTPRecipientRefused as error:
+                if error.code == _CLOSING:
+                    raise
+                refusals.append(Refusal(recipient, error.code, enhanced(error.message)))
+        if len(refusals) == len(mail.recipients):
+            await client.rset()
+            return nobody_taken(refusals)
+        await client.data(mail.body)
+        return Accepted(tuple(refusals))
+
+    async def _take(self, account: MailAccount) -> _Connection:
+        """Return an idle connection that is young enough, else a new one."""
+        idle = self._idle.get(account.id, [])
+        while idle:
+            connection = idle.pop()
+            young = monotonic() - connection.used_at < self._settings.smtp_idle_seconds
+            if young and connection.server == account.smtp and connection.client.is_connected:
+                return connection
+            connection.client.close()
+        return await self._open(account)
+
+    async def _open(self, account: MailAccount) -> _Connection:
+        server = account.smtp
+        assert server is not None
+        client = SMTP(
+            hostname=server.host,
+            port=server.port,
+            local_hostname=self._hostname,
+            timeout=self._settings.smtp_command_seconds,
+            use_tls=server.tls == "implicit",
+            start_tls=server.tls == "starttls",
+            tls_context=None if server.tls == "none" else self._tls,
+        )
+        try:
+            await client.connect()
+            if server.user is not None and server.password is not None:
+                await client.login(server.user, read_secret(server.password))
+            elif client.is_ehlo_or_helo_needed:
+                await client.ehlo()
+        except BaseException:
+            client.close()
+            raise
+        return _Connection(client, server)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self._settings.smtp_ca_file)
+
+    async def _give_back(self, account_id: str, connection: _Connection) -> None:
+        connection.mails += 1
+        connection.used_at = monotonic()
+        if connection.mails < self._settings.smtp_mails_per_connection and connection.client.is_connected:
+            self._idle.setdefault(account_id, []).append(connection)
+        else:
+            await _quit(connection.client)
+
+    async def close(self) -> None:
+        """Say goodbye on all idle connections."""
+        idle, self._idle = [c for cs in self._idle.values() for c in cs], {}
+        await asyncio.gather(*(_quit(c.client) for c in idle))
+
+
+async def _quit(client: SMTP) -> None:
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(client.quit(), _QUIT_SECONDS)
+    client.close()
+
+
+def enhanced(message: str) -> str | None:
+    """Return the RFC 3463 code at the start of a reply's text, such as `5.1.1`."""
+    found = _ENHANCED.match(message)
+    return found.group(1) if found else None
+
+
+def nobody_taken(refusals: list[Refusal]) -> SendOutcome:
+    """Return what it means that no recipient was taken: one that may be tried again is reason enough to."""
+    soft = next((r for r in refusals if not r.permanent), None)
+    if soft is not None:
+        return TryAgain("refused_for_now", code=soft.enhanced or str(soft.code))
+    return Rejected("refused", refusals[0].enhanced or str(refusals[0].code))
+
+
+def classify(error: Exception) -> SendOutcome:
+    """Return what an error of the connection or the server means, by its type and code."""
+    match error:
+        case aiosmtplib.SMTPNotSupported():
+            return Rejected("address_not_supported")
+        case aiosmtplib.SMTPAuthenticationError():
+            return TryAgain("account_refused", unreachable=True, code=str(error.code))
+        case aiosmtplib.SMTPConnectResponseError() | aiosmtplib.SMTPHeloError():
+            return TryAgain("server_unavailable", unreachable=True, code=str(error.code))
+        case aiosmtplib.SMTPResponseException():
+            return _by_code(error.code, enhanced(error.message))
+        case aiosmtplib.SMTPConnectError():
+            return TryAgain("unreachable", unreachable=True)
+        case aiosmtplib.SMTPServerDisconnected() | aiosmtplib.SMTPTimeoutError() | TimeoutError() | ConnectionError():
+            # It may have been taken: it is tried again with the same Message-ID, which the receiver can recognise.
+            return TryAgain("no_answer")
+        case OSError() | KeyError():
+            log.warning("mail server cannot be used", error=type(error).__name__)
+            return TryAgain("unreachable", unreachable=True)
+        case UnicodeEncodeError():
+            return Rejected("address_not_supported")
+    log.error("mail not sent", error=type(error).__name__, exc_info=error)
+    return TryAgain("error")
+
+
+def _by_code(code: int, status: str | None) -> SendOutcome:
+    if code in _ACCOUNT_CODES:
+        return TryAgain("account_refused", unreachable=True, code=str(code))
+    if code == _CLOSING:
+        return TryAgain("server_unavailable", unreachable=True, code=str(code))
+    if code >= 500:  # noqa: PLR2004 - RFC 5321 section 4.2.1
+        return Rejected("refused", status or str(code))
+    return TryAgain("refused_for_now", code=status or str(code))

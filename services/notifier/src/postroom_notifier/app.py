@@ -1,0 +1,90 @@
+"""The notifier as a service: settings, adapters, consumer, sender."""
+
+import asyncio
+from datetime import timedelta
+
+from postroom_contracts.registry import BY_TYPE, models_of
+from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_runtime.documents import MongoDocumentStore
+from postroom_runtime.fold import Fold
+from postroom_runtime.service import Runtime
+from postroom_runtime.settings import RuntimeSettings
+
+from postroom_notifier.adapters.mongo_deliveries import MongoDeliveryStore
+from postroom_notifier.adapters.mongo_log import MongoDeliveryLogStore
+from postroom_notifier.adapters.smtp import SmtpMailSender
+from postroom_notifier.composing import Composer
+from postroom_notifier.decider import NotifierDecider
+from postroom_notifier.domain.conversation import Conversation
+from postroom_notifier.domain.follow import Surroundings
+from postroom_notifier.metrics import OLDEST_SECONDS, UNDONE
+from postroom_notifier.reporting import Reporter
+from postroom_notifier.sending import Sender
+from postroom_notifier.settings import NotifierSettings
+
+OWN_TYPES = frozenset(name.encode() for name, r in BY_TYPE.items() if r.producers == ("notifier",))
+GAUGE_SECONDS = 5.0
+
+
+class Notifier:
+    """Tells agents and customers: consumes facts, sends mail, reports what became of it."""
+
+    name = "notifier"
+    needs_configuration = True
+
+    def settings(self) -> RuntimeSettings:
+        return NotifierSettings()
+
+    async def build(self, runtime: Runtime) -> None:
+        settings = runtime.settings
+        assert isinstance(settings, NotifierSettings)
+        deliveries = MongoDeliveryStore(runtime.database["deliveries"])
+        await deliveries.prepare()
+        sender = _sender(runtime, settings, deliveries)
+        await runtime.consume("notifier", _fold(runtime, settings, deliveries, sender), ignored_types=OWN_TYPES)
+        runtime.background("sender", sender.run)
+        runtime.background("delivery gauges", lambda: _gauges(runtime, deliveries))
+
+
+def _sender(runtime: Runtime, settings: NotifierSettings, deliveries: MongoDeliveryStore) -> Sender:
+    composer = Composer(
+        content=runtime.content,
+        configurations=runtime.configurations,
+        clock=runtime.clock,
+        keys=settings.keys(),
+        desk_url=settings.desk_url,
+        mail_bytes=settings.mail_bytes,
+    )
+    reporter = Reporter(
+        deliveries,
+        MongoDeliveryLogStore(runtime.database["delivery_log"]),
+        runtime.publisher,
+        runtime.clock,
+        settings.delivery_sweep_seconds,
+    )
+    return Sender(deliveries, composer, SmtpMailSender(settings), reporter, runtime.clock, settings)
+
+
+def _fold(
+    runtime: Runtime, settings: NotifierSettings, deliveries: MongoDeliveryStore, sender: Sender
+) -> Fold[Conversation, Surroundings]:
+    decider = NotifierDecider(
+        deliveries, runtime.configurations, runtime.clock, timedelta(hours=settings.too_old_hours), sender.wake
+    )
+    return Fold(
+        service="notifier",
+        decider=decider,
+        store=MongoDocumentStore(runtime.database["conversations"], Conversation),
+        publisher=runtime.publisher,
+        clock=runtime.clock,
+        models=models_of(CONVERSATION_EVENTS),
+    )
+
+
+async def _gauges(runtime: Runtime, deliveries: MongoDeliveryStore) -> None:
+    while True:
+        now = runtime.clock.now()
+        count, oldest = await deliveries.backlog(now)
+        UNDONE.set(count)
+        OLDEST_SECONDS.set((now - oldest).total_seconds() if oldest else 0)
+        await asyncio.sleep(GAUGE_SECONDS)

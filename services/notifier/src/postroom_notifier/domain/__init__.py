@@ -1,0 +1,1 @@
+"""Rules of the notifier: pure, no I/O."""

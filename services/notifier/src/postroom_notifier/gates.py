@@ -1,0 +1,49 @@
+"""Limits per account: how many connections at once, and rest for a server that does not answer."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from postroom_notifier.domain.outcomes import GAPS_SECONDS
+from postroom_notifier.metrics import ACCOUNTS_WAITING
+
+LONGEST_REST_SECONDS = 30.0
+"""A server that is back is noticed within this time."""
+
+
+@dataclass
+class AccountGates:
+    """Counts what each account has in flight, and closes those whose server is unreachable. Times are monotonic seconds."""
+
+    limit: int
+    monotonic: Callable[[], float]
+    _in_flight: Counter[str] = field(default_factory=Counter)
+    _failures: Counter[str] = field(default_factory=Counter)
+    _open_at: dict[str, float] = field(default_factory=dict)
+
+    def is_free(self, account_id: str) -> bool:
+        return self._in_flight[account_id] < self.limit and self.rest_seconds(account_id) <= 0
+
+    def rest_seconds(self, account_id: str) -> float:
+        """Return for how long nothing should be tried, 0 when the account is open."""
+        return max(0.0, self._open_at.get(account_id, 0.0) - self.monotonic())
+
+    def out(self) -> list[str]:
+        """Return the accounts that take nothing now."""
+        names = set(self._open_at) | {a for a, n in self._in_flight.items() if n >= self.limit}
+        return sorted(a for a in names if not self.is_free(a))
+
+    def begin(self, account_id: str) -> None:
+        self._in_flight[account_id] += 1
+
+    def end(self, account_id: str, *, reachable: bool) -> None:
+        """Note the end of a send; each failure of those that began before a rest is over counts once."""
+        self._in_flight[account_id] -= 1
+        if reachable:
+            self._failures.pop(account_id, None)
+            self._open_at.pop(account_id, None)
+        elif self.rest_seconds(account_id) <= 0:
+            self._failures[account_id] += 1
+            gap = GAPS_SECONDS[min(self._failures[account_id], len(GAPS_SECONDS)) - 1]
+            self._open_at[account_id] = self.monotonic() + min(float(gap), LONGEST_REST_SECONDS)
+        ACCOUNTS_WAITING.set(len(self._open_at))
