@@ -11,13 +11,19 @@ COMMANDS = "postroom.commands"
 _errors = Console(stderr=True, highlight=False)
 
 
-def build() -> typer.Typer:
-    """Return the application with every installed sub-command."""
+def build(wanted: str = "") -> typer.Typer:
+    """Return the application with the installed sub-commands.
+
+    Only those of the entry points `wanted` and `wanted-...` are loaded when there are such: a service starts without
+    importing the other packages.
+    """
     app = typer.Typer(
         no_args_is_help=True, add_completion=False, help="Postroom: a shared inbox as event-driven services."
     )
     app.callback()(_root)
-    for found in sorted(entry_points(group=COMMANDS), key=lambda e: e.name):
+    every = sorted(entry_points(group=COMMANDS), key=lambda e: e.name)
+    chosen = [found for found in every if found.name == wanted or (wanted and found.name.startswith(f"{wanted}-"))]
+    for found in chosen or every:
         found.load()(app)
     return app
 
@@ -29,7 +35,7 @@ def _root() -> None:
 def main() -> None:
     """Run the program. Settings that do not fit are named with their environment variable, without a traceback."""
     try:
-        build()()
+        build(next((a for a in sys.argv[1:] if not a.startswith("-")), ""))()
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
             name = "POSTROOM_" + "_".join(str(part) for part in problem["loc"]).upper()

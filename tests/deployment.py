@@ -1,0 +1,153 @@
+"""A deployment for one test: topics and databases under names of its own, a configuration, services as processes."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from aiokafka import ConsumerRecord
+from postroom_contracts.configuration import Configuration, ConfigurationApplied
+from postroom_contracts.events import Event, decode, new_event
+from postroom_contracts.registry import MODELS, source_of
+from postroom_contracts.topics import CONFIGURATION, Topic, all_topics
+from postroom_runtime.clock import SystemClock
+from postroom_runtime.kafka import Publisher, create_topics
+from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.tail import read_to_end
+
+from tests.validation import validate_record
+
+SIGNING_KEY = "a-signing-key-of-the-tests-0001"
+
+
+class ServiceProcess:
+    """One `postroom run NAME`, with its log in a file and its HTTP door on a free port."""
+
+    def __init__(self, name: str, env: Mapping[str, str]) -> None:
+        self.name = name
+        self._folder = Path(tempfile.mkdtemp(prefix=f"postroom-{name}-"))
+        self._port_file = self._folder / "port"
+        self.log = self._folder / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "postroom_runtime.cli", "run", name],
+                env={**os.environ, **env, "POSTROOM_HTTP_PORT_FILE": str(self._port_file)},
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port_file.read_text()}"
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    async def ready(self, timeout_seconds: float = 60) -> None:
+        """Return when `/readyz` says yes; raise with the log's end when the process ended or time is over."""
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(OSError, ValueError):
+                await asyncio.to_thread(self.get, "/readyz")
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"{self.name} is not ready ({self.process.poll()}): {self.log.read_text()[-3000:]}")
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    async def ended(self, timeout_seconds: float = 60) -> int:
+        """Return the exit code of a process that ends by itself."""
+        return await asyncio.to_thread(self.process.wait, timeout_seconds)
+
+    async def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.terminate()
+        return await asyncio.to_thread(self.process.wait, 45)
+
+
+class Deployment:
+    """Where the services of one test meet. Use as `async with Deployment(...) as deployment`."""
+
+    def __init__(
+        self, bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str, **settings: Any
+    ) -> None:
+        self.env: dict[str, str] = {
+            "POSTROOM_KAFKA_BOOTSTRAP": bootstrap,
+            "POSTROOM_MONGO_URI": mongo_uri,
+            "POSTROOM_TOPIC_PREFIX": topic_prefix,
+            "POSTROOM_DATABASE_PREFIX": database_prefix,
+            "POSTROOM_SIGNING_KEYS": SIGNING_KEY,
+            "POSTROOM_LOG_FORMAT": "console",
+            "POSTROOM_SESSION_TIMEOUT_MS": "6000",
+            **{f"POSTROOM_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        self.settings = RuntimeSettings(
+            **{k.removeprefix("POSTROOM_").lower(): v for k, v in self.env.items() if k.startswith("POSTROOM_")}  # type: ignore[arg-type]
+        )
+        self.clock = SystemClock(self.settings.clock_offset_seconds)
+        self.publisher = Publisher(self.settings)
+        self.processes: list[ServiceProcess] = []
+        self.version = 0
+
+    async def __aenter__(self) -> Self:
+        await create_topics(self.settings, all_topics())
+        await self.publisher.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for process in self.processes:
+            process.kill()
+        await self.publisher.stop()
+
+    async def configure(self, configuration: Configuration) -> None:
+        """Publish the next version of the configuration."""
+        self.version += 1
+        now = self.clock.now()
+        data = ConfigurationApplied(configuration_version=self.version, applied_at=now, configuration=configuration)
+        event = new_event(
+            data, source=source_of("desk"), cause_id=f"test-{self.version}", subject="configuration", time=now
+        )
+        await self.publisher.publish_events(CONFIGURATION, [event])
+
+    def start(self, name: str, **env: str) -> ServiceProcess:
+        process = ServiceProcess(name, {**self.env, **env})
+        self.processes.append(process)
+        return process
+
+    async def records(self, topic: Topic) -> AsyncIterator[ConsumerRecord]:
+        """Yield what stands on the topic now, every record validated against its committed schema."""
+        async for record in read_to_end(self.settings, self.settings.topic(topic.name)):
+            validate_record(record)
+            yield record
+
+    async def events(self, topic: Topic) -> list[Event]:
+        """Return what stands on the topic now, repeats (same source and id) dropped, in order per key."""
+        found: dict[tuple[str, str], Event] = {}
+        async for record in self.records(topic):
+            event = decode(dict(record.headers), record.value, MODELS)
+            found.setdefault((event.source, event.id), event)
+        return list(found.values())
+
+    async def wait_for_events(self, topic: Topic, count: int, timeout_seconds: float = 60) -> list[Event]:
+        """Return the events when there are `count` of them; raise when there are not in time."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            events = await self.events(topic)
+            if len(events) >= count:
+                return events
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"--- {p.name}\n{p.log.read_text()[-1500:]}" for p in self.processes)
+                raise AssertionError(f"{len(events)} of {count} events on {topic.name}\n{logs}")
+            await asyncio.sleep(0.3)
