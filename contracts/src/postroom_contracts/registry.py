@@ -38,10 +38,11 @@ REGISTRATIONS: tuple[Registration, ...] = (
     Registration(i.InboundReceived, INBOUND_MESSAGES, ("ingest",), "router"),
     Registration(cfg.ConfigurationApplied, CONFIGURATION, ("desk",)),
     *_commands("router", ("router",), c.AcceptMessage, c.RefuseAnswer, c.AbsorbConversation, c.WakeConversation),
-    *_commands("router", ("desk", "router"), c.SendReply, c.MergeConversations),
     *_commands(
         "router",
-        ("desk",),
+        ("desk", "router"),  # the router passes on what reaches a conversation that was merged
+        c.SendReply,
+        c.MergeConversations,
         c.AddNote,
         c.StartConversation,
         c.ResolveConversation,
