@@ -1,0 +1,1 @@
+"""What the router keeps in MongoDB beside its conversations."""

@@ -1,0 +1,98 @@
+"""Thread claims in MongoDB: one small document per message id of an inbox, made once."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from postroom_runtime.errors import translated
+from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, InsertOne, UpdateOne
+
+from postroom_router.domain.threading import Row
+
+
+class ClaimStore(Protocol):
+    async def load(self, claims: Iterable[str]) -> dict[str, Row]:
+        """Return the rows that there are, in one query."""
+        ...
+
+    async def insert(self, rows: Mapping[str, Row]) -> set[str]:
+        """Make rows, in one round trip; return which were there already, made by somebody else since `load`."""
+        ...
+
+    async def move(self, rows: Mapping[str, Row]) -> None:
+        """Let rows lead elsewhere; their homes stay."""
+        ...
+
+
+class MongoClaims:
+    """`{_id: claim id, c: home, b: born}`, after a merge also `to` and `tb`: where it leads to, and its age.
+
+    Found first and then inserted, not upserted and then read: a message that answers something known is then written
+    down for the right conversation at once, and an insert costs mongod a third of an upsert. Who was overtaken between
+    the two learns it from the duplicate key.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def load(self, claims: Iterable[str]) -> dict[str, Row]:
+        wanted = list(dict.fromkeys(claims))
+        if not wanted:
+            return {}
+        async with translated("load claims"):
+            cursor = self._collection.find({"_id": {"$in": wanted}}, batch_size=len(wanted) + 1)
+            found = await cursor.to_list(length=len(wanted))
+        return {d["_id"]: Row(d["c"], d.get("to", d["c"]), d.get("tb", d["b"])) for d in found}
+
+    async def insert(self, rows: Mapping[str, Row]) -> set[str]:
+        if not rows:
+            return set()
+        ids = list(rows)
+        async with translated("insert claims"):
+            try:
+                await self._collection.bulk_write(
+                    [InsertOne(_to_mongo(claim, row)) for claim, row in rows.items()], ordered=False
+                )
+            except BulkWriteError as error:
+                errors = (error.details or {}).get("writeErrors", [])
+                if {e.get("code") for e in errors} != {DUPLICATE_KEY}:
+                    raise
+                return {ids[e["index"]] for e in errors}
+        return set()
+
+    async def move(self, rows: Mapping[str, Row]) -> None:
+        if not rows:
+            return
+        async with translated("move claims"):
+            await self._collection.bulk_write(
+                [UpdateOne({"_id": i}, {"$set": {"to": r.leads_to, "tb": r.born}}) for i, r in rows.items()],
+                ordered=False,
+            )
+
+
+def _to_mongo(claim: str, row: Row) -> dict[str, object]:
+    moved = {"to": row.leads_to} if row.leads_to != row.home else {}
+    return {"_id": claim, "c": row.home, "b": row.born, **moved}
+
+
+class InMemoryClaims:
+    """The double. `overtake` makes rows just before an insert, as another member would."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.overtake: dict[str, Row] = {}
+
+    async def load(self, claims: Iterable[str]) -> dict[str, Row]:
+        return {c: self.rows[c] for c in claims if c in self.rows}
+
+    async def insert(self, rows: Mapping[str, Row]) -> set[str]:
+        for claim, row in self.overtake.items():
+            self.rows.setdefault(claim, row)
+        self.overtake = {}
+        lost = {c for c in rows if c in self.rows}
+        self.rows |= {c: r for c, r in rows.items() if c not in lost}
+        return lost
+
+    async def move(self, rows: Mapping[str, Row]) -> None:
+        for claim, row in rows.items():
+            there = self.rows[claim]
+            self.rows[claim] = Row(there.home, row.leads_to, row.born)

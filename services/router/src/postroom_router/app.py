@@ -1,0 +1,81 @@
+"""The router as a service: two consumers and the timer of snoozes, connected to their stores."""
+
+from postroom_contracts.commands import WakeConversation
+from postroom_contracts.registry import commands_handled_by
+from postroom_runtime.documents import MongoDocumentStore
+from postroom_runtime.fold import Fold
+from postroom_runtime.service import Runtime
+from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.timers import DueTimer, TimerLoop
+
+from postroom_router.adapters.claims import MongoClaims
+from postroom_router.adapters.contacts import MongoContacts
+from postroom_router.adapters.merges import MongoMerges
+from postroom_router.adapters.snoozes import MongoSnoozes, MongoTargets
+from postroom_router.companies import Companies
+from postroom_router.decider import Batch, ConversationDecider
+from postroom_router.domain.conversation import Conversation
+from postroom_router.thread import ThreadStep
+
+FOREIGN_COMMANDS = frozenset(name.encode() for name in commands_handled_by("assigner"))
+"""They share the topic, so that one conversation's requests stand in one order; the assigner decides them."""
+
+
+def wake_command(timer: DueTimer, late: bool) -> WakeConversation:
+    return WakeConversation(generation=timer.generation, due_at=timer.due_at, late=late)
+
+
+class Router:
+    """The service's definition, found by the entry point `postroom.services`."""
+
+    name = "router"
+    needs_configuration = True
+
+    def settings(self) -> RuntimeSettings:
+        return RuntimeSettings()
+
+    async def build(self, runtime: Runtime) -> None:
+        """Create indexes, then register consumers and the timer loop."""
+        database, keys = runtime.database, runtime.settings.keys()
+        companies = Companies(runtime.configurations)
+        conversations = database["conversations"]
+        contacts = MongoContacts(database["contacts"])
+        merges = MongoMerges(runtime.mongo_client, database["merges"])
+        snoozes = MongoSnoozes(conversations)
+        for store in (contacts, merges, snoozes):
+            await store.prepare()
+        thread = ThreadStep(
+            claims=MongoClaims(database["thread_claims"]),
+            publisher=runtime.publisher,
+            clock=runtime.clock,
+            company=companies.latest,
+            keys=keys,
+        )
+        fold: Fold[Conversation, Batch] = Fold(
+            service=self.name,
+            decider=ConversationDecider(
+                companies=companies,
+                contacts=contacts,
+                merges=merges,
+                targets=MongoTargets(conversations),
+                content=runtime.content,
+                clock=runtime.clock,
+                keys=keys,
+            ),
+            store=MongoDocumentStore(conversations, Conversation),
+            publisher=runtime.publisher,
+            clock=runtime.clock,
+            models=commands_handled_by("router"),
+        )
+        timers = TimerLoop(
+            service=self.name,
+            source=snoozes,
+            command=wake_command,
+            publisher=runtime.publisher,
+            leases=runtime.leases,
+            clock=runtime.clock,
+            lag_seconds=runtime.lag_seconds,
+        )
+        await runtime.consume("router-thread", thread)
+        await runtime.consume("router-decide", fold, ignored_types=FOREIGN_COMMANDS)
+        runtime.background("timers", timers.run)

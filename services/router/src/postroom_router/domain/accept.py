@@ -1,0 +1,223 @@
+"""What a message that came in makes of its conversation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from postroom_contracts.commands import AcceptMessage
+from postroom_contracts.facts import MessageReceived
+from postroom_contracts.inbound import InboundReceived
+from postroom_contracts.signed_ids import read_signed_message_id
+from postroom_contracts.thread_keys import normalised_address, without_plus
+from postroom_contracts.values import Status
+
+from postroom_router.domain.company import Company
+from postroom_router.domain.conversation import Aside, Conversation, customer_arrived
+from postroom_router.domain.merging import absorb_waiting
+from postroom_router.domain.outcome import Asked, Outcome, World, outcome
+from postroom_router.domain.rules import NOTHING, Effects, Subject, more_urgent
+
+MAX_OTHERS = 20
+"""How many further people of one message become participants: more is a mailing, not a conversation."""
+MAX_PARTICIPANTS = 200
+_POWERLESS = frozenset({"bounce", "status", "echo"})
+"""Kinds whose sender is a machine or our own side, never a customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message and where it arrives, worked out once."""
+
+    inbound: InboundReceived
+    contact_id: str
+    others: Sequence[tuple[str, str]]
+    opens: bool
+    stranger: bool
+    source: str
+    effects: Effects
+
+    @property
+    def by_customer(self) -> bool:
+        return self.inbound.message_kind == "message"
+
+
+def accept_message(state: Conversation, command: AcceptMessage, asked: Asked, world: World) -> Outcome | None:
+    """Return the conversation with this message; None when it stands there already, however often it comes.
+
+    Only kind `message` ends waiting and snooze, reopens, and starts a turn; an `echo` is a public reply of ours.
+    On a conversation marked spam the message is kept, and the mark stays.
+    """
+    inbound = command.inbound
+    if inbound.message_id in state.messages:
+        return None
+    arrival = _arrival(state, command, world)
+    changes = {**_identity(arrival), **_routing(state, arrival, world)} if arrival.opens else _later(state, arrival)
+    changes |= _people(state, arrival)
+    changes |= _latest(state, arrival)
+    changes |= _status(state, arrival)
+    after = state.model_copy(update=changes)
+    reopened = not arrival.opens and state.status in (Status.RESOLVED, Status.DELETED) and after.status is Status.OPEN
+    result = outcome(after, _fact(after, arrival, asked, world, reopened=reopened))
+    return absorb_waiting(result, asked) if state.to_absorb else result
+
+
+def addresses_of(inbound: InboundReceived, company: Company) -> list[str]:
+    """Return whose contact ids the decision needs: the sender, first, and other people among the recipients."""
+    sender = normalised_address(inbound.sender.address)
+    if not inbound.to and not inbound.cc:
+        return [sender]
+    ours = company.own_addresses
+    named = (normalised_address(a.address) for a in (*inbound.to, *inbound.cc))
+    others = [a for a in named if a and a not in ours and without_plus(a) not in ours]
+    return list(dict.fromkeys([sender, *others]))[: MAX_OTHERS + 1] if others else [sender]
+
+
+def _arrival(state: Conversation, command: AcceptMessage, world: World) -> Arrival:
+    inbound = command.inbound
+    sender, *others = addresses_of(inbound, world.company)
+    contact_id = world.contact_id(inbound.channel, sender)
+    opens = not state.exists
+    inbox = world.company.inboxes.get(inbound.inbox_id)
+    source = inbound.source_of_contact or (inbox and inbox.source_of_contact) or inbound.inbox_id
+    unknown = not opens and contact_id not in state.participants and inbound.message_kind not in _POWERLESS
+    tags = [source] if opens else state.tags
+    rules = world.company.rules
+    effects = rules.match(Subject(inbound, opens=opens, source=source, tags=tags)) if rules.rules else NOTHING
+    return Arrival(
+        inbound=inbound,
+        contact_id=contact_id,
+        others=[(world.contact_id(inbound.channel, a), a) for a in others],
+        opens=opens,
+        stranger=command.from_stranger or unknown,
+        source=source,
+        effects=effects,
+    )
+
+
+def _identity(arrival: Arrival) -> dict[str, Any]:
+    inbound = arrival.inbound
+    return {"inbox_id": inbound.inbox_id, "channel": inbound.channel, "source_of_contact": arrival.source}
+
+
+def _routing(state: Conversation, arrival: Arrival, world: World) -> dict[str, Any]:
+    """Return what the rules, else the inbox, make of a new conversation."""
+    effects = arrival.effects
+    inbox = world.company.inboxes.get(arrival.inbound.inbox_id)
+    changes: dict[str, Any] = {
+        "tags": list(dict.fromkeys([*state.tags, arrival.source, *effects.tags])),
+        "team_id": effects.team_id or (inbox.teams[0] if inbox else None),
+        "policy_id": effects.policy_id or (inbox.policy if inbox else None),
+    }
+    if effects.priority is not None:
+        changes["priority"] = effects.priority
+    if effects.watchers:
+        changes["watchers"] = list(effects.watchers)
+    return changes
+
+
+def _later(state: Conversation, arrival: Arrival) -> dict[str, Any]:
+    """Return what the rules do on a message that opens nothing: they add tags and watchers, and raise the priority.
+
+    Team, agent, policy and the spam mark belong to the first message: people may have changed them since.
+    """
+    effects = arrival.effects
+    changes: dict[str, Any] = {}
+    if effects.tags:
+        changes["tags"] = list(dict.fromkeys([*state.tags, *effects.tags]))
+    if effects.watchers:
+        changes["watchers"] = list(dict.fromkeys([*state.watchers, *effects.watchers]))
+    if effects.priority is not None:
+        changes["priority"] = more_urgent(state.priority, effects.priority)
+    return changes
+
+
+def _people(state: Conversation, arrival: Arrival) -> dict[str, Any]:
+    """Return who takes part. A stranger does not become a participant, nor do those whom a stranger brings."""
+    inbound = arrival.inbound
+    changes: dict[str, Any] = {
+        "messages": {**state.messages, inbound.message_id: f"{arrival.contact_id}/{inbound.ledger_id}"}
+    }
+    if (arrival.stranger and not arrival.opens) or (inbound.message_kind in _POWERLESS and not arrival.opens):
+        return changes
+    people = {arrival.contact_id: normalised_address(inbound.sender.address), **dict(arrival.others)}
+    new = {c: a for c, a in people.items() if c not in state.participants}
+    if new and len(state.participants) < MAX_PARTICIPANTS:
+        changes["participants"] = {**state.participants, **new}
+    return changes
+
+
+def _latest(state: Conversation, arrival: Arrival) -> dict[str, Any]:
+    """Return what there is to answer: the customer's latest message by its own time, whatever order they came in."""
+    inbound, sequence = arrival.inbound, state.sequence + 1
+    changes: dict[str, Any] = {}
+    if arrival.by_customer:
+        changes["message_sequence"] = sequence
+    elif inbound.message_kind == "echo":
+        changes |= {"reply_sequence": sequence, "turn_started_at": None}
+    newest = state.last_customer_at is None or inbound.received_at >= state.last_customer_at
+    if (arrival.by_customer and newest) or (state.last_customer_content is None and inbound.message_kind != "status"):
+        changes |= {
+            "last_customer_content": inbound.content,
+            "last_customer_message_id": inbound.message_id,
+            "last_customer_contact_id": arrival.contact_id,
+        }
+        if arrival.by_customer:
+            changes["last_customer_at"] = inbound.received_at
+    return changes
+
+
+def _status(state: Conversation, arrival: Arrival) -> dict[str, Any]:
+    if arrival.opens and arrival.effects.spam:
+        aside = Aside(turn_started_at=arrival.inbound.received_at if arrival.by_customer else None)
+        return {"status": Status.SPAM, "before_spam": aside}
+    return customer_arrived(state, arrival.inbound.received_at) if arrival.by_customer else {}
+
+
+def _fact(after: Conversation, arrival: Arrival, asked: Asked, world: World, *, reopened: bool) -> MessageReceived:
+    inbound, effects = arrival.inbound, arrival.effects
+    return MessageReceived(
+        href=f"/api/v1/conversations/{asked.conversation_id}/messages/{inbound.message_id}",
+        message_id=inbound.message_id,
+        ledger_id=inbound.ledger_id,
+        account_id=inbound.account_id,
+        inbox_id=inbound.inbox_id,
+        channel=inbound.channel,
+        message_kind=inbound.message_kind,
+        automatic=inbound.automatic,
+        contact_id=arrival.contact_id,
+        content=inbound.content,
+        body_bytes=inbound.body_bytes,
+        attachments=len(inbound.attachments),
+        received_at=inbound.received_at,
+        ingested_at=inbound.ingested_at,
+        opened=arrival.opens,
+        reopened=reopened,
+        status=after.status,
+        source_of_contact=arrival.source,
+        tags=after.tags,
+        priority=after.priority,
+        team_id=after.team_id,
+        agent_id=effects.agent_id if arrival.opens else None,
+        watchers=after.watchers,
+        policy_id=after.policy_id,
+        rules=list(effects.rules),
+        from_stranger=arrival.stranger,
+        delivery_id=_delivery(inbound, world),
+        delivery_status=inbound.delivery_status,
+        delivery_status_code=inbound.delivery_status_code,
+        from_agent=_agent(inbound, world) if inbound.message_kind == "echo" else None,
+        configuration_version=world.company.version,
+    )
+
+
+def _delivery(inbound: InboundReceived, world: World) -> str | None:
+    """Return which delivery of ours a bounce or status speaks of, when it names a Message-ID that we signed."""
+    if inbound.message_kind not in ("bounce", "status") or inbound.about_external_id is None:
+        return None
+    signed = read_signed_message_id(inbound.about_external_id, world.keys)
+    return signed.delivery_id if signed else None
+
+
+def _agent(inbound: InboundReceived, world: World) -> str | None:
+    agent = world.company.agents.get(normalised_address(inbound.sender.address))
+    return agent.id if agent else None

@@ -1,0 +1,50 @@
+"""Every command of the router, and the function that decides it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from postroom_contracts import commands as c
+from postroom_contracts.events import Data
+
+from postroom_router.domain import accept, erasing, merging, replies, sorting, status
+from postroom_router.domain.conversation import EMPTY, Conversation
+from postroom_router.domain.outcome import Asked, Outcome, World
+
+Decide = Callable[[Conversation, Any, Asked, World], Outcome | None]
+
+DECISIONS: dict[type[Data], Decide] = {
+    c.AcceptMessage: accept.accept_message,
+    c.SendReply: replies.reply,
+    c.RefuseAnswer: replies.refuse_answer,
+    c.AddNote: replies.note,
+    c.StartConversation: replies.start,
+    c.ResolveConversation: status.resolve,
+    c.ReopenConversation: status.reopen,
+    c.SnoozeConversation: status.snooze,
+    c.WakeConversation: status.wake,
+    c.SetWaiting: status.set_waiting,
+    c.ArchiveConversation: status.archive,
+    c.DeleteConversation: status.delete,
+    c.RestoreConversation: status.restore,
+    c.MarkSpam: status.mark_spam,
+    c.UnmarkSpam: status.unmark_spam,
+    c.TagConversation: sorting.tag,
+    c.RouteConversation: sorting.route,
+    c.MergeConversations: merging.merge,
+    c.AbsorbConversation: merging.absorb,
+    c.EraseContact: erasing.erase,
+}
+_STAYS = (c.WakeConversation, c.EraseContact)
+"""What a merged conversation still decides itself."""
+
+
+def decide(state: Conversation | None, command: Data, asked: Asked, world: World) -> Outcome | None:
+    """Return what `command` makes of a conversation; None when it changes nothing.
+
+    Pure: the same state, command and world give the same outcome, now and at every replay.
+    """
+    state = EMPTY if state is None else state
+    if state.merged_into is not None and not isinstance(command, _STAYS):
+        assert isinstance(command, c.Command)
+        return merging.pass_on(state, command, asked)
+    return DECISIONS[type(command)](state, command, asked, world)

@@ -1,0 +1,171 @@
+"""What our own side writes: replies, refused answers by mail, notes, and conversations that we begin."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from postroom_contracts.commands import AddNote, RefuseAnswer, SendReply, StartConversation
+from postroom_contracts.facts import ConversationStarted, NoteAdded, ReplyAccepted
+from postroom_contracts.thread_keys import normalised_address
+from postroom_contracts.values import Address, Channel, Status
+
+from postroom_router.domain.conversation import ACTIVE, Conversation, unseen, with_status_change
+from postroom_router.domain.outcome import Asked, Outcome, World, outcome, refused
+
+_MAY_BE_ANSWERED = frozenset({*ACTIVE, Status.RESOLVED})
+
+
+def reply(state: Conversation, request: SendReply, asked: Asked, world: World) -> Outcome | None:
+    """Return the conversation with this reply, or the refusal, which keeps its text; None when it stands there already."""
+    if request.message_id in state.messages:
+        return None
+    if reason := _refusal(state, request):
+        changed = unseen(state, request.actor, request.expected_sequence) if reason == "stale" else ()
+        return refused(state, request, asked, reason, changed=changed, content=request.content, via=request.via)
+    named = _people(state.channel, [*request.to, *request.cc], world)
+    recipients = _recipients(state, named)
+    changes = _after_reply(state, request, recipients)
+    if new := {c: a for c, a in named.items() if c not in state.participants}:
+        changes["participants"] = {**state.participants, **new}
+    after = state.model_copy(update=changes)
+    fact = ReplyAccepted(
+        href=_href(asked, request.message_id),
+        message_id=request.message_id,
+        inbox_id=request.inbox_id or state.inbox_id,
+        channel=state.channel,
+        actor=request.actor,
+        via=request.via,
+        content=request.content,
+        attachments=len(request.attachments),
+        recipients=recipients,
+        answers=state.last_customer_content,
+        answers_message_id=state.last_customer_message_id,
+        send_at=request.send_at,
+        status=after.status,
+        resolved=request.then == "resolve" and state.status is not Status.RESOLVED,
+        configuration_version=world.company.version,
+    )
+    return outcome(after, fact)
+
+
+def _refusal(state: Conversation, request: SendReply) -> str | None:
+    if not state.exists:
+        return "not_found"
+    if unseen(state, request.actor, request.expected_sequence):
+        return "stale"
+    return None if state.status in _MAY_BE_ANSWERED else "wrong_status"
+
+
+def _people(channel: Channel, addresses: Sequence[Address], world: World) -> dict[str, str]:
+    """Return contact id -> address of people outside the company, in order."""
+    known = (normalised_address(a.address) for a in addresses)
+    return {world.contact_id(channel, a): a for a in known if a not in world.company.own_addresses}
+
+
+def _recipients(state: Conversation, named: dict[str, str]) -> list[str]:
+    """Return those recipients who are customers of this conversation; nobody named means who wrote last."""
+    if not named:
+        return [state.last_customer_contact_id] if state.last_customer_contact_id else list(state.participants)
+    customers = {*state.participants, state.last_customer_contact_id}
+    return [c for c in named if c in customers]
+
+
+def _after_reply(state: Conversation, request: SendReply, recipients: Sequence[str]) -> dict[str, Any]:
+    """Return what a reply changes. A human's reply to a customer closes the open turn (metrics/1, point 1)."""
+    changes: dict[str, Any] = {
+        "messages": {**state.messages, request.message_id: ""},
+        "reply_sequence": state.sequence + 1,
+    }
+    if request.actor.kind == "agent" and recipients:
+        changes["turn_started_at"] = None
+    if request.then == "resolve":
+        changes |= {"status": Status.RESOLVED, "turn_started_at": None}
+    elif request.then == "wait":
+        changes |= {"status": Status.WAITING, "archived": False}
+    if request.then is not None:
+        changes |= {
+            "snooze": None,
+            "status_changes": with_status_change(state, request.actor, state.sequence + 1),
+        }
+    return changes
+
+
+def refuse_answer(state: Conversation, request: RefuseAnswer, asked: Asked, _: World) -> Outcome:
+    """Return the refusal of an answer by mail whose fault was found before it came here."""
+    return refused(
+        state,
+        request,
+        asked,
+        request.reason,
+        content=request.content,
+        via="mail",
+        request_type=SendReply.type_name(),
+    )
+
+
+def note(state: Conversation, request: AddNote, asked: Asked, _: World) -> Outcome | None:
+    """Return the conversation with a note, whatever its status; None when it stands there already."""
+    if not state.exists:
+        return refused(state, request, asked, "not_found", content=request.content)
+    if request.message_id in state.messages:
+        return None
+    fact = NoteAdded(
+        href=_href(asked, request.message_id),
+        message_id=request.message_id,
+        actor=request.actor,
+        content=request.content,
+        mentions=list(request.mentions),
+    )
+    return outcome(state, fact, messages={**state.messages, request.message_id: ""})
+
+
+def start(state: Conversation, request: StartConversation, asked: Asked, world: World) -> Outcome:
+    """Return a conversation that an agent begins: `ConversationStarted`, and the message itself as `ReplyAccepted`."""
+    inbox = world.company.inboxes.get(request.inbox_id)
+    if state.exists or inbox is None:
+        reason = "exists" if state.exists else "unknown_inbox"
+        return refused(state, request, asked, reason, content=request.content)
+    people = _people(request.channel, [*request.to, *request.cc], world)
+    source = inbox.source_of_contact or inbox.id
+    started = ConversationStarted(
+        href=f"/api/v1/conversations/{asked.conversation_id}",
+        inbox_id=inbox.id,
+        channel=request.channel,
+        actor=request.actor,
+        contact_ids=list(people),
+        team_id=inbox.teams[0],
+        policy_id=inbox.policy,
+        tags=[source],
+        source_of_contact=source,
+        configuration_version=world.company.version,
+    )
+    sent = ReplyAccepted(
+        href=_href(asked, request.message_id),
+        message_id=request.message_id,
+        inbox_id=inbox.id,
+        channel=request.channel,
+        actor=request.actor,
+        via="api",
+        content=request.content,
+        attachments=len(request.attachments),
+        recipients=list(people),
+        status=Status.OPEN,
+        configuration_version=world.company.version,
+    )
+    return outcome(
+        state,
+        started,
+        sent,
+        inbox_id=inbox.id,
+        channel=request.channel,
+        tags=started.tags,
+        source_of_contact=source,
+        team_id=started.team_id,
+        policy_id=started.policy_id,
+        participants=people,
+        messages={request.message_id: ""},
+        reply_sequence=state.sequence + 2,
+    )
+
+
+def _href(asked: Asked, message_id: str) -> str:
+    return f"/api/v1/conversations/{asked.conversation_id}/messages/{message_id}"

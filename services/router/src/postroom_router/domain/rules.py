@@ -1,0 +1,218 @@
+"""Ordered rules: compiled once per configuration version, matched against each message.
+
+All matching rules act, a later one over an earlier one, until one with `stop`. Texts are compared without regard to
+case. A condition on a field with several values (`recipient`, `tag`, and a list given as `value`) holds when one of
+them fits; its negation when none does.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from postroom_contracts.configuration import Actions, Condition, Configuration, Rule
+from postroom_contracts.inbound import InboundReceived
+from postroom_contracts.thread_keys import normalised_address
+from postroom_contracts.values import PRIORITY_ORDER, Priority
+
+MATCHED_CHARACTERS = 4_000
+"""How much of a text a pattern sees: together with the refusal of nested repetitions when the configuration is checked,
+this bounds what one mail of a stranger can cost."""
+
+
+class Subject:
+    """What conditions look at. Fields are prepared at their first use: most messages need few of them."""
+
+    def __init__(self, inbound: InboundReceived, *, opens: bool, source: str, tags: Sequence[str]) -> None:
+        self._inbound = inbound
+        self.new_conversation = opens
+        self.source_of_contact = [source.lower()]
+        self.tags = list(tags)
+
+    @cached_property
+    def channel(self) -> list[str]:
+        return [self._inbound.channel.value]
+
+    @cached_property
+    def inbox(self) -> list[str]:
+        return [self._inbound.inbox_id]
+
+    @cached_property
+    def sender(self) -> list[str]:
+        return [normalised_address(self._inbound.sender.address)]
+
+    @cached_property
+    def sender_domain(self) -> list[str]:
+        return [self.sender[0].rpartition("@")[2]]
+
+    @cached_property
+    def recipient(self) -> list[str]:
+        addresses = [a.address for a in (*self._inbound.to, *self._inbound.cc)]
+        return list(dict.fromkeys(normalised_address(a) for a in (*addresses, *self._inbound.envelope_recipients)))
+
+    @cached_property
+    def subject(self) -> list[str]:
+        return [self._inbound.subject.casefold()]
+
+    @cached_property
+    def body(self) -> list[str]:
+        return [self._inbound.text.casefold()]
+
+    @cached_property
+    def automatic(self) -> list[str]:
+        return [self._inbound.automatic] if self._inbound.automatic else []
+
+    @property
+    def has_attachment(self) -> bool:
+        return bool(self._inbound.attachments)
+
+    def original(self, field: str) -> list[str]:
+        """Return the values of `field` as they were written, for patterns."""
+        if field == "subject":
+            return [self._inbound.subject]
+        return [self._inbound.text] if field == "body" else self.values(field)
+
+    def values(self, field: str) -> list[str]:
+        found = self.tags if field == "tag" else getattr(self, field)
+        return [str(found).lower()] if isinstance(found, bool) else found
+
+
+Test = Callable[[Subject], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    id: str
+    test: Test
+    then: Actions
+    stop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What the matching rules ask for; None and empty: nothing. `tags` in the order of the rules, each once."""
+
+    rules: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    priority: Priority | None = None
+    team_id: str | None = None
+    agent_id: str | None = None
+    watchers: Sequence[str] = ()
+    policy_id: str | None = None
+    spam: bool = False
+
+
+NOTHING = Effects()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Compiled rules. `problems` names those that can never match, because their pattern does not compile."""
+
+    rules: Sequence[CompiledRule]
+    problems: Sequence[str] = ()
+
+    def match(self, subject: Subject) -> Effects:
+        """Return the effects of all rules that match `subject`, whose tags grow as rules add to them."""
+        hits: list[CompiledRule] = []
+        for rule in self.rules:
+            if rule.test(subject):
+                hits.append(rule)
+                subject.tags.extend(t for t in rule.then.add_tags if t not in subject.tags)
+                if rule.stop:
+                    break
+        return _effects(hits) if hits else NOTHING
+
+
+def _effects(hits: Sequence[CompiledRule]) -> Effects:
+    def last(values: Iterable[str | None]) -> str | None:
+        return next((v for v in reversed(list(values)) if v is not None), None)
+
+    priority = last(h.then.priority for h in hits)
+    return Effects(
+        rules=[h.id for h in hits],
+        tags=list(dict.fromkeys(t for h in hits for t in h.then.add_tags)),
+        priority=None if priority is None else Priority(priority),
+        team_id=last(h.then.team for h in hits),
+        agent_id=last(h.then.agent for h in hits),
+        watchers=list(dict.fromkeys(w for h in hits for w in h.then.watchers)),
+        policy_id=last(h.then.policy for h in hits),
+        spam=any(h.then.mark_spam for h in hits),
+    )
+
+
+def more_urgent(one: Priority, other: Priority | None) -> Priority:
+    """Return the more urgent of both; `one` if there is no other."""
+    return one if other is None or PRIORITY_ORDER[one] <= PRIORITY_ORDER[other] else other
+
+
+def compile_rules(configuration: Configuration) -> Rules:
+    """Return the enabled rules of a configuration, ready to match. Never raises: a bad pattern matches nothing."""
+    problems: list[str] = []
+    compiled = [_compile(rule, problems) for rule in configuration.rules if rule.enabled]
+    return Rules(compiled, problems)
+
+
+def _compile(rule: Rule, problems: list[str]) -> CompiledRule:
+    try:
+        test = _always if rule.when is None else _condition(rule.when)
+    except re.error as error:
+        problems.append(f"rule {rule.id}: {error}")
+        test = _never
+    return CompiledRule(rule.id, test, rule.then, rule.stop)
+
+
+def _always(_: Subject) -> bool:
+    return True
+
+
+def _never(_: Subject) -> bool:
+    return False
+
+
+def _condition(condition: Condition) -> Test:
+    if condition.field is not None:
+        return _field_test(condition)
+    inner = [_condition(c) for c in condition.all or condition.any or condition.none or ()]
+    if condition.all is not None:
+        return lambda subject: all(test(subject) for test in inner)
+    if condition.any is not None:
+        return lambda subject: any(test(subject) for test in inner)
+    return lambda subject: not any(test(subject) for test in inner)
+
+
+def _field_test(condition: Condition) -> Test:
+    field, operator = condition.field, condition.operator
+    assert field is not None
+    if operator == "matches":
+        return _pattern_test(field, _texts(condition))
+    wanted = [text.casefold() for text in _texts(condition)]
+    if field == "automatic" and isinstance(condition.value, bool):
+        return _automatic_test(wanted=condition.value == (operator != "not_equals"))
+    fits = _FITS[operator.removeprefix("not_")]
+    if operator.startswith("not_"):
+        return lambda subject: not any(fits(v, w) for v in subject.values(field) for w in wanted)
+    return lambda subject: any(fits(v, w) for v in subject.values(field) for w in wanted)
+
+
+def _texts(condition: Condition) -> list[str]:
+    values = condition.value if isinstance(condition.value, list) else [condition.value]
+    return [str(v).lower() if isinstance(v, bool) else str(v) for v in values]
+
+
+def _pattern_test(field: str, patterns: Sequence[str]) -> Test:
+    compiled = [re.compile(p, re.IGNORECASE) for p in patterns]
+    return lambda subject: any(p.search(v[:MATCHED_CHARACTERS]) for v in subject.original(field) for p in compiled)
+
+
+def _automatic_test(*, wanted: bool) -> Test:
+    return lambda subject: bool(subject.automatic) == wanted
+
+
+_FITS: dict[str, Callable[[str, str], bool]] = {
+    "equals": lambda value, wanted: value == wanted,
+    "in": lambda value, wanted: value == wanted,
+    "contains": lambda value, wanted: wanted in value,
+    "starts_with": lambda value, wanted: value.startswith(wanted),
+    "ends_with": lambda value, wanted: value.endswith(wanted),
+}
