@@ -1,7 +1,6 @@
 """Rollups: exact withdrawal, merged percentiles, Prometheus histograms that never fall."""
 
 import math
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from postroom_analytics.domain.rollup import (
     Increments,
     add_to,
     histogram,
-    merged,
+    increments_of,
     row_increments,
     summarise,
 )
@@ -176,13 +175,13 @@ def test_a_buckets_value_is_within_the_error_of_every_member(milliseconds: int) 
 
 
 def test_increments_of_a_batch_add_up_and_cancel() -> None:
-    one, back = row_increments({}, by_id(row(1, 5000))), row_increments(by_id(row(1, 5000)), {})
-    total = merged([one, back])
-    assert all(path.startswith("withdrawn.") for paths in total.values() for path in paths)
-    assert {cell.scope for cell in total} == {"total"}
-    assert merged([one, one])[Cell("total", "all", "")] == Counter(
-        {p: 2 * n for p, n in one[Cell("total", "all", "")].items()}
-    )
+    one, two = row(1, 5000), row(2, 5000)
+    come_and_gone = increments_of([(None, one), (one, None)], [])
+    assert {cell.scope for cell in come_and_gone} == {"total"}
+    assert all(path.startswith("withdrawn.") for paths in come_and_gone.values() for path in paths)
+    single = increments_of([(None, one)], [])
+    both = increments_of([(None, one), (None, two)], [])
+    assert both == {cell: {path: 2 * n for path, n in paths.items()} for cell, paths in single.items()}
 
 
 def test_a_row_comes_back_from_its_document_as_it_was() -> None:

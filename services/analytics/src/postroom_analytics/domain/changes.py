@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from postroom_analytics.domain.model import ConversationMetrics, Row
-from postroom_analytics.domain.rollup import Increments, gauge_increments, merged, row_increments
+from postroom_analytics.domain.rollup import GaugesMoved, Increments, Replaced, gauges_of, increments_of
 from postroom_analytics.domain.rows import Configurations, recount, rows
 
 
@@ -16,7 +16,8 @@ class Changes:
     upserts: list[Row]
     withdrawn: list[str]
     """Ids of rows that are no more."""
-    increments: Increments
+    replaced: list[Replaced]
+    gauges: GaugesMoved
 
 
 def needs_stored_rows(old: ConversationMetrics | None, new: ConversationMetrics) -> bool:
@@ -32,10 +33,9 @@ def changes(
     configurations: Configurations,
     stored: Iterable[Row] = (),
 ) -> Changes:
-    """Return rows and rollup increments that lead from `old`, as it was loaded, to `new`.
+    """Return the rows that lead from `old`, as it was loaded, to `new`.
 
-    `stored`: all rows of the conversation in the store, given when `needs_stored_rows`; else empty. Every increment
-    belongs to a changed row or gauge, so the rollups are at all times exactly the sum of the rows.
+    `stored`: all rows of the conversation in the store, given when `needs_stored_rows`; else empty.
     """
     before = {} if old is None else {row.id: row for row in rows(old, configurations)}
     after = {row.id: row for row in rows(new, configurations)}
@@ -47,5 +47,19 @@ def changes(
         state=replace(new, sealed=[], revision=(0 if old is None else old.revision) + 1),
         upserts=[row for row_id, row in after.items() if before.get(row_id) != row],
         withdrawn=[row_id for row_id in before if row_id not in after],
-        increments=merged([row_increments(before, after), gauge_increments(old, new)]),
+        replaced=[
+            (before.get(row_id), after.get(row_id))
+            for row_id in before.keys() | after.keys()
+            if before.get(row_id) != after.get(row_id)
+        ],
+        gauges=(gauges_of(old), gauges_of(new)),
     )
+
+
+def batch_increments(batch: Iterable[Changes]) -> Increments:
+    """Return what a batch adds to the rollups, to be written in one transaction with its states and rows.
+
+    Every increment belongs to a changed row or gauge, so the rollups are at all times exactly the sum of the rows.
+    """
+    all_changes = list(batch)
+    return increments_of((pair for one in all_changes for pair in one.replaced), (one.gauges for one in all_changes))

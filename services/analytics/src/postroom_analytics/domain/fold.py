@@ -3,7 +3,7 @@
 What was answered follows from the order of the log, how long it took from the times in the facts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,9 +37,17 @@ def apply(state: ConversationMetrics | None, event: Event, configurations: Confi
     Rows that can no longer change are added to `sealed`, which the caller stores and empties. Raises
     rows.UnknownConfigurationError, order.TooManyEarlyError.
     """
-    following = ConversationMetrics(event.subject) if state is None else state.clone()
-    for due in order.in_order(following, event):
-        _apply_one(following, due, configurations)
+    return apply_all(state, [event], configurations)
+
+
+def apply_all(
+    state: ConversationMetrics | None, events: Sequence[Event], configurations: Configurations
+) -> ConversationMetrics:
+    """Return the state after several events of one conversation, as `apply` one after another; at least one."""
+    following = ConversationMetrics(events[0].subject) if state is None else state.clone()
+    for event in events:
+        for due in order.in_order(following, event):
+            _apply_one(following, due, configurations)
     return following
 
 

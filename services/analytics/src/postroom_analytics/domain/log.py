@@ -7,8 +7,8 @@ from typing import Any
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_contracts.events import Event
 
-from postroom_analytics.domain.changes import changes, needs_stored_rows
-from postroom_analytics.domain.fold import apply
+from postroom_analytics.domain.changes import Changes, batch_increments, changes, needs_stored_rows
+from postroom_analytics.domain.fold import apply_all
 from postroom_analytics.domain.model import (
     ConversationMetrics,
     Row,
@@ -47,24 +47,24 @@ class FoldedLog:
         by_conversation: dict[str, list[Event]] = {}
         for event in events:
             by_conversation.setdefault(event.subject, []).append(event)
+        batch = []
         for conversation_id, own in by_conversation.items():
             old = self.state(conversation_id)
-            new = old
-            for event in own:
-                new = apply(new, event, self.configurations)
-            if new is not None:
-                self._save(conversation_id, old, new)
-
-    def _save(self, conversation_id: str, old: ConversationMetrics | None, new: ConversationMetrics) -> None:
-        kept = self.rows.setdefault(conversation_id, {})
-        stored = self.rows_of(conversation_id) if needs_stored_rows(old, new) else []
-        result = changes(old, new, self.configurations, stored)
-        self.states[conversation_id] = to_document(result.state)
-        for row_id in result.withdrawn:
-            kept.pop(row_id, None)
-        kept.update({row.id: row_document(row) for row in result.upserts})
-        for cell, increments in result.increments.items():
+            new = apply_all(old, own, self.configurations)
+            stored = self.rows_of(conversation_id) if needs_stored_rows(old, new) else []
+            batch.append(changes(old, new, self.configurations, stored))
+        for changed in batch:
+            self._save(changed)
+        for cell, increments in batch_increments(batch).items():
             add_to(self.rollups.setdefault(cell, {}), increments)
+
+    def _save(self, changed: Changes) -> None:
+        conversation_id = changed.state.conversation_id
+        self.states[conversation_id] = to_document(changed.state)
+        kept = self.rows.setdefault(conversation_id, {})
+        for row_id in changed.withdrawn:
+            kept.pop(row_id, None)
+        kept.update({row.id: row_document(row) for row in changed.upserts})
 
     def state(self, conversation_id: str) -> ConversationMetrics | None:
         document = self.states.get(conversation_id)

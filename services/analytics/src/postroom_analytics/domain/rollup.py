@@ -35,33 +35,55 @@ class Cell(NamedTuple):
         return f"{self.scope}:{self.cut}:{self.value}"
 
 
-Increments = dict[Cell, Counter[str]]
+Increments = dict[Cell, dict[str, int]]
 """Per document: dotted path to what is added to it. Zeros are left out; adding is order-free."""
+
+Replaced = tuple[Row | None, Row | None]
+"""A row as it was and as it is; None where there was or is none."""
 
 
 def row_increments(old: Mapping[str, Row], new: Mapping[str, Row]) -> Increments:
     """Return what turns the rollups of `old` rows into those of `new` ones, both by row id."""
+    return increments_of([(old.get(row_id), new.get(row_id)) for row_id in old.keys() | new.keys()], [])
+
+
+def increments_of(replaced: Iterable[Replaced], gauges_moved: Iterable["GaugesMoved"]) -> Increments:
+    """Return what a whole batch adds to the rollups: rows and gauges of many conversations fall into few documents."""
     result: Increments = {}
-    for row_id in old.keys() | new.keys():
-        before, after = old.get(row_id), new.get(row_id)
-        if before == after:
-            continue
-        gone, come = _contribution(before), _contribution(after)
-        for cell in gone.keys() | come.keys():
-            _replace(result.setdefault(cell, Counter()), gone.get(cell, {}), come.get(cell, {}), cell.scope == TOTAL)
-    return _without_zeros(result)
+    for before, after in replaced:
+        if before is None:
+            _add(result, _contribution(after))
+        elif before != after:
+            _replace(result, _contribution(before), _contribution(after))
+    for moved in gauges_moved:
+        _move_gauges(result, moved)
+    kept = {cell: {path: n for path, n in paths.items() if n} for cell, paths in result.items()}
+    return {cell: paths for cell, paths in kept.items() if paths}
 
 
-def _replace(target: Counter[str], gone: Mapping[str, int], come: Mapping[str, int], keep_history: bool) -> None:
+def _add(result: Increments, contribution: Mapping[Cell, Mapping[str, int]]) -> None:
+    for cell, paths in contribution.items():
+        target = result.setdefault(cell, {})
+        for path, amount in paths.items():
+            target[path] = target.get(path, 0) + amount
+
+
+def _replace(
+    result: Increments, gone: Mapping[Cell, Mapping[str, int]], come: Mapping[Cell, Mapping[str, int]]
+) -> None:
     """Take `gone` out and put `come` in; what is not in both alike is noted as withdrawn, so that sums fit counts."""
-    for path, amount in gone.items():
-        if come.get(path) != amount:
-            target[path] -= amount
-            if keep_history:
-                target[f"withdrawn.{path.removeprefix('kinds.')}"] += amount
-    for path, amount in come.items():
-        if gone.get(path) != amount:
-            target[path] += amount
+    for cell in gone.keys() | come.keys():
+        target = result.setdefault(cell, {})
+        old, new = gone.get(cell, {}), come.get(cell, {})
+        for path, amount in old.items():
+            if new.get(path) != amount:
+                target[path] = target.get(path, 0) - amount
+                if cell.scope == TOTAL:
+                    history = f"withdrawn.{path.removeprefix('kinds.')}"
+                    target[history] = target.get(history, 0) + amount
+        for path, amount in new.items():
+            if old.get(path) != amount:
+                target[path] = target.get(path, 0) + amount
 
 
 def _contribution(row: Row | None) -> dict[Cell, dict[str, int]]:
@@ -70,20 +92,17 @@ def _contribution(row: Row | None) -> dict[Cell, dict[str, int]]:
         return {}
     day = datetime.fromtimestamp(row.closed_at // 1000, UTC).date().isoformat()
     paths = dict(_paths(row))
-    cuts = list(_cuts(row.inbox, row.channel, row.credit))
+    cuts = _cuts(row.inbox, row.channel, row.credit)
     return {Cell(scope, cut, value): paths for cut, value in cuts for scope in (TOTAL, day)}
 
 
-def _cuts(inbox: str, channel: str, credit: Credit) -> Iterator[tuple[str, str]]:
-    yield "all", ""
-    yield "inbox", inbox
-    yield "channel", channel
-    for tag in credit.tags:
-        yield "tag", tag
+def _cuts(inbox: str, channel: str, credit: Credit) -> list[tuple[str, str]]:
+    cuts = [("all", ""), ("inbox", inbox), ("channel", channel), *(("tag", tag) for tag in credit.tags)]
     if credit.team is not None:
-        yield "team", credit.team
+        cuts.append(("team", credit.team))
     if credit.agent is not None:
-        yield "agent", credit.agent
+        cuts.append(("agent", credit.agent))
+    return cuts
 
 
 def _paths(row: Row) -> Iterator[tuple[str, int]]:
@@ -100,11 +119,6 @@ def _paths(row: Row) -> Iterator[tuple[str, int]]:
             yield f"{kind}.{clock}.sum", value
             yield f"{kind}.{clock}.sketch.{distribution.bucket_of(value)}", 1
             yield f"{kind}.{clock}.le.{distribution.edge_of(value)}", 1
-
-
-def _without_zeros(increments: Increments) -> Increments:
-    kept = {cell: Counter({p: n for p, n in paths.items() if n}) for cell, paths in increments.items()}
-    return {cell: paths for cell, paths in kept.items() if paths}
 
 
 # --- what is so now ------------------------------------------------------------------------------------------------
@@ -126,29 +140,37 @@ def gauges(state: ConversationMetrics | None) -> frozenset[str]:
     return frozenset(name for name, holds in marks.items() if holds)
 
 
-def gauge_increments(old: ConversationMetrics | None, new: ConversationMetrics) -> Increments:
-    """Return the changes of `now.<gauge>` in the totals of every cut, from one state to another."""
-    result: Increments = {}
-    for state, sign in ((old, -1), (new, 1)):
-        marks = gauges(state)
-        if state is None or not marks:
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What one conversation adds to `now`, in which cuts."""
+
+    marks: frozenset[str]
+    inbox: str
+    channel: str
+    credit: Credit
+
+
+GaugesMoved = tuple[Gauges, Gauges]
+"""Before and after a batch."""
+
+
+def gauges_of(state: ConversationMetrics | None) -> Gauges:
+    if state is None:
+        return Gauges(frozenset(), "", "", Credit())
+    return Gauges(gauges(state), state.inbox, state.channel, state.credit)
+
+
+def _move_gauges(result: Increments, moved: GaugesMoved) -> None:
+    before, after = moved
+    if before == after:
+        return
+    for one, sign in ((before, -1), (after, 1)):
+        if not one.marks:
             continue
-        for cut, value in _cuts(state.inbox, state.channel, state.credit):
-            counter = result.setdefault(Cell(TOTAL, cut, value), Counter())
-            for mark in marks:
-                counter[f"now.{mark}"] += sign
-    return _without_zeros(result)
-
-
-def merged(parts: Iterable[Increments]) -> Increments:
-    """Return the sum of several increments: what a batch writes."""
-    result: Increments = {}
-    for part in parts:
-        for cell, paths in part.items():
-            target = result.setdefault(cell, Counter())
-            for path, change in paths.items():
-                target[path] += change
-    return _without_zeros(result)
+        for cut, value in _cuts(one.inbox, one.channel, one.credit):
+            target = result.setdefault(Cell(TOTAL, cut, value), {})
+            for mark in one.marks:
+                target[f"now.{mark}"] = target.get(f"now.{mark}", 0) + sign
 
 
 # --- reading -------------------------------------------------------------------------------------------------------

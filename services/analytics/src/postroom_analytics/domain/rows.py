@@ -52,6 +52,8 @@ def rows(state: ConversationMetrics, configurations: Configurations) -> list[Row
         view = view_of(state, episode)
         projected.extend(turn_rows(state, view, configurations))
         projected.extend(episode_rows(state, view, configurations))
+    if state.spam_at is None and state.merged_at is None:
+        return projected
     return [recount(state, row) for row in projected]
 
 
@@ -83,11 +85,13 @@ def view_of(state: ConversationMetrics, episode: Episode) -> EpisodeView:
     if episode.resolved is None and state.pause is not None:
         until = state.pause.until
         quiet.append((state.pause.since, FOREVER if until is None else until))
+    if not quiet:
+        return EpisodeView(episode, turns, start, [])
     end = FOREVER if episode.resolved is None else episode.resolved.at
     return EpisodeView(episode, turns, start, clip(subtract(quiet, (turn.interval for turn in turns)), start, end))
 
 
-def _row(state: ConversationMetrics, kind: str, n: int, clock: Clock | None = None, discriminator: str = "") -> Row:
+def _row(state: ConversationMetrics, kind: str, n: int, clock: Clock, discriminator: str = "") -> Row:
     return Row(
         id=derived_id(state.conversation_id, kind, f"{n}{discriminator}"),
         conversation_id=state.conversation_id,
@@ -96,8 +100,8 @@ def _row(state: ConversationMetrics, kind: str, n: int, clock: Clock | None = No
         outcome="",
         started_at=0,
         closed_at=0,
-        calendar=clock.name if clock else "",
-        configuration_version=clock.version if clock else 0,
+        calendar=clock.name,
+        configuration_version=clock.version,
         inbox=state.inbox,
         channel=state.channel,
         credit=Credit(),
@@ -113,13 +117,20 @@ def conversation_rows(state: ConversationMetrics) -> Iterator[Row]:
         "never_answered": not state.answered,
         "undelivered": state.undelivered,
     }
-    yield replace(
-        _row(state, "conversation", 0),
+    yield Row(
+        id=derived_id(state.conversation_id, "conversation", "0"),
+        conversation_id=state.conversation_id,
+        kind="conversation",
+        n=0,
         outcome="merged" if state.merged_at is not None else "opened",
         started_at=state.opened_at,
         closed_at=state.opened_at,
+        calendar="",
+        configuration_version=0,
+        inbox=state.inbox,
+        channel=state.channel,
         # No agent: a volume counts conversations, and owners change.
-        credit=replace(state.credit, agent=None),
+        credit=Credit(None, state.team, state.tags),
         marks=tuple(name for name, holds in marks.items() if holds),
     )
 
@@ -129,6 +140,8 @@ def conversation_rows(state: ConversationMetrics) -> Iterator[Row]:
 
 def turn_rows(state: ConversationMetrics, view: EpisodeView, configurations: Configurations) -> Iterator[Row]:
     for turn in view.turns:
+        if turn.closed_at is None and not turn.targets:
+            continue
         calendar = calendar_of(turn.clock, configurations)
         first = turn.opens_episode and view.episode.n == 1 and not state.agent_started
         kind = "first_response" if first else "next_response"
@@ -225,6 +238,8 @@ def _target_row(state: ConversationMetrics, row: Row, target: Target, verdict: V
 def episode_rows(state: ConversationMetrics, view: EpisodeView, configurations: Configurations) -> Iterator[Row]:
     """Yield the resolution rows of an episode; the net ones once no reply in it is under way any more."""
     episode, resolved = view.episode, view.episode.resolved
+    if resolved is None and not episode.targets:
+        return
     calendar = calendar_of(episode.clock, configurations)
     resolved_at = None if resolved is None else max(resolved.at, view.start)
     verdicts = [
