@@ -37,7 +37,7 @@ def parse_addresses(raw: bytes, limit: int = MAX_RECIPIENTS) -> tuple[tuple[Addr
     for piece in _split(text):
         address = _read(f"{carried}, {piece}" if carried else piece)
         if address is None:
-            carried = f"{carried}, {piece}".strip(", ")[:1000]  # `Doe, Jane <jane@a.test>` without its quotes
+            carried = f"{carried}, {piece}".strip(", ")[:200]  # `Doe, Jane <jane@a.test>` without its quotes
             continue
         carried = ""
         if len(found) >= limit:
@@ -54,15 +54,21 @@ def _split(text: str) -> list[str]:
         return [piece.strip() for piece in text.split(",") if piece.strip()]
     pieces: list[str] = []
     start = position = 0
-    last = {mark: text.rfind(mark) for mark in '>)"'}
+    last_at = -1
+    closable = {opening for opening, closing in _CLOSING.items() if closing in text}
     while position < len(text):
         char = text[position]
-        if char in _CLOSING and last[_CLOSING[char]] > position:
-            position = _skip(text, position, _CLOSING[char])
+        if char == "@":
+            last_at = position
+        elif char in closable:
+            end = _skip(text, position, _CLOSING[char])
+            if end == position and char != "<":
+                closable.discard(char)  # one that never closes: looking again for each would be quadratic
+            position = end
         elif char in ",;":
             pieces.append(text[start:position])
             start = position + 1
-        elif char == ":" and "@" not in text[start:position]:
+        elif char == ":" and last_at < start:
             start = position + 1  # the name of a group
         position += 1
     pieces.append(text[start:])

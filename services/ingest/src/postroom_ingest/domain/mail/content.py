@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from postroom_ingest.domain.mail.charsets import decode_bytes
 from postroom_ingest.domain.mail.flowed import unflow
 from postroom_ingest.domain.mail.headers import decode_words, join_text, parse_parameters, split_headers, unfold
-from postroom_ingest.domain.mail.html_text import html_to_text
+from postroom_ingest.domain.mail.html_text import MAX_HTML_CHARACTERS, html_to_text
 from postroom_ingest.domain.mail.model import Attachment
 from postroom_ingest.domain.mail.structure import Part, decode_body, uudecode
 
@@ -122,6 +122,8 @@ def _read_text(part: Part, data: bytes, content: Content) -> tuple[str | None, s
         content.warnings.append(warning)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if is_html:
+        if len(text) > MAX_HTML_CHARACTERS:
+            content.warnings.append("only the beginning of a very long HTML part was read as text")
         return None, text
     if part.parameters.get("format", "").lower() == "flowed":
         text = unflow(text, delete_space=part.parameters.get("delsp", "").lower() == "yes")

@@ -1,6 +1,6 @@
 """Plain text of an HTML body: one pass over its tags, linear, with no tree that could be too deep.
 
-inscriptis was tried: 7.7 ms for 7 kB and an empty answer below 255 nested elements; this takes a tenth of that.
+inscriptis was tried: 7.7 ms for 7 kB and an empty answer below 255 nested elements; this takes 2.9 ms.
 """
 
 import html
@@ -13,6 +13,7 @@ _SKIPPED = re.compile(
 )
 # Possessive, so that quotes which never close cost no backtracking.
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]{0,20}+)((?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+'|[\"'])*+)>|<[!?/][^<>]*+>")
+MAX_HTML_CHARACTERS = 2 * 1024 * 1024
 _BLANKS = re.compile(r"[ \t\r\n\f\u200b]+")
 _BREAKS = re.compile(r"\n{3,}")
 _PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre".split())  # noqa: SIM905 - reads as a list
@@ -21,7 +22,11 @@ _ALT = re.compile(r"""\balt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNOR
 
 
 def html_to_text(markup: str) -> str:
-    """Return what a reader sees: paragraphs by empty lines, list items by `* `, cells by two blanks; '' for nothing."""
+    """Return what a reader sees: paragraphs by empty lines, list items by `* `, cells by two blanks; '' for nothing.
+
+    At most 2 Mi characters are read: a letter of a thousand pages, and a second of work.
+    """
+    markup = markup[:MAX_HTML_CHARACTERS]
     source = _SKIPPED.sub(" ", markup) if "<" in markup else markup
     out: list[str] = []
     position = quote = pre = 0

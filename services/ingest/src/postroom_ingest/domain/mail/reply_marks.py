@@ -39,7 +39,7 @@ _ANY_VERB = re.compile(rf"(?:{_VERBS})", re.IGNORECASE)
 _MAIL = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,100}")
 _TIME = re.compile(r"\b\d{1,2}[:.hH]\d{2}|\b(?:19|20)\d\d\b|\d{1,2}[./-]\d{1,2}[./-]\d{2}|年\s*\d|\d\s*년")
 _STARTS_WITH_DATE = re.compile(
-    r"[\s>*_\"]*(?:\d{1,4}\s*[./年년-]|\d{1,2}\.?\s+[^\W\d]{3,9}|(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*[,.]?\s|\d{1,2}:\d\d)",
+    r"[\s>*_\"]*(?:(?:[^\W\d]{1,12}[.,]{1,2}\s*)?\d{1,4}\s*[./年년-]|(?:[^\W\d]{1,12}[.,]{1,2}\s*)?\d{1,2}\.?\s+[^\W\d]{3,9}|(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*[,.]?\s|\d{1,2}:\d\d)",
     re.IGNORECASE,
 )
 _GLUED = re.compile(

@@ -20,6 +20,9 @@ from postroom_ingest.domain.mail.reply_marks import (
 _MAX_SIGNATURE_LINES = 12
 _MAX_FOOTER_LINES = 4
 _QUOTE_LINES_THAT_COUNT = 3
+_MAX_CANDIDATES = 500
+_MAX_ATTRIBUTIONS = 50
+"""No person's mail has more; past them lines that only look so are words."""
 _WRAPPED_AT = 66
 _WORD = 4
 """Shorter lines between quotes are broken quote marks, not answers."""
@@ -71,6 +74,7 @@ def _cut(lines: Sequence[Line], kinds: Sequence[Kind]) -> tuple[int, list[tuple[
     """Return the line from which on all is history, and the attributions (first, behind last) before it."""
     texts = [line.text for line in lines]
     marks: list[tuple[int, int]] = []
+    candidates = 0
     for place, line in enumerate(lines):
         if line.blank or kinds[place] is Kind.QUOTED:
             continue
@@ -81,8 +85,9 @@ def _cut(lines: Sequence[Line], kinds: Sequence[Kind]) -> tuple[int, list[tuple[
                 return place, marks
         if not line.quoted and is_header_block(texts, place):
             return _with_rule(lines, place), marks
-        if not may_end_attribution(line.text):
+        if not may_end_attribution(line.text) or candidates == _MAX_CANDIDATES or len(marks) == _MAX_ATTRIBUTIONS:
             continue
+        candidates += 1
         following = _next_shown(lines, place)
         quoted_next = following is not None and (lines[following].quoted or lines[following].certain)
         back = attribution_end(texts, place, quoted_next)

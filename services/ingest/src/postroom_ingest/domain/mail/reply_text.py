@@ -1,7 +1,7 @@
 """What a person newly wrote in a reply, apart from quoted history and signature.
 
-An own splitter: mail-parser-reply got 70 % of the public suites right and needs guards against crafted lines, where
-this one is linear by construction. What is cut is not lost: it stands in `quoted` and `signature`.
+An own splitter: mail-parser-reply needs guards against crafted lines (one long line took 3.8 s), where this one is
+linear by construction. What is cut is not lost: it stands in `quoted` and `signature`.
 """
 
 import re
@@ -14,6 +14,7 @@ _MAX_CHARACTERS = 512 * 1024
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 _SPACES = re.compile(r"[\s>*_|]+")
 _MAX_MARKER_LINES = 4
+_MAX_ATTRIBUTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def above_marker(text: str, marker: str) -> str | None:
     if place is None:
         return None
     own = lines[:place]
-    while own:
+    attributions = 0
+    while own and attributions < _MAX_ATTRIBUTIONS:
         if not own[-1].strip() or own[-1].lstrip().startswith(">"):
             own.pop()
             continue
@@ -80,6 +82,7 @@ def above_marker(text: str, marker: str) -> str | None:
         if back is None:
             break
         del own[len(own) - 1 - back :]
+        attributions += 1
     return "\n".join(line.rstrip() for line in own).strip("\n")
 
 

@@ -1,0 +1,223 @@
+# ruff: noqa: E501 - tables of mails read better in long lines
+"""Odd mails, one per file in tests/data/mail, each with what a person would read in it, written by hand."""
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from postroom_ingest.domain.mail import content_hash, dmarc_result, parse_mail
+from postroom_ingest.domain.mail.addresses import Address, parse_addresses
+from postroom_ingest.domain.mail.headers import decode_words, parse_parameters
+from postroom_ingest.domain.mail.model import ParsedMail
+
+CASES = sorted((Path(__file__).parents[2] / "data" / "mail").glob("*.eml"))
+HEAD = b"From: a@x.test\r\nTo: b@x.test\r\nSubject: s\r\nMessage-ID: <1@x.test>\r\nDate: Mon, 2 Mar 2026 10:00:00 +0100\r\n"
+
+
+def seen(mail: ParsedMail) -> dict[str, Any]:
+    people = {"to": mail.to, "cc": mail.cc, "reply_to": mail.reply_to}
+    return {
+        "from": [mail.from_.email, mail.from_.name] if mail.from_ else None,
+        **{name: [[one.email, one.name] for one in found] for name, found in people.items()},
+        "message_id": mail.message_id,
+        "in_reply_to": mail.in_reply_to,
+        "references": list(mail.references),
+        "subject": mail.subject,
+        "date": mail.date.isoformat() if mail.date else None,
+        "text": mail.text,
+        "html": mail.html,
+        "auto": mail.auto,
+        "attachments": [[one.filename, one.content_type, one.size_bytes] for one in mail.attachments],
+        "warnings": list(mail.warnings),
+        "dsn": mail.dsn
+        and [mail.dsn.recipient, mail.dsn.action, mail.dsn.status, mail.dsn.diagnostic, mail.dsn.original_message_id],
+    }
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) >= 50
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_odd_mail_reads_as_a_person_would_read_it(case: Path) -> None:
+    expected = json.loads(case.with_suffix(".json").read_text(encoding="utf-8"))
+    found = seen(parse_mail(case.read_bytes()))
+    assert {name: found[name] for name in expected} == expected
+
+
+@given(st.binary(max_size=3000))
+@settings(max_examples=300, deadline=None)
+def test_no_bytes_make_it_raise(raw: bytes) -> None:
+    mail = parse_mail(raw)
+    assert "\x00" not in mail.text + mail.subject
+
+
+TOKENS = [
+    b"\r\n", b"\n", b"\r\n\r\n", b" ", b"\t", b"--B", b"--B--", b"--", b"From: ", b"To: ", b"Date: ", b"Subject: ", b"Content-Type: ",
+    b"multipart/mixed; boundary=B", b"multipart/alternative", b"multipart/report; report-type=delivery-status; boundary=B",
+    b"text/plain; charset=", b"text/html", b"message/rfc822", b"message/delivery-status", b"utf-8", b"iso-2022-jp", b"utf-7", b"hz",
+    b"utf-16", b"idna", b"punycode", b"base64", b"Content-Transfer-Encoding: ", b"quoted-printable", b"uuencode", b"begin 644 a\n",
+    b"#0V%T", b"end", b"`", b"=?", b"?=", b"?B?", b"?Q?", b"=?utf-8?B?4oCm", b"=?big5?Q?=A4", b"<", b">", b"(", b")", b'"', b",", b";", b":",
+    b"@", b"a@b", b"\\", b"filename*0*=utf-8''%C3", b"filename*1=", b"name=", b"\x00", b"\xff\xfe", b"\x1b$B", b"\xe4", "ä".encode(), b"%",
+    b"Final-Recipient: rfc822;", b"Status: 5.1.1", b"format=flowed; delsp=yes", b"Content-Disposition: attachment; ", b"9" * 30, b"<p", b"<!--",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(TOKENS), max_size=60).map(b"".join))
+@settings(max_examples=500, deadline=None)
+def test_no_pieces_of_mail_make_it_raise(raw: bytes) -> None:
+    assert parse_mail(raw) == parse_mail(raw)
+
+
+MIB = 1024 * 1024
+HOSTILE = {
+    "nested 3000 deep": b"".join(b"Content-Type: multipart/mixed; boundary=B%d\r\n\r\n--B%d\r\n" % (n, n) for n in range(3000)),
+    "100,000 parts": HEAD + b"Content-Type: multipart/mixed; boundary=B\r\n\r\n" + b"--B\r\n\r\nx\r\n" * 100_000,
+    "20 nested of 1 MiB": b"".join(b"Content-Type: multipart/mixed; boundary=B%d\r\n\r\n--B%d\r\n" % (n, n) for n in range(19))
+    + b"\r\n"
+    + b"--B\r\n" * (MIB // 5),
+    "100,000 recipients": b"To: " + b"a <a@x.test>,\r\n " * 100_000 + b"\r\n\r\nx",
+    "header without end": b"Subject: " + b"a" * 5 * MIB,
+    "encoded words without end": b"Subject: " + b"=?utf-8?Q?a" * 100_000 + b"\r\n\r\nx",
+    "quotes and brackets": b"To: " + b'"(<' * 200_000 + b"\r\n\r\nx",
+    "closing brackets": b"To: " + b'"(<' * 100_000 + b'>)"' * 100_000 + b"\r\n\r\nx",
+    "continuations": b"Content-Type: text/plain;" + b"".join(b" a*%d=x;" % n for n in range(50_000)) + b"\r\n\r\nx",
+    "blank lines in headers": b"A: b\r\n" + b" \r\n" * 200_000 + b"x",
+    "boundary of meaning": HEAD + b'Content-Type: multipart/mixed; boundary="(a+)+$"\r\n\r\n--(a+)+$\r\n\r\n' + b"a" * MIB,
+    "html of brackets": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<" * MIB + b"<a '\"" * 100_000,
+    "html of comments": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<!--" * 200_000 + b"<style" * 100_000,
+    "deep html": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<div>" * 200_000 + b"words",
+    "uuencode beginnings": HEAD + b"\r\n" + b"begin 644 a\r\n" * 100_000,
+    "flowed": HEAD + b"Content-Type: text/plain; format=flowed\r\n\r\n" + b"> a \r\n" * 300_000,
+    "quoted-printable": HEAD + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=" * 3 * MIB,
+    "base64 of padding": HEAD + b"Content-Transfer-Encoding: base64\r\n\r\n" + b"QQ==" * MIB,
+    "punycode": HEAD + b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a" * MIB + b"-" + b"z" * MIB,
+    "unknown 8-bit": HEAD + b"\r\n" + bytes(range(128, 256)) * 20_000,
+    "delivery report": HEAD + b"Content-Type: multipart/report; boundary=B\r\n\r\n--B\r\nContent-Type: message/delivery-status\r\n\r\n"
+    + b"Action: failed\r\n\r\n" * 100_000,
+    "24 MiB of html": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<p>a &amp; b<br>\n" * (24 * MIB // 17),
+    "26 MiB": HEAD + b"\r\n" + b"a" * 26 * MIB,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_mail_is_read_in_bounded_time(name: str) -> None:
+    started = time.process_time()
+    mail = parse_mail(HOSTILE[name])
+    assert time.process_time() - started < 5.0
+    assert len(mail.attachments) <= 201
+
+
+def test_guards_say_what_they_left_out() -> None:
+    warnings = {
+        name: parse_mail(HOSTILE[name]).warnings
+        for name in ("nested 3000 deep", "100,000 parts", "100,000 recipients", "26 MiB")
+    }
+    assert "nested deeper than 20 levels, the rest is kept as one part" in warnings["nested 3000 deep"]
+    assert "more than 200 parts, the rest was left out" in warnings["100,000 parts"]
+    assert "more than 1000 addresses in to, the rest was left out" in warnings["100,000 recipients"]
+    assert "larger than 25 MiB: only its headers were read" in warnings["26 MiB"]
+    too_large = parse_mail(HOSTILE["26 MiB"])
+    assert (too_large.subject, too_large.text, too_large.message_id) == ("s", "", "1@x.test")
+
+
+def body(encoding: str, content: bytes) -> bytes:
+    return (
+        HEAD
+        + f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+        + content
+    )
+
+
+def test_content_hash_is_the_same_however_the_mail_travelled() -> None:
+    plain = body("8bit", b"Hello\r\nworld\r\n")
+    same = [
+        b"Received: from mx.test\r\nX-Spam: no\r\n" + plain,
+        plain.replace(b"\r\n", b"\n"),
+        plain.replace(b"Subject: s", b"Subject:\r\n s"),
+        body("base64", base64.b64encode(b"Hello\r\nworld\r\n")),
+        plain.replace(b"Message-ID: <1@x.test>\r\n", b""),
+    ]
+    assert {content_hash(parse_mail(raw)) for raw in same} == {content_hash(parse_mail(plain))}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"world", b"World"), (b"Subject: s", b"Subject: t"), (b"a@x", b"c@x"), (b"10:00", b"10:01")]
+)
+def test_content_hash_differs_for_another_mail(old: bytes, new: bytes) -> None:
+    plain = body("8bit", b"Hello\r\nworld\r\n")
+    assert content_hash(parse_mail(plain)) != content_hash(parse_mail(plain.replace(old, new)))
+
+
+def results(*values: str, sender: str = "Jane <jane@example.test>") -> ParsedMail:
+    fields = "".join(f"Authentication-Results: {value}\r\n" for value in values)
+    return parse_mail(f"{fields}From: {sender}\r\n\r\nx".encode())
+
+
+PASS = "mx.acme.test; spf=pass smtp.mailfrom=example.test; dmarc=pass (p=reject) header.from=example.test"
+
+
+@pytest.mark.parametrize(
+    ("mail", "expected"),
+    [
+        pytest.param(results(PASS), "pass", id="pass"),
+        pytest.param(results(PASS.replace("dmarc=pass", "dmarc=fail")), "fail", id="fail"),
+        pytest.param(results(PASS.replace("mx.acme", "mx.evil")), None, id="untrusted server"),
+        pytest.param(results("mx.acme.test; dmarc=none header.from=example.test", PASS), None, id="a forged one below ours"),
+        pytest.param(results(PASS.replace("from=example.test", "from=other.test")), "fail", id="pass for another domain"),
+        pytest.param(results(PASS, sender="jane@example.test, boss@acme.test"), "fail", id="several senders"),
+        pytest.param(results("mx.acme.test; dmarc=pass;;; ((( header"), None, id="unreadable"),
+        pytest.param(results("mx.acme.test; none"), None, id="nothing checked"),
+        pytest.param(results(), None, id="no field"),
+    ],
+)  # fmt: skip
+def test_dmarc_counts_only_from_the_topmost_field_of_a_trusted_server(mail: ParsedMail, expected: str | None) -> None:
+    assert dmarc_result(mail, {"mx.acme.test"}) == expected
+
+
+def test_two_from_fields_never_pass() -> None:
+    mail = parse_mail(
+        f"Authentication-Results: {PASS}\r\nFrom: jane@example.test\r\nFrom: boss@acme.test\r\n\r\nx".encode()
+    )
+    assert dmarc_result(mail, {"mx.acme.test"}) == "fail"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("Jane <j@x.test>", [Address("j@x.test", "Jane")]),
+        ("j@x.test", [Address("j@x.test")]),
+        ("j@x.test (Jane D)", [Address("j@x.test", "Jane D")]),
+        ("'Jane' <j@x.test>", [Address("j@x.test", "Jane")]),
+        ('"J \\"X\\" D" <j@x.test>', [Address("j@x.test", 'J "X" D')]),
+        ("j@x.test <j@x.test>", [Address("j@x.test", "j@x.test")]),
+        ("<j@x.test>,, ,<k@x.test>,", [Address("j@x.test"), Address("k@x.test")]),
+        ("undisclosed-recipients:;", []),
+        ("", []),
+        ("=?utf-8?Q?Jane_=3Cj=40x.test=3E?=", [Address("j@x.test", "Jane")]),
+    ],
+)
+def test_addresses(raw: str, expected: list[Address]) -> None:
+    assert list(parse_addresses(raw.encode())[0]) == expected
+
+
+@given(st.text(alphabet='<>()",;:@\\ a=?', max_size=60))
+@settings(max_examples=500, deadline=None)
+def test_no_address_field_makes_it_raise(raw: str) -> None:
+    found, cut = parse_addresses(raw.encode())
+    assert not cut
+    assert len(found) <= len(raw)
+
+
+def test_words_and_parameters() -> None:
+    assert decode_words("a =?utf-8*en?q?=C3=A4?= b") == "a ä b"
+    assert decode_words("1 =? 2") == "1 =? 2"
+    assert parse_parameters(b'Text/HTML; Charset="utf-8"; name=two words.txt; x') == (
+        "text/html",
+        {"charset": "utf-8", "name": "two words.txt"},
+    )
