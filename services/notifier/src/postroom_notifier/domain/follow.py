@@ -21,7 +21,7 @@ from postroom_contracts.facts import (
     RequestRefused,
 )
 from postroom_contracts.registry import source_of
-from postroom_contracts.values import Channel
+from postroom_contracts.values import Channel, Status
 
 from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.delivery import CUSTOMER, Delivery, DeliveryKind, Result, bounced, failed
@@ -143,7 +143,7 @@ def _on_message_received(
     if data.message_kind != "message":
         return state
     state = state.after(customer_content_id=data.content.content_id, customer_message_id=data.message_id)
-    if data.opened or state.merged_into:
+    if data.opened or data.status is Status.SPAM:
         return state
     told = dict.fromkeys(a for a in (state.owner_id, *state.watchers) if a)
     for agent_id in told:
@@ -188,13 +188,15 @@ def _on_assigned(state: Conversation, event: Event, data: ConversationAssigned, 
         return state
     known = state.owner_id == data.agent_id
     state = state.after(owner_id=data.agent_id, epoch=data.epoch, team_id=data.team_id or state.team_id)
-    did_it_themself = data.reason == "claim" and data.actor.kind == "agent" and data.actor.id == data.agent_id
+    preferred, chosen = data.record.preferred, data.record.candidate(data.agent_id)
+    by_hand = data.reason in {"claim", "manual"} or (preferred is not None and preferred.because == "started")
+    did_it_themself = by_hand and data.actor.kind == "agent" and data.actor.id == data.agent_id
     if known or did_it_themself:
         return state
-    chosen = next((c for c in data.record.candidates if c.agent_id == data.agent_id), None)
     details = {
         "reason": data.reason,
         "policy": data.record.policy,
+        "because": preferred.because if preferred and preferred.agent_id == data.agent_id else None,
         "load": chosen.load if chosen else None,
         "capacity": chosen.capacity if chosen else None,
         "actor": data.actor.id if data.actor.kind == "agent" else None,

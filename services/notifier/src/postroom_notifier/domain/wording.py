@@ -29,6 +29,11 @@ _POLICIES: Mapping[str, str] = {
     "round_robin": "it was your turn",
     "least_loaded": "you had the fewest open conversations",
 }
+_PREFERRED: Mapping[str, str] = {
+    "previous_owner": "It was yours before.",
+    "rule": "A rule names you for mail like this.",
+    "started": "You started this conversation.",
+}
 
 
 def agent_name(agent: Agent | None, fallback: str = "somebody") -> str:
@@ -64,9 +69,11 @@ def why_assigned(details: Mapping[str, Any], team_id: str | None, configuration:
             actor = configuration.agent(details.get("actor"))
             return f"Assigned to you by {agent_name(actor)}." if actor else "It was assigned to you by hand."
         case "rule":
-            return "A rule names you for mail like this."
+            return _PREFERRED["rule"]
         case "queue":
             return f"It waited in the queue{of_team} and you were free{had}."
+    if details.get("because") in _PREFERRED:
+        return _PREFERRED[details["because"]]
     policy = _POLICIES.get(str(details.get("policy")), "you were chosen")
     return f"Among those on duty{of_team} {policy}{had}."
 

@@ -1,0 +1,63 @@
+"""A deployment with a notifier and an SMTP sink."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from postroom_contracts.events import Event
+from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_local.smtp_sink import SmtpSink
+from postroom_runtime import mongo
+from postroom_runtime.content_store import MongoContentStore
+
+from tests.deployment import Deployment, ServiceProcess
+from tests.unit.notifier.company import configuration, contents
+
+QUICK = {
+    "smtp_command_seconds": 2,
+    "smtp_send_seconds": 3,
+    "smtp_lease_seconds": 8,
+    "delivery_poll_seconds": 0.1,
+    "delivery_sweep_seconds": 0.5,
+    "desk_url": "https://desk.acme.test",
+}
+
+
+class House:
+    """One company whose mail goes to the sink."""
+
+    def __init__(self, deployment: Deployment, sink: SmtpSink) -> None:
+        self.deployment = deployment
+        self.sink = sink
+        self.client = mongo.connect(deployment.settings)
+        self.content = MongoContentStore(mongo.database(self.client, deployment.settings, "content"))
+        self.deliveries = mongo.database(self.client, deployment.settings, "notifier")["deliveries"]
+
+    async def notifier(self, **env: str) -> ServiceProcess:
+        process = self.deployment.start("notifier", **env)
+        await process.ready()
+        return process
+
+    async def publish(self, *events: Event) -> None:
+        await self.deployment.publisher.publish_events(CONVERSATION_EVENTS, events)
+
+    async def facts(self, count: int, timeout_seconds: float = 30) -> list[Event]:
+        """Return the notifier's facts when there are `count` of them."""
+        theirs: list[Event] = []
+        for wanted in range(count, 100_000):
+            events = await self.deployment.wait_for_events(CONVERSATION_EVENTS, wanted, timeout_seconds)
+            theirs = [e for e in events if e.source == "/postroom/notifier"]
+            if len(theirs) >= count:
+                return theirs
+        raise AssertionError(theirs)
+
+
+@pytest.fixture
+async def house(
+    kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str, smtp_sink: SmtpSink
+) -> AsyncIterator[House]:
+    async with Deployment(kafka_bootstrap, mongo_uri, topic_prefix, database_prefix, **QUICK) as deployment:
+        await deployment.configure(configuration(smtp_sink.port))
+        house = House(deployment, smtp_sink)
+        await house.content.put(contents())
+        yield house
+        await mongo.close(house.client)
