@@ -1,0 +1,1 @@
+"""MongoDB, Kafka and HTTP behind the ports."""

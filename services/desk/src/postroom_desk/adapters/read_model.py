@@ -1,0 +1,121 @@
+"""The read model in MongoDB: documents of the fold, read with its indexes. Only the fold writes them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from postroom_contracts.values import Status
+from postroom_runtime.errors import translated
+from postroom_runtime.mongo import Collection, IndexModel, aggregate
+
+from postroom_desk.domain.queries import ListQuery
+from postroom_desk.domain.view import ConversationView
+from postroom_desk.ports import CountRow
+
+_HIDDEN = (Status.SPAM, Status.DELETED, Status.MERGED)
+_SHOWN = [s.value for s in Status if s not in _HIDDEN]
+_ORDER: dict[str, tuple[str, int]] = {
+    "waiting": ("state.waiting_order", 1),
+    "newest": ("state.last_activity_at", -1),
+    "oldest": ("state.opened_at", 1),
+}
+_GROUPED = ("status", "team_id", "inbox_id", "owner_id", "archived", "received", "sent")
+_COUNT_INDEX = [(f"state.{name}", 1) for name in _GROUPED]
+
+
+class MongoConversations:
+    """Port ConversationReads over the collection of the fold."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def prepare(self) -> None:
+        """Create the indexes of the queries below; again: no change."""
+        async with translated("index conversations"):
+            await self._collection.create_indexes(
+                [
+                    IndexModel([("state.status", 1), ("state.waiting_order", 1), ("_id", 1)]),
+                    IndexModel([("state.status", 1), ("state.last_activity_at", -1), ("_id", -1)]),
+                    IndexModel([("state.owner_id", 1), ("state.status", 1), ("state.waiting_order", 1)]),
+                    IndexModel([("state.contact_ids", 1), ("state.last_activity_at", -1)]),
+                    IndexModel(_COUNT_INDEX),
+                ]
+            )
+
+    async def get(self, ids: Iterable[str]) -> dict[str, ConversationView]:
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return {}
+        async with translated("read conversations"):
+            found = await self._collection.find({"_id": {"$in": wanted}}, {"state": 1}).to_list(length=len(wanted))
+        return {d["_id"]: ConversationView.model_validate(d["state"]) for d in found if d["state"] is not None}
+
+    async def find(self, query: ListQuery) -> list[tuple[str, ConversationView]]:
+        field, direction = _ORDER[query.sort]
+        cursor = self._collection.find(_filter(query), {"state": 1}, batch_size=query.limit + 2)
+        cursor = cursor.sort([(field, direction), ("_id", direction)]).limit(query.limit + 1)
+        async with translated("list conversations"):
+            found = await cursor.to_list(length=query.limit + 1)
+        for document in found:
+            document["state"].pop("messages", None)
+        return [(d["_id"], ConversationView.model_validate(d["state"])) for d in found]
+
+    async def counts(self) -> list[CountRow]:
+        """Count from an index alone: no document is read."""
+        group: dict[str, Any] = {name: f"$state.{name}" for name in ("status", "team_id", "inbox_id", "archived")}
+        group["owned"] = {"$gt": ["$state.owner_id", None]}
+        pipeline: list[Mapping[str, Any]] = [
+            {"$match": {"state.status": {"$in": [s.value for s in Status]}}},
+            {"$project": {"_id": 0, **{f"state.{name}": 1 for name in _GROUPED}}},
+            {
+                "$group": {
+                    "_id": group,
+                    "n": {"$sum": 1},
+                    "received": {"$sum": "$state.received"},
+                    "sent": {"$sum": "$state.sent"},
+                }
+            },
+        ]
+        async with translated("count conversations"):
+            rows = await aggregate(self._collection, pipeline, hint=_index_name())
+        return [_row(row) for row in rows]
+
+
+def _index_name() -> str:
+    """Return MongoDB's default name of the index that covers the counts."""
+    return "_".join(f"{name}_{direction}" for name, direction in _COUNT_INDEX)
+
+
+def _row(row: Mapping[str, Any]) -> CountRow:
+    key = row["_id"]
+    return CountRow(
+        status=key["status"],
+        team_id=key.get("team_id"),
+        inbox_id=key["inbox_id"],
+        owned=bool(key["owned"]),
+        archived=bool(key.get("archived")),
+        conversations=row["n"],
+        received=row["received"],
+        sent=row["sent"],
+    )
+
+
+def _filter(query: ListQuery) -> dict[str, Any]:
+    conditions: dict[str, Any] = {"state.status": {"$in": [s.value for s in query.statuses] or _SHOWN}}
+    named = {
+        "inbox_id": query.inbox_id,
+        "team_id": query.team_id,
+        "tags": query.tag,
+        "owner_id": query.owner_id,
+        "contact_ids": query.contact_id,
+    }
+    conditions |= {f"state.{name}": value for name, value in named.items() if value is not None}
+    if query.unassigned:
+        conditions["state.owner_id"] = None
+    if query.archived is not None:
+        conditions["state.archived"] = True if query.archived else {"$ne": True}
+    if query.cursor is not None:
+        field, direction = _ORDER[query.sort]
+        beyond = "$gt" if direction == 1 else "$lt"
+        value = query.cursor.value
+        conditions["$or"] = [{field: {beyond: value}}, {field: value, "_id": {beyond: query.cursor.id}}]
+    return conditions

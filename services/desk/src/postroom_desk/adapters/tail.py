@@ -1,0 +1,92 @@
+"""The tail of `conversation-events`: every replica reads all partitions from the present end on, without a group."""
+
+import asyncio
+import contextlib
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_runtime.errors import InfrastructureError
+from postroom_runtime.kafka import client_options
+from postroom_runtime.settings import RuntimeSettings
+
+from postroom_desk.domain.logged import logged_event
+from postroom_desk.domain.positions import LogPosition
+from postroom_desk.live import Broadcaster
+
+log = structlog.get_logger(__name__)
+_START_SECONDS = 30.0
+
+
+class KafkaTail:
+    """Feeds a Broadcaster. `start` returns when the end of every partition is fixed: nothing sent afterwards is missed."""
+
+    def __init__(self, settings: RuntimeSettings, broadcaster: Broadcaster) -> None:
+        self._settings = settings
+        self._broadcaster = broadcaster
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Raises InfrastructureError when Kafka does not answer, LookupError when the topic is not there."""
+        topic = self._settings.topic(CONVERSATION_EVENTS.name)
+        consumer = AIOKafkaConsumer(
+            **client_options(self._settings),
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+            fetch_max_wait_ms=100,
+        )
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await consumer.start()
+                await self._begin(consumer, topic)
+        except (TimeoutError, KafkaError) as error:
+            await _stopped(consumer)
+            raise InfrastructureError(f"tail: {type(error).__name__}") from error
+        except LookupError:
+            await _stopped(consumer)
+            raise
+        self._consumer = consumer
+
+    async def _begin(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+        # The consumer knows no topic until it asks for it: the metadata of one that it does not follow is not kept.
+        await consumer._client.force_metadata_update()  # noqa: SLF001 - as partitions_for_topic needs it
+        partitions = consumer.partitions_for_topic(topic)
+        if not partitions:
+            raise LookupError(f"topic {topic} does not exist; create it with `postroom topics apply`")
+        assigned = [TopicPartition(topic, p) for p in sorted(partitions)]
+        consumer.assign(assigned)
+        await consumer.seek_to_end(*assigned)
+        for tp in assigned:
+            end = await consumer.position(tp)
+            if end > 0:
+                self._broadcaster.reached.advance(LogPosition(tp.partition, end - 1))
+
+    async def follow(self) -> None:
+        """Hand on what comes, until cancelled. Kafka away: nothing comes, and it goes on where it was."""
+        assert self._consumer is not None
+        while True:
+            try:
+                fetched = await self._consumer.getmany(timeout_ms=1000)
+            except KafkaError as error:
+                log.warning("tail waits", error=type(error).__name__)
+                await asyncio.sleep(0.5)
+                continue
+            for records in fetched.values():
+                for record in records:
+                    self._take(record)
+
+    def _take(self, record: ConsumerRecord) -> None:
+        position = LogPosition(record.partition, record.offset)
+        event = logged_event(position, dict(record.headers), record.value, record.timestamp)
+        if event is not None:
+            self._broadcaster.publish(event)
+
+    async def stop(self) -> None:
+        if self._consumer is not None:
+            await _stopped(self._consumer)
+
+
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    with contextlib.suppress(KafkaError, TimeoutError):
+        await asyncio.wait_for(consumer.stop(), 5)

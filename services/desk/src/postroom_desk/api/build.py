@@ -1,0 +1,32 @@
+"""Puts the API and the page together."""
+
+from fastapi import FastAPI
+
+from postroom_desk.api import problems, reads, streams, writes
+from postroom_desk.api.shown import BASE
+from postroom_desk.console import routes as console
+from postroom_desk.parts import Parts
+
+DESCRIPTION = (
+    "Read and answer conversations. Requests become facts on Kafka; each answer says where its fact stands. "
+    "Every token sees everything until rights come."
+)
+
+
+def build(parts: Parts) -> FastAPI:
+    """Return the application. Its OpenAPI document is at /api/v1/openapi.json."""
+    app = FastAPI(
+        title="Postroom desk",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url=f"{BASE}/openapi.json",
+        docs_url=None,  # these two would load scripts from a foreign host
+        redoc_url=None,
+    )
+    app.state.parts = parts
+    for module in (reads, writes, streams):
+        app.include_router(module.router, prefix=BASE, tags=[module.__name__.rpartition(".")[2]])
+    console.install(app)
+    problems.install(app)
+    app.add_middleware(problems.RequestId)
+    return app

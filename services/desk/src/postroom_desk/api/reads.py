@@ -1,0 +1,253 @@
+"""Reading: lists, conversations, their events, attachments and original mail, contacts, requests, numbers."""
+
+import re
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+from postroom_contracts.values import Status
+
+from postroom_desk.api import models as m
+from postroom_desk.api import shown
+from postroom_desk.api.auth import PartsOf, principal
+from postroom_desk.api.problems import Problem, not_found
+from postroom_desk.domain.logged import LoggedEvent
+from postroom_desk.domain.positions import LogPosition, Positions, parse_position, parse_positions
+from postroom_desk.domain.queries import MAX_PAGE, Cursor, CursorError, ListQuery, Sort, decode_cursor
+from postroom_desk.html import HTML_POLICY, mail_document
+from postroom_desk.reading import ThreadMessage
+
+router = APIRouter(dependencies=[Depends(principal)])
+MinPosition = Annotated[
+    str | None, Query(max_length=20_000, description="Wait (at most 2 s) until this position is shown, else 503.")
+]
+_DOWNLOAD = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cache-Control": "private, no-store",
+}
+
+
+def positions_of(text: str | None) -> Positions:
+    """Return the position that a client gave, or the `id` of a live event, which names several. Raises Problem 400."""
+    try:
+        return parse_positions(text or "")
+    except ValueError as error:
+        raise Problem(400, "bad-position", "Bad position", str(error)) from error
+
+
+def _after(cursor: str | None) -> LogPosition | None:
+    try:
+        return parse_position(cursor) if cursor else None
+    except ValueError as error:
+        raise Problem(400, "bad-cursor", "Bad cursor", str(error)) from error
+
+
+@router.get("/conversations", summary="List conversations")
+async def list_conversations(
+    parts: PartsOf,
+    status: Annotated[list[Status] | None, Query(description="Default: all but spam, deleted, merged")] = None,
+    inbox: str | None = None,
+    team: str | None = None,
+    tag: str | None = None,
+    owner: str | None = None,
+    contact: str | None = None,
+    unassigned: bool = False,
+    archived: bool = False,
+    sort: Sort = "waiting",
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    min_position: MinPosition = None,
+) -> m.ConversationPage:
+    """`sort=waiting` (default): who has waited longest first; behind them those in which nobody waits."""
+    await parts.reader.wait_for(positions_of(min_position))
+    query = ListQuery(
+        statuses=tuple(status or ()),
+        inbox_id=inbox,
+        team_id=team,
+        tag=tag,
+        owner_id=owner,
+        contact_id=contact,
+        unassigned=unassigned,
+        archived=archived,
+        sort=sort,
+        limit=limit,
+        cursor=_cursor(cursor, sort),
+    )
+    return await _page(parts, query)
+
+
+def _cursor(text: str | None, sort: Sort) -> Cursor | None:
+    try:
+        return decode_cursor(text, sort) if text else None
+    except CursorError as error:
+        raise Problem(400, "bad-cursor", "Bad cursor", str(error)) from error
+
+
+async def _page(parts: PartsOf, query: ListQuery) -> m.ConversationPage:
+    page = await parts.reader.page(query)
+    items = [m.ConversationRow(**shown.row_fields(row)) for row in page.rows]
+    return m.ConversationPage(items=items, next_cursor=page.next_cursor)
+
+
+@router.get("/conversations/{conversation_id}", summary="Read a conversation")
+async def read_conversation(
+    conversation_id: str, parts: PartsOf, response: Response, min_position: MinPosition = None
+) -> m.Conversation:
+    """The thread with its texts, who owns it and why. `ETag` is what a request gives as `If-Match`."""
+    await parts.reader.wait_for(positions_of(min_position))
+    thread = await parts.reader.thread(conversation_id)
+    response.headers["ETag"] = f'"{thread.view.etag}"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return shown.conversation(thread, parts.reader.configuration)
+
+
+@router.get("/conversations/{conversation_id}/events", summary="Events of a conversation")
+async def read_events(
+    conversation_id: str,
+    parts: PartsOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    cursor: Annotated[str | None, Query(max_length=50)] = None,
+    min_position: MinPosition = None,
+) -> m.EventPage:
+    """The facts of this conversation as they stand on Kafka, in order; repeats that a producer sent again included."""
+    await parts.reader.wait_for(positions_of(min_position))
+    found: list[LoggedEvent] = await parts.events.of_conversation(conversation_id, _after(cursor), limit + 1)
+    more = len(found) > limit
+    return m.EventPage(
+        items=[shown.logged(e) for e in found[:limit]], next_cursor=str(found[limit - 1].position) if more else None
+    )
+
+
+async def read_message(parts: PartsOf, conversation_id: str, message_id: str) -> ThreadMessage:
+    thread = await parts.reader.thread(conversation_id)
+    found = thread.message(message_id)
+    if found is None or found.view.erased:
+        raise not_found("this conversation has no such message")
+    return found
+
+
+def _download(body: bytes, content_type: str, filename: str) -> Response:
+    """Return a file that no browser shows or guesses about. Source: RFC 6266 and RFC 8187 for the name."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in filename)[:100] or "file"
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename[:200], safe='')}"
+    headers = _DOWNLOAD | {"Content-Disposition": disposition}
+    return Response(body, media_type=content_type, headers=headers)
+
+
+_BINARY: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+
+
+@router.get(
+    "/conversations/{conversation_id}/messages/{message_id}/attachments/{number}",
+    summary="Download an attachment",
+    response_class=Response,
+    responses=_BINARY,
+)
+async def read_attachment(conversation_id: str, message_id: str, number: int, parts: PartsOf) -> Response:
+    """Always as a download of unknown type: a stranger made it."""
+    content = (await read_message(parts, conversation_id, message_id)).content
+    attachments = content.get("attachments") or []
+    if not 0 <= number < len(attachments):
+        raise not_found("this message has no such attachment")
+    attachment = attachments[number]
+    body = await parts.content.get_blob(attachment["blob_id"])
+    if body is None:
+        raise not_found("the attachment was erased")
+    return _download(body, "application/octet-stream", str(attachment.get("filename") or "attachment"))
+
+
+@router.get(
+    "/conversations/{conversation_id}/messages/{message_id}/original",
+    summary="Download the original mail",
+    response_class=Response,
+    responses={200: {"content": {"message/rfc822": {}}}},
+)
+async def read_original(conversation_id: str, message_id: str, parts: PartsOf) -> Response:
+    """The bytes as they came in."""
+    content = (await read_message(parts, conversation_id, message_id)).content
+    body = await parts.content.get_blob(content["raw_blob_id"]) if content.get("raw_blob_id") else None
+    if body is None:
+        raise not_found("there is no original mail of this message")
+    return _download(body, "message/rfc822", f"{message_id}.eml")
+
+
+@router.get(
+    "/conversations/{conversation_id}/messages/{message_id}/html",
+    summary="A message's HTML, made harmless",
+    response_class=Response,
+    responses={200: {"content": {"text/html": {}}}},
+)
+async def read_html(conversation_id: str, message_id: str, parts: PartsOf) -> Response:
+    """A document of its own that may run nothing and load nothing from outside; embed it in a sandboxed frame."""
+    item = await read_message(parts, conversation_id, message_id)
+    if not item.content.get("html"):
+        raise not_found("this message has no HTML")
+    body = await mail_document(item.content, parts.content)
+    headers = _DOWNLOAD | {"Content-Security-Policy": HTML_POLICY}
+    return Response(body, media_type="text/html; charset=utf-8", headers=headers)
+
+
+@router.get("/contacts/{contact_id}/conversations", summary="History of a contact")
+async def read_contact(
+    contact_id: str,
+    parts: PartsOf,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+) -> m.ConversationPage:
+    """Every conversation of this contact, the newest first, archived and deleted ones included."""
+    every = tuple(s for s in Status if s != Status.MERGED)
+    query = ListQuery(
+        statuses=every,
+        contact_id=contact_id,
+        archived=None,
+        sort="newest",
+        limit=limit,
+        cursor=_cursor(cursor, "newest"),
+    )
+    return await _page(parts, query)
+
+
+@router.get("/requests/{request_id}", summary="What became of a request")
+async def read_request(request_id: str, parts: PartsOf) -> m.RequestState:
+    record = await parts.requests.get(request_id)
+    if record is None:
+        raise not_found("no request of this id in the last seven days")
+    outcome = await parts.door.find(record)
+    event = outcome.event
+    return m.RequestState(
+        request_id=record.id,
+        conversation_id=outcome.conversation_id,
+        command=record.command,
+        status="pending" if event is None else "refused" if outcome.refused else "done",
+        position=str(event.position) if event else None,
+        outcome=shown.short(event) if event else None,
+        event=event.cloud_event() if event else None,
+    )
+
+
+@router.get("/overview", summary="Numbers of the moment")
+async def read_overview(parts: PartsOf, min_position: MinPosition = None) -> m.Overview:
+    await parts.reader.wait_for(positions_of(min_position))
+    return shown.overview(await parts.reader.counts(), parts.reader.configuration)
+
+
+@router.get("/company", summary="Inboxes, teams, agents and tags")
+async def read_company(parts: PartsOf) -> m.Company:
+    """Nothing secret; the configuration itself is written with `postroom config apply`."""
+    return shown.company(parts.reader.configuration, parts.configurations.latest_version)
+
+
+@router.get("/metrics/{path:path}", summary="Figures of analytics", response_model=None)
+async def read_metrics(path: str, request: Request, parts: PartsOf) -> Response:
+    """Passed on to the REST API of analytics with the query as it is; 503 when it does not answer in time."""
+    if not re.fullmatch(r"[a-z0-9-]+(/[a-z0-9-]+)*", path):
+        raise not_found("analytics has no such figures")
+    answer = await parts.figures.get(f"/api/v1/metrics/{path}", request.query_params)
+    if answer is None:
+        raise Problem(
+            503, "unavailable", "Not available at the moment", "analytics does not answer", headers={"Retry-After": "5"}
+        )
+    status, body = answer
+    return JSONResponse(body, status)

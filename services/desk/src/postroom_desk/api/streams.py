@@ -1,0 +1,132 @@
+"""Live updates: Server-Sent Events that resume without a gap. Source: WHATWG HTML, section Server-sent events."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from postroom_desk.api import shown
+from postroom_desk.api.auth import PartsOf, principal
+from postroom_desk.api.problems import Problem
+from postroom_desk.domain.logged import LoggedEvent
+from postroom_desk.domain.positions import Positions, parse_positions
+from postroom_desk.live import Resync, Subscription
+from postroom_desk.parts import Parts
+from postroom_desk.reading import NotYetError
+
+CATCH_UP_SECONDS = 5.0
+CHUNK = 500
+MAX_CATCH_UP = 20_000
+"""A client that was away for longer reads everything again instead."""
+RETRY_MS = 1000
+
+
+def positions_given(last_event_id: str | None) -> Positions | None:
+    """Return what the client has seen. Raises Problem 400."""
+    if not last_event_id:
+        return None
+    try:
+        return parse_positions(last_event_id)
+    except ValueError as error:
+        raise Problem(400, "bad-position", "Bad Last-Event-ID", str(error)) from error
+
+
+async def seen_before(
+    last_event_id: Annotated[str | None, Header(max_length=20_000)] = None,
+    after: Annotated[
+        str | None, Query(max_length=20_000, description="As Last-Event-ID, for a first connection")
+    ] = None,
+) -> Positions | None:
+    """Dependency: checked before the answer begins, so that a fault can still be a problem."""
+    return positions_given(last_event_id or after)
+
+
+router = APIRouter(dependencies=[Depends(principal)])
+
+
+@router.get("/events", summary="Live updates (SSE)", response_class=EventSourceResponse)
+async def events(
+    parts: PartsOf,
+    seen: Annotated[Positions | None, Depends(seen_before)],
+    conversation: Annotated[str | None, Query(max_length=200)] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Every fact, as it comes: `data` has `position`, `conversation_id`, `type` and the CloudEvent.
+
+    `id` names the last fact of every partition. A client that comes back with `Last-Event-ID` first gets what it
+    missed. Two further kinds: `hello` at the beginning, and `resync` when facts were dropped because the client was too
+    slow or away for too long: read again what is shown.
+    """
+    subscription = parts.live.subscribe()
+    try:
+        delivered = seen.copy() if seen is not None else subscription.positions.copy()
+        yield ServerSentEvent(event="hello", data={}, id=str(delivered), retry=RETRY_MS)
+        if seen is not None:
+            async for item in _missed(parts, subscription, delivered):
+                if shows(item, conversation):
+                    yield item
+        async for item in _live(subscription, delivered):
+            if shows(item, conversation):
+                yield item
+    finally:
+        parts.live.unsubscribe(subscription)
+
+
+def shows(item: ServerSentEvent, conversation: str | None) -> bool:
+    return conversation is None or item.event is not None or item.data["conversation_id"] == conversation
+
+
+async def _missed(parts: Parts, subscription: Subscription, delivered: Positions) -> AsyncIterator[ServerSentEvent]:
+    """Give from the read model what lies between what the client saw and where this stream began."""
+    until = subscription.positions
+    await _taken_in(parts, until)
+    given = 0
+    while given < MAX_CATCH_UP:
+        chunk = await parts.events.between(delivered, until, CHUNK)
+        if not chunk:
+            break
+        for event in chunk:
+            delivered.advance(event.position)
+            yield _as_sse(event, delivered)
+        given += len(chunk)
+    else:
+        yield _resync("away", until)
+    for partition, offset in until.offsets.items():
+        delivered.offsets[partition] = max(offset, delivered.offsets.get(partition, -1))
+
+
+async def _taken_in(parts: Parts, until: Positions) -> None:
+    """Return when the read model has everything up to `until`.
+
+    After 5 s it goes on without: the last records of a partition may be ones that nobody could read.
+    """
+    with contextlib.suppress(NotYetError):
+        await parts.reader.wait_for(until, CATCH_UP_SECONDS)
+
+
+async def _live(subscription: Subscription, delivered: Positions) -> AsyncIterator[ServerSentEvent]:
+    while True:
+        item = await subscription.queue.get()
+        if item is None:
+            return
+        if isinstance(item, Resync):
+            delivered.offsets.update(item.positions.offsets)
+            yield _resync("slow", delivered)
+        elif not delivered.includes(item.position):
+            delivered.advance(item.position)
+            yield _as_sse(item, delivered)
+
+
+def _resync(reason: str, positions: Positions) -> ServerSentEvent:
+    return ServerSentEvent(event="resync", data={"reason": reason}, id=str(positions))
+
+
+def _as_sse(event: LoggedEvent, delivered: Positions) -> ServerSentEvent:
+    data: dict[str, Any] = {
+        "position": str(event.position),
+        "conversation_id": event.conversation_id,
+        "type": shown.short(event),
+        "event": event.cloud_event(),
+    }
+    return ServerSentEvent(data=data, id=str(delivered))

@@ -1,0 +1,319 @@
+"""Writing: each endpoint puts one command into the conversation's queue and answers with the fact that follows."""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import JSONResponse
+from postroom_contracts import commands as c
+from postroom_contracts.events import Data
+from postroom_contracts.facts import ClaimRefused, RequestRefused
+from postroom_contracts.ids import content_id, conversation_id, derived_id
+from postroom_contracts.values import Actor, Address, ContentReference
+from postroom_runtime.content_store import text_sha256
+
+from postroom_desk.api import models as m
+from postroom_desk.api import shown
+from postroom_desk.api.auth import PartsOf, Who
+from postroom_desk.api.problems import Problem
+from postroom_desk.parts import Parts
+from postroom_desk.submit import KeyReusedError, Outcome, Submission, cause_of
+from postroom_desk.tokens import Principal
+
+_ETAG = re.compile(r'(?:W/)?"?(\d{1,15})\.(\d{1,15})"?')
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": m.Done, "description": "The fact that it led to"},
+    202: {"model": m.Pending, "description": "Taken; the fact has not come within 2 s"},
+    409: {"description": "Refused, with what changed since"},
+    503: {"description": "Kafka or MongoDB is away; repeat with the same Idempotency-Key"},
+}
+router = APIRouter(responses=_ANSWERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What all requests share."""
+
+    parts: Parts
+    who: Principal
+    cause_id: str
+    path: str
+    sequence: int | None
+    epoch: int | None
+
+    def actor(self, asked: m.Asked) -> Actor:
+        """Return the agent who acts. Raises Problem when there is none, or the token acts as another."""
+        agent_id = asked.agent or self.who.agent_id
+        if self.who.agent_id is not None and agent_id != self.who.agent_id:
+            raise Problem(403, "other-agent", "Not allowed", f"this token acts as {self.who.agent_id} only")
+        agent = self.parts.reader.configuration.agent(agent_id)
+        if agent is None or not agent.enabled:
+            detail = "`agent` must name an enabled agent of the configuration"
+            raise Problem(422, "unknown-agent", "Unknown agent", detail)
+        return Actor(kind="agent", id=agent.id)
+
+    def message_id(self) -> str:
+        return derived_id("message", self.cause_id)
+
+
+async def asking(
+    request: Request,
+    parts: PartsOf,
+    who: Who,
+    idempotency_key: Annotated[
+        str | None, Header(description="The same key gives the same answer and one effect, for seven days")
+    ] = None,
+    if_match: Annotated[str | None, Header(description="The ETag of the conversation as it was seen")] = None,
+) -> Asking:
+    """Dependency: read the headers that every request has. Raises Problem 400."""
+    key = idempotency_key or uuid.uuid4().hex
+    if not _KEY.fullmatch(key):
+        raise Problem(400, "bad-key", "Bad Idempotency-Key", "1 to 200 printable characters without spaces")
+    seen = _ETAG.fullmatch(if_match.strip()) if if_match else None
+    if if_match and seen is None:
+        raise Problem(400, "bad-etag", "Bad If-Match", "give the ETag of the conversation as it was read")
+    return Asking(
+        parts=parts,
+        who=who,
+        cause_id=cause_of(who.name, key),
+        path=request.url.path,
+        sequence=int(seen[1]) if seen else None,
+        epoch=int(seen[2]) if seen else None,
+    )
+
+
+Ask = Annotated[Asking, Depends(asking)]
+
+
+async def _carry_out(
+    ask: Asking, conversation: str, command: Data, asked: m.Asked, content: Mapping[str, Any] | None = None
+) -> Response:
+    everything = json.dumps(
+        [ask.path, ask.sequence, ask.epoch, asked.model_dump(mode="json"), command.model_dump(mode="json")["actor"]],
+        sort_keys=True,
+    )
+    submission = Submission(ask.cause_id, conversation, command, everything, [content] if content else [])
+    try:
+        outcome = await ask.parts.door.submit(submission)
+    except KeyReusedError as error:
+        detail = "this Idempotency-Key was used for another request"
+        raise Problem(422, "key-reused", "Idempotency-Key used twice", detail) from error
+    return _answer(outcome)
+
+
+def _answer(outcome: Outcome) -> Response:
+    event = outcome.event
+    if event is None:
+        status_url = f"{shown.BASE}/requests/{outcome.request_id}"
+        pending = m.Pending(
+            request_id=outcome.request_id, conversation_id=outcome.conversation_id, status_url=status_url
+        )
+        return JSONResponse(pending.model_dump(mode="json"), 202, headers={"Location": status_url})
+    if outcome.refused:
+        raise _refusal(outcome)
+    done = m.Done(
+        request_id=outcome.request_id,
+        conversation_id=outcome.conversation_id,
+        position=str(event.position),
+        outcome=shown.short(event),
+        event=event.cloud_event(),
+    )
+    return JSONResponse(done.model_dump(mode="json"))
+
+
+_REASONS = {
+    "stale": "something happened in this conversation since it was read",
+    "stale_epoch": "somebody else took it since it was read",
+    "not_found": "there is no such conversation",
+    "already_yours": "it belongs to this agent already",
+    "full": "this agent has as many open conversations as they may have",
+    "wrong_status": "the conversation is in a state in which this cannot be done",
+}
+
+
+def _refusal(outcome: Outcome) -> Problem:
+    assert outcome.event is not None
+    event = outcome.event
+    common: dict[str, Any] = {
+        "request_id": outcome.request_id,
+        "conversation_id": outcome.conversation_id,
+        "position": str(event.position),
+    }
+    if claim := event.data(ClaimRefused):
+        common |= {"reason": claim.reason, "owner_id": claim.owner_id, "epoch": claim.epoch}
+        return Problem(409, "refused", "Refused", _REASONS.get(claim.reason, claim.reason), **common)
+    refused = event.data(RequestRefused)
+    assert refused is not None
+    common |= {"reason": refused.reason, "changed": refused.changed, "router_sequence": refused.router_sequence}
+    status, kind = (404, "not-found") if refused.reason == "not_found" else (409, "refused")
+    return Problem(status, kind, "Refused", _REASONS.get(refused.reason, refused.reason), **common)
+
+
+def _text_document(
+    ask: Asking, kind: str, inbox_id: str, text: str, **fields: Any
+) -> tuple[ContentReference, dict[str, Any]]:
+    """Return the content document of a text written here, and how a command names it."""
+    message_id = ask.message_id()
+    document = {"_id": content_id(message_id), "kind": kind, "inbox_id": inbox_id, "text": text, "attachments": []}
+    document |= {"sha256": text_sha256(text)} | fields
+    return ContentReference(content_id=document["_id"], sha256=document["sha256"]), document
+
+
+def _addresses(recipients: list[m.Recipient]) -> list[Address]:
+    return [Address(address=r.address, name=r.name) for r in recipients]
+
+
+async def _inbox_of(ask: Asking, conversation: str) -> str:
+    """Return the conversation's inbox if the read model knows it; the router knows it in any case."""
+    found = await ask.parts.reader.conversations.get([conversation])
+    return found[conversation].inbox_id if conversation in found else ""
+
+
+@router.post("/conversations", summary="Write first")
+async def start(asked: m.StartAsked, ask: Ask) -> Response:
+    """Starts a conversation with a message of ours."""
+    if ask.parts.reader.configuration.inbox(asked.inbox_id) is None:
+        raise Problem(422, "unknown-inbox", "Unknown inbox", "`inbox_id` must name an inbox of the configuration")
+    to, cc = _addresses(asked.to), _addresses(asked.cc)
+    recipients = {"to": [a.model_dump() for a in to], "cc": [a.model_dump() for a in cc]}
+    reference, document = _text_document(ask, "start", asked.inbox_id, asked.text, subject=asked.subject, **recipients)
+    command = c.StartConversation(
+        actor=ask.actor(asked), message_id=ask.message_id(), inbox_id=asked.inbox_id, to=to, cc=cc, content=reference
+    )
+    return await _carry_out(ask, conversation_id(asked.inbox_id, ask.cause_id), command, asked, document)
+
+
+@router.post("/conversations/{conversation}/reply", summary="Answer the customer")
+async def reply(conversation: str, asked: m.ReplyAsked, ask: Ask) -> Response:
+    """Refused when a customer or colleague wrote since `If-Match`. `then` resolves or waits in the same decision."""
+    to, cc = _addresses(asked.to), _addresses(asked.cc)
+    fields: dict[str, Any] = {"to": [a.model_dump() for a in to]} if to else {}
+    fields |= {"cc": [a.model_dump() for a in cc]} if cc else {}
+    inbox_id = await _inbox_of(ask, conversation)
+    reference, document = _text_document(ask, "reply", inbox_id, asked.text, **fields)
+    command = c.SendReply(
+        actor=ask.actor(asked),
+        expected_sequence=ask.sequence,
+        message_id=ask.message_id(),
+        content=reference,
+        via="api",
+        to=to,
+        cc=cc,
+        send_at=_in_zone(asked.send_at),
+        then=asked.then,
+    )
+    return await _carry_out(ask, conversation, command, asked, document)
+
+
+@router.post("/conversations/{conversation}/note", summary="Add an internal note")
+async def note(conversation: str, asked: m.NoteAsked, ask: Ask) -> Response:
+    inbox_id = await _inbox_of(ask, conversation)
+    reference, document = _text_document(ask, "note", inbox_id, asked.text)
+    command = c.AddNote(
+        actor=ask.actor(asked),
+        expected_sequence=ask.sequence,
+        message_id=ask.message_id(),
+        content=reference,
+        mentions=asked.mentions,
+    )
+    return await _carry_out(ask, conversation, command, asked, document)
+
+
+@router.post("/conversations/{conversation}/claim", summary="Take it")
+async def claim(conversation: str, asked: m.Asked, ask: Ask) -> Response:
+    """The first claim at an epoch wins; without If-Match it is taken from whoever has it."""
+    actor = ask.actor(asked)
+    command = c.ClaimConversation(actor=actor, agent_id=actor.id, epoch=ask.epoch, expected_sequence=ask.sequence)
+    return await _carry_out(ask, conversation, command, asked)
+
+
+@router.post("/conversations/{conversation}/assign", summary="Give it to somebody")
+async def assign(conversation: str, asked: m.AssignAsked, ask: Ask) -> Response:
+    command = c.AssignConversation(
+        actor=ask.actor(asked),
+        expected_sequence=ask.sequence,
+        epoch=ask.epoch,
+        agent_id=asked.agent_id,
+        team_id=asked.team_id,
+    )
+    return await _carry_out(ask, conversation, command, asked)
+
+
+@router.post("/conversations/{conversation}/tag", summary="Add and remove tags")
+async def tag(conversation: str, asked: m.TagAsked, ask: Ask) -> Response:
+    if not asked.add and not asked.remove:
+        raise Problem(422, "invalid", "Nothing to do", "name tags in `add` or `remove`")
+    actor = ask.actor(asked)
+    command = c.TagConversation(actor=actor, expected_sequence=ask.sequence, add=asked.add, remove=asked.remove)
+    return await _carry_out(ask, conversation, command, asked)
+
+
+@router.post("/conversations/{conversation}/route", summary="Change team, priority or watchers")
+async def route(conversation: str, asked: m.RouteAsked, ask: Ask) -> Response:
+    fields = asked.model_dump(exclude={"agent"})
+    if all(value is None for value in fields.values()):
+        raise Problem(422, "invalid", "Nothing to do", "name `team_id`, `priority` or `watchers`")
+    command = c.RouteConversation(actor=ask.actor(asked), expected_sequence=ask.sequence, **fields)
+    return await _carry_out(ask, conversation, command, asked)
+
+
+@router.post("/conversations/{conversation}/snooze", summary="Out of sight until a time or the customer writes")
+async def snooze(conversation: str, asked: m.SnoozeAsked, ask: Ask) -> Response:
+    until = _in_zone(asked.until)
+    if until is None or until <= ask.parts.clock.now():
+        raise Problem(422, "invalid", "Not in the future", "`until` must lie in the future")
+    command = c.SnoozeConversation(actor=ask.actor(asked), expected_sequence=ask.sequence, until=until)
+    return await _carry_out(ask, conversation, command, asked)
+
+
+@router.post("/conversations/{conversation}/merge", summary="Merge into another conversation")
+async def merge(conversation: str, asked: m.MergeAsked, ask: Ask) -> Response:
+    if asked.target_id == conversation:
+        raise Problem(422, "invalid", "The same conversation", "`target_id` must be another conversation")
+    actor = ask.actor(asked)
+    command = c.MergeConversations(actor=actor, expected_sequence=ask.sequence, target_id=asked.target_id)
+    return await _carry_out(ask, conversation, command, asked)
+
+
+def _in_zone(moment: Any) -> Any:
+    if moment is not None and moment.tzinfo is None:
+        raise Problem(422, "invalid", "A time without zone", "times are RFC 3339 with a zone, such as ...T09:00:00Z")
+    return moment
+
+
+_PLAIN: dict[str, tuple[type[c.Request], str]] = {
+    "resolve": (c.ResolveConversation, "Done: nothing is owed to the customer"),
+    "reopen": (c.ReopenConversation, "Back to open"),
+    "wait": (c.SetWaiting, "We wait for the customer"),
+    "archive": (c.ArchiveConversation, "Hide from folders; an open one is resolved by it"),
+    "delete": (c.DeleteConversation, "To the bin"),
+    "restore": (c.RestoreConversation, "Back from the bin"),
+    "spam": (c.MarkSpam, "Mark as spam"),
+    "unspam": (c.UnmarkSpam, "Take the spam mark away"),
+}
+
+
+def _add_plain(name: str, model: type[c.Request], summary: str) -> None:
+    """Add an endpoint whose request says nothing but who acts and what they saw."""
+
+    async def endpoint(conversation: str, asked: m.Asked, ask: Ask) -> Response:
+        command = model(actor=ask.actor(asked), expected_sequence=ask.sequence)
+        return await _carry_out(ask, conversation, command, asked)
+
+    router.add_api_route(
+        f"/conversations/{{conversation}}/{name}",
+        endpoint,
+        methods=["POST"],
+        name=name,
+        summary=summary,
+        operation_id=f"{name}_conversation",
+    )
+
+
+for _name, (_model, _summary) in _PLAIN.items():
+    _add_plain(_name, _model, _summary)

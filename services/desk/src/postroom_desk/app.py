@@ -1,0 +1,118 @@
+"""The desk as a service: connections to adapters, adapters to the API."""
+
+import asyncio
+
+from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_runtime.documents import MongoDocumentStore
+from postroom_runtime.fold import Fold
+from postroom_runtime.kafka import client_options
+from postroom_runtime.service import Runtime
+from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.topic_ids import read_topic_ids
+
+from postroom_desk.adapters.commands import KafkaCommands
+from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPublisher
+from postroom_desk.adapters.configuration_store import MongoConfigurationStore
+from postroom_desk.adapters.event_log import MongoEventLog
+from postroom_desk.adapters.http import HttpPeer
+from postroom_desk.adapters.read_model import MongoConversations
+from postroom_desk.adapters.requests import MongoRequests
+from postroom_desk.adapters.tail import KafkaTail
+from postroom_desk.api.build import build
+from postroom_desk.configuration_writer import ConfigurationWriter
+from postroom_desk.domain.logged import MODELS
+from postroom_desk.domain.view import ConversationView
+from postroom_desk.handlers import Batch, ReadModelDecider
+from postroom_desk.live import Broadcaster
+from postroom_desk.parts import Parts
+from postroom_desk.reading import Reader
+from postroom_desk.settings import DeskSettings
+from postroom_desk.submit import RequestDoor
+
+SWEEP_SECONDS = 1.0
+
+
+class Desk:
+    """ServiceDefinition of the desk."""
+
+    name = "desk"
+    needs_configuration = True
+
+    def settings(self) -> RuntimeSettings:
+        return DeskSettings()
+
+    async def build(self, runtime: Runtime) -> None:
+        settings = runtime.settings
+        assert isinstance(settings, DeskSettings)
+        topic = settings.topic(CONVERSATION_EVENTS.name)
+        topic_id = (await read_topic_ids(client_options(settings), [topic]))[topic]
+        events = MongoEventLog(runtime.database, topic_id)
+        requests = MongoRequests(runtime.database)
+        conversations = MongoConversations(runtime.database["conversations"])
+        for prepared in (events, requests, conversations):
+            await prepared.prepare()
+        live = Broadcaster(settings.live_queue)
+        await self._follow(runtime, settings, live)
+        await self._fold(runtime, events)
+        self._sweep_configuration(runtime, settings)
+        reader = Reader(conversations, events, runtime.content, runtime.configurations, settings.read_wait_seconds)
+        commands = KafkaCommands(runtime.publisher, settings.command_timeout_seconds)
+        door = RequestDoor(
+            requests, runtime.content, commands, events, live, runtime.clock, settings.request_wait_seconds
+        )
+        figures = HttpPeer(settings.analytics_url, settings.peer_timeout_seconds)
+        demo = HttpPeer(settings.demo_url, settings.peer_timeout_seconds) if settings.demo_url else None
+        for peer in filter(None, (figures, demo)):
+            runtime.on_stop(peer.close)
+        runtime.serve(
+            build(
+                Parts(
+                    settings=settings,
+                    clock=runtime.clock,
+                    reader=reader,
+                    door=door,
+                    requests=requests,
+                    events=events,
+                    live=live,
+                    content=runtime.content,
+                    configurations=runtime.configurations,
+                    figures=figures,
+                    demo=demo,
+                )
+            )
+        )
+
+    async def _follow(self, runtime: Runtime, settings: DeskSettings, live: Broadcaster) -> None:
+        tail = KafkaTail(settings, live)
+        await tail.start()
+        runtime.background("tail", tail.follow)
+        runtime.on_stop(tail.stop)
+
+        async def end_streams() -> None:
+            live.close()
+
+        runtime.on_stop(end_streams)
+
+    async def _fold(self, runtime: Runtime, events: MongoEventLog) -> None:
+        fold: Fold[ConversationView, Batch] = Fold(
+            service=self.name,
+            decider=ReadModelDecider(events),
+            store=MongoDocumentStore(runtime.database["conversations"], ConversationView),
+            publisher=runtime.publisher,
+            clock=runtime.clock,
+            models=MODELS,
+        )
+        await runtime.consume("desk", fold)
+
+    def _sweep_configuration(self, runtime: Runtime, settings: DeskSettings) -> None:
+        """Publish versions that a `config apply` stored and did not live to publish."""
+        writer = ConfigurationWriter(
+            MongoConfigurationStore(runtime.database), KafkaConfigurationPublisher(settings), runtime.clock
+        )
+
+        async def sweep() -> None:
+            while True:
+                await writer.publish_pending()
+                await asyncio.sleep(SWEEP_SECONDS)
+
+        runtime.background("configuration sweep", sweep)

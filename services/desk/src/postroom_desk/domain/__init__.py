@@ -1,0 +1,1 @@
+"""What the read model is and how requests are made: pure."""

@@ -1,0 +1,38 @@
+"""The connected parts that the API and the page are built from."""
+
+from dataclasses import dataclass
+
+from postroom_runtime.clock import Clock
+from postroom_runtime.configuration_feed import Configurations
+from postroom_runtime.content_store import ContentStore
+from starlette.requests import HTTPConnection
+
+from postroom_desk.live import Broadcaster
+from postroom_desk.ports import Demo, EventLog, Figures, RequestStore
+from postroom_desk.reading import Reader
+from postroom_desk.settings import DeskSettings
+from postroom_desk.submit import RequestDoor
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that a request may need. `demo` is None outside the demo."""
+
+    settings: DeskSettings
+    clock: Clock
+    reader: Reader
+    door: RequestDoor
+    requests: RequestStore
+    events: EventLog
+    live: Broadcaster
+    content: ContentStore
+    configurations: Configurations
+    figures: Figures
+    demo: Demo | None = None
+
+
+def parts_of(connection: HTTPConnection) -> Parts:
+    """Return the parts of the running application."""
+    parts = connection.app.state.parts
+    assert isinstance(parts, Parts)
+    return parts
