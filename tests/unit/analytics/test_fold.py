@@ -125,6 +125,11 @@ def test_messages_around_a_refused_reply_are_one_turn() -> None:
     assert len(fold(*lines).rows_of("c1")) == 2, "the turn and the conversation"
 
 
+def test_a_turn_joined_by_a_refusal_begins_with_the_earliest_of_both_sides() -> None:
+    lines = [customer("09:00"), accepted("09:10", "r"), customer("09:20", received="08:50"), failed("09:30", "r")]
+    assert responses(fold(*lines, *reply("09:40", "q"))) == (50, [])
+
+
 def test_messages_around_a_sent_reply_are_two_turns_however_late_that_is_told() -> None:
     two = [customer("09:00"), accepted("09:10", "r"), customer("09:20"), accepted("09:40", "q")]
     assert responses(fold(*two, sent("09:40", "q"), sent("09:10", "r"))) == (10, [20])
@@ -501,6 +506,16 @@ def test_apply_leaves_the_given_state_as_it_was() -> None:
         following = apply(state, event, configurations)
         assert (None if state is None else to_document(state)) == before
         state = following
+
+
+def test_a_repeat_leaves_the_state_as_it_is() -> None:
+    configurations = {1: fold().configurations[1]}
+    state: ConversationMetrics | None = None
+    events = read(customer("09:00"), accepted("09:10", "r"), customer("09:20"), sent("09:21", "r"), resolved("09:30"))
+    for position, event in enumerate(events):
+        state = apply(state, event, configurations)
+        for repeat in events[: position + 1]:
+            assert to_document(apply(state, repeat, configurations)) == to_document(state)
 
 
 def test_the_state_of_a_long_conversation_stays_small() -> None:
