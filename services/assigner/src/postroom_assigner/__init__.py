@@ -1,0 +1,1 @@
+"""The assigner decides who owns a conversation, and until when."""

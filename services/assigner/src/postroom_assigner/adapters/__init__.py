@@ -1,0 +1,1 @@
+"""Ports on MongoDB, and their doubles in memory."""

@@ -1,0 +1,1 @@
+"""Rules of ownership: no I/O, no clock, no randomness."""
