@@ -1,0 +1,134 @@
+"""REST API of the figures: summaries per cut and time, the rows behind them, the figures of one conversation."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
+from postroom_contracts.fields import format_time
+from postroom_runtime.errors import InfrastructureError
+
+from postroom_analytics.domain.figures import figures
+from postroom_analytics.domain.rollup import summarise
+from postroom_analytics.store import MetricsStore
+
+KINDS = (
+    "first_response",
+    "first_response_handoff",
+    "next_response",
+    "resolution",
+    "net_resolution",
+    "first_resolution",
+    "full_resolution",
+    "net_full_resolution",
+    "conversation",
+)
+Cut = Literal["all", "inbox", "channel", "tag", "team", "agent"]
+_FIELD = {"inbox": "inbox", "channel": "channel", "tag": "tags", "team": "team", "agent": "agent"}
+
+
+def application(store: MetricsStore) -> FastAPI:
+    """Return the API over `store`."""
+    app = FastAPI(title="Postroom analytics", version="0.1.0", docs_url=None, redoc_url=None)
+    app.add_exception_handler(InfrastructureError, _unavailable)
+    app.add_exception_handler(HTTPException, _problem)
+    _register(app, store)
+    return app
+
+
+def _register(app: FastAPI, store: MetricsStore) -> None:
+    @app.get("/api/v1/metrics/summary")
+    async def summary(
+        cut: Cut = "all",
+        value: Annotated[str, Query(max_length=200)] = "",
+        first: Annotated[date | None, Query(alias="from")] = None,
+        last: Annotated[date | None, Query(alias="to")] = None,
+    ) -> dict[str, Any]:
+        """Count, mean, p50, p90, p95 in seconds by both clocks, per kind; of all time, or of UTC days `from` to `to`."""
+        if (cut == "all") != (not value):
+            raise HTTPException(422, "give `value` with every cut but `all`")
+        if first is None and last is None:
+            documents = [await store.total(cut, value)]
+        else:
+            low, high = (first or date.min).isoformat(), (last or date.max).isoformat()
+            documents = await store.days(cut, value, low, high)
+        return {kind: _summary(documents, kind) for kind in KINDS}
+
+    @app.get("/api/v1/metrics/now")
+    async def now(cut: Cut = "all") -> list[dict[str, Any]]:
+        """Conversations that are open, unassigned, unattended now, per value of the cut."""
+        totals = await store.totals([cut])
+        return [
+            {
+                "cut": found,
+                "value": value,
+                **{n: int(t.get("now", {}).get(n, 0)) for n in ("open", "unassigned", "unattended")},
+            }
+            for (found, value), t in sorted(totals.items())
+        ]
+
+    @app.get("/api/v1/metrics/rows")
+    async def rows(
+        kind: Annotated[str, Query(max_length=60)],
+        cut: Cut = "all",
+        value: Annotated[str, Query(max_length=200)] = "",
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """The rows behind a number, the newest first."""
+        query: dict[str, Any] = {"kind": kind, "counted": True}
+        if cut != "all":
+            query[_FIELD[cut]] = value
+        found = await store.find_rows(query, limit + 1, _read_cursor(cursor))
+        page = found[:limit]
+        following = _cursor(page[-1]) if len(found) > limit else None
+        return {"rows": [_shown(row) for row in page], "next": following}
+
+    @app.get("/api/v1/metrics/conversations/{conversation_id}")
+    async def conversation(conversation_id: str) -> dict[str, Any]:
+        """Every figure of one conversation by name."""
+        found = await store.conversation(conversation_id)
+        if found is None:
+            raise HTTPException(404, "no such conversation")
+        return figures(*found)
+
+
+def _summary(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    found = summarise(documents, kind)
+    clocks = {"wall": found.wall, "business": found.business}
+    shown = {n: {"count": c.count, "mean": c.mean, "p50": c.p50, "p90": c.p90, "p95": c.p95} for n, c in clocks.items()}
+    return {**shown, "outcomes": found.outcomes}
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {k: format_time(v) if isinstance(v, datetime) else v for k, v in row.items() if k != "_id"}
+    return {"id": row["_id"], **shown}
+
+
+def _cursor(row: Mapping[str, Any]) -> str:
+    closed_at: datetime = row["closed_at"]
+    return base64.urlsafe_b64encode(f"{int(closed_at.timestamp() * 1000)} {row['_id']}".encode()).decode()
+
+
+def _read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    try:
+        at, _, row_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        return datetime.fromtimestamp(int(at) / 1000, UTC), row_id
+    except (ValueError, binascii.Error, OverflowError, OSError) as error:
+        raise HTTPException(422, "this cursor was not made here") from error
+
+
+async def _problem(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    body = {"type": "about:blank", "title": "Request refused", "status": error.status_code, "detail": error.detail}
+    return JSONResponse(body, error.status_code, media_type="application/problem+json")
+
+
+async def _unavailable(_request: Request, _error: Exception) -> JSONResponse:
+    body = {"type": "about:blank", "title": "Unavailable", "status": 503, "detail": "the database does not answer"}
+    return JSONResponse(body, 503, {"Retry-After": "5"}, media_type="application/problem+json")

@@ -1,0 +1,34 @@
+"""Analytics put together: the fold, the business series, the REST API."""
+
+from postroom_runtime.service import Runtime
+from postroom_runtime.settings import RuntimeSettings
+from prometheus_client import REGISTRY
+
+from postroom_analytics.api import application
+from postroom_analytics.handler import MetricsHandler
+from postroom_analytics.series import BusinessSeries
+from postroom_analytics.store import MetricsStore
+
+
+class Analytics:
+    """The service `analytics`."""
+
+    name = "analytics"
+    needs_configuration = True
+
+    def settings(self) -> RuntimeSettings:
+        return RuntimeSettings()
+
+    async def build(self, runtime: Runtime) -> None:
+        store = MetricsStore(runtime.mongo_client, runtime.database)
+        await store.prepare()
+        series = BusinessSeries(store)
+        REGISTRY.register(series)
+
+        async def unregister() -> None:
+            REGISTRY.unregister(series)
+
+        runtime.on_stop(unregister)
+        runtime.door.before_scrape.append(series.refresh)
+        runtime.serve(application(store))
+        await runtime.consume("analytics", MetricsHandler(store, runtime.configurations))
