@@ -117,11 +117,12 @@ def next_change(calendar: Calendar, at: datetime) -> datetime | None:
 class _Compiled:
     """A calendar's days as instants, each computed once."""
 
-    __slots__ = ("_days", "_holidays", "_week", "_zone")
+    __slots__ = ("_days", "_holidays", "_week", "_zone", "never_opens")
 
     def __init__(self, calendar: Calendar) -> None:
         self._zone = ZoneInfo(calendar.time_zone)
         self._week = tuple(tuple((i.start, i.end) for i in calendar.hours.get(day, ())) for day in WEEKDAYS)
+        self.never_opens = not any(self._week)
         self._holidays = frozenset(calendar.holidays)
         self._days: dict[int, tuple[int, tuple[Span, ...]]] = {}
 
@@ -189,6 +190,8 @@ def _forget(key: int, gone: weakref.ref[Calendar]) -> None:
 
 def _spans(compiled: _Compiled, from_ms: int) -> Iterator[Span]:
     """Yield the opening hours that end after `from_ms`, in order, for SEARCH_DAYS."""
+    if compiled.never_opens:
+        return
     first = compiled.day_before(from_ms)
     for ordinal in range(first, min(first + SEARCH_DAYS, _LAST_DAY)):
         for span in compiled.day(ordinal)[1]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from postroom_analytics.domain.clocks import MAX_RUNS
 from postroom_analytics.domain.figures import figures
-from postroom_analytics.domain.fold import apply, apply_skipped, versions_needed
+from postroom_analytics.domain.fold import apply, apply_fact, apply_skipped, versions_needed
 from postroom_analytics.domain.log import FoldedLog
 from postroom_analytics.domain.model import ConversationMetrics, to_document
 from postroom_analytics.domain.order import MAX_EARLY, TooManyEarlyError
@@ -506,6 +506,20 @@ def test_apply_leaves_the_given_state_as_it_was() -> None:
         following = apply(state, event, configurations)
         assert (None if state is None else to_document(state)) == before
         state = following
+
+
+def test_a_caller_that_keeps_order_itself_gets_the_same_without_sequences() -> None:
+    configurations = {1: fold().configurations[1]}
+    by_sequence: ConversationMetrics | None = None
+    by_caller: ConversationMetrics | None = None
+    for event in read(customer("09:00"), *reply("09:10", "r"), customer("09:20"), resolved("09:30")):
+        by_sequence = apply(by_sequence, event, configurations)
+        by_caller = apply_fact(by_caller, event, configurations)
+    assert by_sequence is not None
+    assert by_caller is not None
+    assert by_caller.sequences == {}
+    by_caller.sequences = by_sequence.sequences
+    assert by_caller == by_sequence
 
 
 def test_a_repeat_leaves_the_state_as_it_is() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from postroom_analytics.domain import distribution
 from postroom_analytics.domain.distribution import PROMETHEUS_SECONDS, RELATIVE_ERROR
@@ -77,6 +77,7 @@ def test_a_row_stands_in_each_of_its_cuts_and_in_its_day() -> None:
 durations = st.lists(st.integers(0, 40 * DAY_MS), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(durations)
 def test_mean_is_exact_and_percentiles_are_within_the_stated_error(values: list[int]) -> None:
     summary = summarise([rolled(*(row(n, v) for n, v in enumerate(values))).of()], "first_response").wall
@@ -87,6 +88,7 @@ def test_mean_is_exact_and_percentiles_are_within_the_stated_error(values: list[
         assert published == pytest.approx(exact / 1000, rel=RELATIVE_ERROR + 1e-6, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(durations, durations)
 def test_withdrawing_leaves_what_was_there_before(kept: list[int], gone: list[int]) -> None:
     first = by_id(*(row(n, v) for n, v in enumerate(kept)))
@@ -96,6 +98,7 @@ def test_withdrawing_leaves_what_was_there_before(kept: list[int], gone: list[in
     assert summarise([rollups.of()], "first_response") == summarise([fresh.of()], "first_response")
 
 
+@settings(deadline=None)
 @given(durations, durations)
 def test_percentiles_of_merged_groups_are_those_of_all_their_values(one: list[int], two: list[int]) -> None:
     rows = [row(n, v, credit=Credit("ann")) for n, v in enumerate(one)]
@@ -105,6 +108,7 @@ def test_percentiles_of_merged_groups_are_those_of_all_their_values(one: list[in
     assert summarise(agents, "first_response") == summarise([rollups.of()], "first_response")
 
 
+@settings(deadline=None)
 @given(durations)
 def test_the_histogram_is_what_prometheus_would_have_counted(values: list[int]) -> None:
     shown = histogram(rolled(*(row(n, v) for n, v in enumerate(values))).of(), "first_response", "wall")
@@ -113,6 +117,7 @@ def test_the_histogram_is_what_prometheus_would_have_counted(values: list[int]) 
     assert shown.sum_seconds == pytest.approx(sum(values) / 1000)
 
 
+@settings(deadline=None)
 @given(durations, st.lists(st.tuples(st.integers(0, 59), st.integers(0, 40 * DAY_MS) | st.none()), max_size=30))
 def test_the_histogram_never_falls_whatever_is_restated(
     values: list[int], changes: list[tuple[int, int | None]]
@@ -168,6 +173,7 @@ def test_a_value_on_an_edge_is_within_it() -> None:
     assert shown.buckets[:2] == [1, 2]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**12))
 def test_a_buckets_value_is_within_the_error_of_every_member(milliseconds: int) -> None:
     value = distribution.value_of(distribution.bucket_of(milliseconds))

@@ -204,6 +204,7 @@ instants = st.integers(0, 365 * 24 * 3600 * 1000).map(
 """2011: Samoa left out a day, Newfoundland changed its clocks a minute after midnight, Brazil at midnight."""
 
 
+@settings(deadline=None)
 @given(calendars(), st.tuples(instants, instants, instants))
 def test_spans_add_up(of: Calendar, moments: tuple[datetime, ...]) -> None:
     a, b, c = sorted(moments)
@@ -211,11 +212,13 @@ def test_spans_add_up(of: Calendar, moments: tuple[datetime, ...]) -> None:
     assert round(parts * 1000) == round(business_seconds(of, a, c) * 1000)
 
 
+@settings(deadline=None)
 @given(calendars(), instants, st.integers(0, 10**9))
 def test_business_time_is_never_more_than_wall_time_and_never_negative(of: Calendar, start: datetime, ms: int) -> None:
     assert 0 <= round(business_seconds(of, start, start + timedelta(milliseconds=ms)) * 1000) <= ms
 
 
+@settings(deadline=None)
 @given(calendars(), instants, st.integers(1, 10**8))
 def test_a_deadline_is_the_first_instant_that_reaches_its_duration(of: Calendar, start: datetime, ms: int) -> None:
     deadline = business_deadline(of, start, ms / 1000)
@@ -226,6 +229,7 @@ def test_a_deadline_is_the_first_instant_that_reaches_its_duration(of: Calendar,
     assert round(business_seconds(of, start, deadline - timedelta(milliseconds=1)) * 1000) == ms - 1
 
 
+@settings(deadline=None)
 @given(calendars(), instants)
 def test_nothing_changes_before_the_next_change(of: Calendar, start: datetime) -> None:
     change = next_change(of, start)

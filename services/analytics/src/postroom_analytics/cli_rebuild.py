@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 @analytics_app.command("rebuild")
 def rebuild_command(
-    check: Annotated[bool, typer.Option("--check", help="Only compare with the figures in use; exit 1 if they differ.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare with the figures in use; exit 1 if they differ.")
+    ] = False,
 ) -> None:
     """Fold the whole event log again beside the figures in use, then put the new ones in their place."""
     console = Console(stderr=True)

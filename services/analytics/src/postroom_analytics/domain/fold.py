@@ -40,6 +40,13 @@ def apply(state: ConversationMetrics | None, event: Event, configurations: Confi
     return apply_all(state, [event], configurations)
 
 
+def apply_fact(state: ConversationMetrics | None, event: Event, configurations: Configurations) -> ConversationMetrics:
+    """Return the state after `event` for a caller that keeps order and repeats itself: no sequence is looked at."""
+    following = ConversationMetrics(event.subject) if state is None else state.clone()
+    _apply_one(following, event, configurations)
+    return following
+
+
 def apply_all(
     state: ConversationMetrics | None, events: Sequence[Event], configurations: Configurations
 ) -> ConversationMetrics:
