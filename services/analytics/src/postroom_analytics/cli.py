@@ -83,7 +83,7 @@ def _summary_of(total: dict[str, Any], kind: str) -> dict[str, Any]:
 def _conversations(result: dict[str, Any]) -> Table:
     table = Table(title="Conversations (wall/business)")
     for column in ("conversation", "first", "next", "resolution", "net", "full", "unanswered", "now"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for conversation in result["conversations"]:
         table.add_row(
             conversation["conversation"],
@@ -102,7 +102,7 @@ def _conversations(result: dict[str, Any]) -> Table:
 def _summary(result: dict[str, Any]) -> Table:
     table = Table(title="All of them")
     for column in ("kind", "clock", "count", "mean", "p50", "p90", "p95"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for kind, summary in result["summary"].items():
         for clock in ("wall", "business"):
             values = summary[clock]
