@@ -5,7 +5,6 @@ case. A condition on a field with several values (`recipient`, `tag`, and a list
 them fits; its negation when none does.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +14,7 @@ from postroom_contracts.inbound import InboundReceived
 from postroom_contracts.thread_keys import normalised_address
 from postroom_contracts.values import PRIORITY_ORDER, Priority
 
-MATCHED_CHARACTERS = 4_000
-"""How much of a text a pattern sees: together with the refusal of nested repetitions when the configuration is checked,
-this bounds what one mail of a stranger can cost."""
+from postroom_router.domain.patterns import PatternError, compile_pattern
 
 
 class Subject:
@@ -107,7 +104,7 @@ NOTHING = Effects()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Compiled rules. `problems` names those that can never match, because their pattern does not compile."""
+    """Compiled rules. `problems` names those that can never match, because of their pattern."""
 
     rules: Sequence[CompiledRule]
     problems: Sequence[str] = ()
@@ -156,7 +153,7 @@ def compile_rules(configuration: Configuration) -> Rules:
 def _compile(rule: Rule, problems: list[str]) -> CompiledRule:
     try:
         test = _always if rule.when is None else _condition(rule.when)
-    except re.error as error:
+    except PatternError as error:
         problems.append(f"rule {rule.id}: {error}")
         test = _never
     return CompiledRule(rule.id, test, rule.then, rule.stop)
@@ -201,8 +198,8 @@ def _texts(condition: Condition) -> list[str]:
 
 
 def _pattern_test(field: str, patterns: Sequence[str]) -> Test:
-    compiled = [re.compile(p, re.IGNORECASE) for p in patterns]
-    return lambda subject: any(p.search(v[:MATCHED_CHARACTERS]) for v in subject.original(field) for p in compiled)
+    compiled = [compile_pattern(p) for p in patterns]
+    return lambda subject: any(p.found_in(v) for v in subject.original(field) for p in compiled)
 
 
 def _automatic_test(*, wanted: bool) -> Test:

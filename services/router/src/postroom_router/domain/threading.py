@@ -62,7 +62,7 @@ class Placed:
     """Where a message goes, and which conversations turned out to be one."""
 
     home: str
-    merges: Sequence[Merge] = ()
+    merges: tuple[Merge, ...] = ()
 
 
 def names_of(inbound: InboundReceived, keys: Sequence[bytes]) -> Names:
@@ -132,7 +132,7 @@ class Placing:
         winner = _oldest(candidates.items())
         for claim in names.claims:
             self._lead(claim, *winner)
-        merges = [Merge(source, winner[0]) for source in candidates if source != winner[0]]
+        merges = tuple(Merge(source, winner[0]) for source in candidates if source != winner[0])
         return Placed(self.rows[names.own].home, merges)
 
     def _lead(self, claim: str, conversation: str, born: int) -> None:
@@ -159,7 +159,7 @@ class Placing:
                 if theirs.leads_to != winner:
                     self.moved[claim] = replace(theirs, leads_to=winner, born=born)
         home = others[names.own].home if names.own in others and names.own in self.made else placed.home
-        return Placed(home, list(dict.fromkeys(merges)))
+        return Placed(home, tuple(dict.fromkeys(merges)))
 
 
 def _oldest(conversations: Iterable[tuple[str, int]]) -> tuple[str, int]:
