@@ -13,7 +13,10 @@ LONGEST_REST_SECONDS = 30.0
 
 @dataclass
 class AccountGates:
-    """Counts what each account has in flight, and closes those whose server is unreachable. Times are monotonic seconds."""
+    """Counts what each account has in flight, and closes those whose server is unreachable. Times are monotonic seconds.
+
+    The limit leaves slots to others, so it counts once there are others.
+    """
 
     limit: int
     monotonic: Callable[[], float]
@@ -22,7 +25,10 @@ class AccountGates:
     _open_at: dict[str, float] = field(default_factory=dict)
 
     def is_free(self, account_id: str) -> bool:
-        return self._in_flight[account_id] < self.limit and self.rest_seconds(account_id) <= 0
+        return not self._is_full(account_id) and self.rest_seconds(account_id) <= 0
+
+    def _is_full(self, account_id: str) -> bool:
+        return len(self._in_flight) > 1 and self._in_flight[account_id] >= self.limit
 
     def rest_seconds(self, account_id: str) -> float:
         """Return for how long nothing should be tried, 0 when the account is open."""
@@ -30,8 +36,7 @@ class AccountGates:
 
     def out(self) -> list[str]:
         """Return the accounts that take nothing now."""
-        names = set(self._open_at) | {a for a, n in self._in_flight.items() if n >= self.limit}
-        return sorted(a for a in names if not self.is_free(a))
+        return sorted(a for a in {*self._open_at, *self._in_flight} if not self.is_free(a))
 
     def begin(self, account_id: str) -> None:
         self._in_flight[account_id] += 1

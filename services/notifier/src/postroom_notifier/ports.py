@@ -42,7 +42,7 @@ class DeliveryStore(Protocol):
         ...
 
     async def release_followers(self, order_keys: Collection[str]) -> int:
-        """Let those that waited behind these keys go on; return how many."""
+        """Let those that this process made wait behind these keys go on; return how many."""
         ...
 
     async def unreported(self, before: datetime, limit: int) -> list[Delivery]:

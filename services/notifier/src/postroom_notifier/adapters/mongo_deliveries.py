@@ -44,6 +44,8 @@ class MongoDeliveryStore:
 
     def __init__(self, collection: MongoCollection) -> None:
         self._collection = collection
+        self._waited_for: set[str] = set()
+        """Order keys behind which this process sent somebody: without one, nobody needs to be woken."""
 
     async def prepare(self) -> None:
         """Create the indexes."""
@@ -150,6 +152,7 @@ class MongoDeliveryStore:
             wait_until = max(head["next_at"], now + IN_FLIGHT_WAIT)
             behind = {"next_at": min(wait_until, now + LONGEST_WAIT), "behind": True}
             writes.append(UpdateOne({"_id": delivery["_id"], "next_at": {"$lte": now}}, {"$set": behind}))
+            self._waited_for.add(delivery["order_key"])
         if writes:
             await self._collection.bulk_write(writes, ordered=False)
 
@@ -160,9 +163,13 @@ class MongoDeliveryStore:
             await self._collection.bulk_write([_mark(m) for m in marks], ordered=False)
 
     async def release_followers(self, order_keys: Collection[str]) -> int:
+        woken = self._waited_for.intersection(order_keys)
+        if not woken:
+            return 0
+        self._waited_for -= woken
         async with translated("release deliveries"):
             result = await self._collection.update_many(
-                {"order_key": {"$in": list(order_keys)}, "next_at": {"$exists": True}, "behind": True},
+                {"order_key": {"$in": list(woken)}, "next_at": {"$exists": True}, "behind": True},
                 [{"$set": {"next_at": "$due_at"}}, {"$unset": "behind"}],
             )
         return int(result.modified_count)

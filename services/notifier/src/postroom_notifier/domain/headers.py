@@ -90,6 +90,9 @@ class OutgoingPolicy(EmailPolicy):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"linesep": "\r\n", "cte_type": "7bit", "max_line_length": LINE + 2, **options})
 
+    def header_max_count(self, name: str) -> int | None:  # noqa: ARG002 - the builders name each header once
+        return None
+
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
         text = str(value)
         if "\r" in text or "\n" in text:
