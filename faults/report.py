@@ -1,0 +1,81 @@
+"""What a run found, as a table for people and as JSON for programs."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from faults.evidence import Findings
+from faults.options import SERVERS, SERVICES, Options
+
+Waiting = Callable[[dict[str, int]], None]
+"""Told what is still to be done."""
+CAUGHT_BY = {
+    "ack-first": ("lost",),
+    "no-dedup": ("duplicate_effects",),
+    "no-resend": ("lost", "without_owner"),
+    "wrong-thread": ("misthreaded",),
+}
+"""Which counter must show a broken build."""
+MUST_BE_ZERO = ("lost", "duplicate_effects", "misthreaded", "without_owner", "rebuild_differs")
+_SHOWN = 12
+
+
+def result(mails: int, kills: Mapping[str, int], findings: Findings, rebuild_differs: int) -> dict[str, Any]:
+    """Return what is written to `faults.json`."""
+    return {
+        "mails": mails,
+        "kills": {name: kills.get(name, 0) for name in (*SERVICES, *SERVERS)},
+        **findings.counts,
+        "repeated_mails": findings.repeated_mails,
+        "repeated_mails_allowed": findings.repeated_mails_allowed,
+        "rebuild_differs": rebuild_differs,
+    }
+
+
+def problems(found: Mapping[str, Any], waiting: Mapping[str, int], options: Options) -> list[str]:
+    """Return why a run of the real build is not good; empty: it is."""
+    wrong = [f"{name} is {found[name]}" for name in MUST_BE_ZERO if found[name] != 0]
+    if found["repeated_mails"] > found["repeated_mails_allowed"]:
+        wrong.append(f"{found['repeated_mails']} mails were repeated, at most {found['repeated_mails_allowed']} may be")
+    if found["mails"] != options.mails:
+        wrong.append(f"{found['mails']} of {options.mails} mails were sent")
+    wrong += [f"not quiet in time: {count} {name}" for name, count in waiting.items()]
+    unharmed = [name for name in SERVERS if found["kills"][name] < options.server_kills]
+    wrong += [f"{name} was not killed often enough" for name in unharmed]
+    return wrong
+
+
+def exit_code(found: Mapping[str, Any], wrong: Sequence[str], broken: str) -> int:
+    """Return 0 for a good run and 1 for a bad one; of a broken build 1 when it was caught, 2 when not."""
+    if not broken:
+        return 1 if wrong else 0
+    return 1 if any(found[counter] > 0 for counter in CAUGHT_BY[broken]) else 2
+
+
+def write(found: Mapping[str, Any], broken: str, folder: Path) -> Path:
+    path = folder / (f"faults-{broken}.json" if broken else "faults.json")
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def show(found: Mapping[str, Any], findings: Findings, console: Console) -> None:
+    """Print the counts, and the first of what is wrong."""
+    table = Table(title="Fault run")
+    for column in ("what", "count", "must be"):
+        table.add_column(column)
+    table.add_row("mails sent", str(found["mails"]), "")
+    table.add_row("killed", ", ".join(f"{name} {count}" for name, count in found["kills"].items()), "")
+    for name in MUST_BE_ZERO:
+        table.add_row(name.replace("_", " "), str(found[name]), "0")
+    table.add_row("repeated mails", str(found["repeated_mails"]), f"at most {found['repeated_mails_allowed']}")
+    console.print(table)
+    for name in findings.counts:
+        lines: list[str] = getattr(findings, name)
+        for line in lines[:_SHOWN]:
+            console.print(f"{name}: {line}", markup=False, highlight=False, soft_wrap=True)
+        if len(lines) > _SHOWN:
+            console.print(f"{name}: ... and {len(lines) - _SHOWN} more")
