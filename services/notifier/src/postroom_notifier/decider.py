@@ -21,7 +21,7 @@ from postroom_notifier.ports import DeliveryStore
 def _named_ahead(document: Document[Conversation]) -> list[str]:
     """Return the deliveries that events name which waited for a missing one: they may be decided in this batch."""
     kept = [a for a in document.ahead if dict(a.headers).get("ce_type") == MessageReceived.type_name().encode()]
-    return [found for a in kept if (found := json.loads(a.body).get("delivery_id"))]
+    return [found for a in kept if (found := json.loads(a.body or b"{}").get("delivery_id"))]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ line may hold 998 (RFC 5322 section 2.1.1) and an id cannot be folded."""
 _LOCAL = re.compile(r"[^\x00-\x20\x7f-\xa0\"(),:;<>@\[\\\]]{1,64}")
 _DOMAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9])?")
 _ANSWER_PREFIX = re.compile(
-    r"(?i)^\s*((re|aw|antw|sv|vs|odp|rif|res|fw|fwd|wg|tr|rv|回复|转发|返信)\s*(\[\d+\])?\s*[::]\s*)+"
+    r"(?i)^\s*((re|aw|antw|sv|vs|odp|rif|res|fw|fwd|wg|tr|rv|回复|转发|返信)\s*(\[\d+\])?\s*[:：]\s*)+"
 )
 
 

@@ -1,0 +1,154 @@
+"""Who is told of what."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from postroom_contracts.configuration import Configuration
+from postroom_contracts.events import Event
+from postroom_contracts.facts import ContentErased, ConversationUnassigned, MessageBounced, MessageFailed
+from postroom_contracts.ids import derived_id
+from postroom_contracts.values import Actor
+from postroom_notifier.domain.conversation import Conversation
+from postroom_notifier.domain.delivery import Delivery
+from postroom_notifier.domain.follow import Surroundings, follow
+
+from tests.unit.notifier.company import FRIDAY, Facts, configuration
+
+HOUR = timedelta(hours=1)
+
+
+def around(
+    now: datetime = FRIDAY + HOUR, settings: Configuration | None = None, bounced: dict[str, Delivery] | None = None
+) -> Surroundings:
+    found = settings or configuration()
+    return Surroundings(now, lambda _version: found, 1, bounced or {}, timedelta(hours=72))
+
+
+def due(*events: Event, **surroundings: Any) -> list[Delivery]:
+    state: Conversation | None = None
+    for event in events:
+        state = follow(state, event, around(**surroundings))
+    assert state is not None
+    return list(state.due)
+
+
+def told(*events: Event, **surroundings: Any) -> list[tuple[str, str]]:
+    return [(d.kind, d.receiver) for d in due(*events, **surroundings)]
+
+
+def test_new_owner_is_told() -> None:
+    f = Facts()
+    first, second = f.received(), f.assigned()
+    [delivery] = due(first, second)
+    assert (delivery.kind, delivery.receiver) == ("assigned", "ana")
+    assert delivery.id == derived_id("delivery", second.id, "assigned", "ana")
+    assert delivery.contents == {"customer": "customer-content"}
+    assert (delivery.router_sequence, delivery.due_at, delivery.account_id) == (1, second.time, "mail")
+
+
+@pytest.mark.parametrize("reason", ["claim", "manual"])
+def test_who_takes_it_themself_is_not_told(reason: str) -> None:
+    f = Facts()
+    assert told(f.received(), f.assigned(reason=reason, actor=Actor(kind="agent", id="ana"))) == []
+    f = Facts()
+    by_ben = f.assigned(reason=reason, actor=Actor(kind="agent", id="ben"))
+    assert told(f.received(), by_ben) == [("assigned", "ana")]
+
+
+def test_owner_is_told_of_further_messages_and_of_no_automatic_ones() -> None:
+    f = Facts()
+    events = [f.received(), f.assigned(), f.received("m2"), f.received("m3", message_kind="auto_reply")]
+    assert told(*events) == [("assigned", "ana"), ("replied", "ana")]
+
+
+def test_watchers_are_told_once_each() -> None:
+    f = Facts()
+    events = [f.received(), f.assigned(), f.received("m2", watchers=["ben", "ana"])]
+    assert told(*events) == [("assigned", "ana"), ("replied", "ana"), ("replied", "ben")]
+
+
+def test_late_news_of_an_earlier_epoch_changes_no_owner() -> None:
+    f = Facts()
+    gone = ConversationUnassigned(
+        previous_agent_id="ana", epoch=1, reason="released", actor=Actor(kind="agent", id="ana"), unassigned_at=f.now
+    )
+    events = [f.received(), f.assigned("ben", epoch=2), f.assigned("ana", epoch=1), f.event(gone), f.received("m2")]
+    assert told(*events) == [("assigned", "ben"), ("replied", "ben")]
+
+
+def test_mentioned_are_told_but_not_the_author() -> None:
+    f = Facts()
+    assert told(f.received(), f.noted(["ben", "ana", "ben", "unknown"])) == [("mentioned", "ben")]
+
+
+def test_refused_by_mail_is_told_but_not_by_api_and_not_to_machines() -> None:
+    f = Facts()
+    events = [f.refused(), f.refused(via="api"), f.refused("automatic")]
+    assert told(f.received(), *events) == [("refused", "ana")]
+
+
+def test_muted_and_disabled_are_not_told_but_of_refusals() -> None:
+    f = Facts()
+    events = [f.received(), f.assigned(), f.received("m2"), f.refused()]
+    muted = configuration(muted={"ana": ["assigned"]})
+    assert told(*events, settings=muted) == [("replied", "ana"), ("refused", "ana")]
+    off = configuration(assigned=False, replied=False)
+    assert told(*events, settings=off) == [("refused", "ana")]
+
+
+def test_reply_names_its_contents_and_its_order() -> None:
+    f = Facts()
+    later = FRIDAY + HOUR
+    first, second = f.replied(), f.replied("r2", send_at=later)
+    one, two = due(f.received(), first, second)
+    assert one.contents == {"reply": "reply-content", "answers": "customer-content"}
+    assert (one.number, two.number, one.order_key == two.order_key) == (1, 2, True)
+    assert (one.due_at, two.due_at, two.next_at) == (first.time, later, later)
+
+
+def test_order_survives_a_clock_that_goes_back() -> None:
+    f = Facts()
+    first = f.replied()
+    f.now -= timedelta(seconds=5)
+    one, two = due(first, f.replied("r2"))
+    assert (one.due_at, one.number) < (two.due_at, two.number)
+
+
+def test_reply_that_no_channel_can_carry_fails_at_once() -> None:
+    f = Facts()
+    [delivery] = due(f.replied(channel="webhook"))
+    fact = delivery.results[0].fact
+    assert isinstance(fact, MessageFailed)
+    assert (fact.reason, delivery.state, delivery.next_at) == ("no_reply_channel", "failed", None)
+
+
+def test_bounce_names_the_delivery() -> None:
+    f = Facts()
+    [reply] = due(f.replied())
+    bounce = f.received("m2", message_kind="bounce", delivery_id=reply.id, delivery_status="delayed")
+    [delivery] = due(bounce, bounced={reply.id: reply})
+    fact = delivery.results[0].fact
+    assert isinstance(fact, MessageBounced)
+    assert (fact.delivery_id, fact.message_id, fact.permanent) == (reply.id, reply.message_id, False)
+    assert due(bounce) == [], "a delivery that is not ours"
+
+
+def test_old_causes_are_skipped_but_scheduled_ones_are_not() -> None:
+    f = Facts()
+    events = [f.received(), f.assigned(), f.replied(), f.replied("r2", send_at=FRIDAY + 90 * HOUR)]
+    states = [d.state for d in due(*events, now=FRIDAY + 73 * HOUR)]
+    assert states == ["skipped_too_old", "skipped_too_old", "due"]
+    assert [d.state for d in due(*events, now=FRIDAY + 71 * HOUR)] == ["due", "due", "due"]
+
+
+def test_due_work_and_marks_are_never_stored_with_the_state() -> None:
+    f = Facts()
+    state = follow(follow(None, f.received(), around()), f.assigned(), around())
+    state = follow(state, f.event(ContentErased(contact_id="c")), around())
+    assert state.due
+    assert state.erased
+    stored = state.model_dump(exclude_defaults=True)
+    assert {"due", "erased"}.isdisjoint(stored)
+    again = Conversation.model_validate(stored)
+    assert again == state.after(due=(), erased=False)
