@@ -1,6 +1,8 @@
 """`postroom dead-letters list|show|replay|discard`: what a group could not handle, and how it goes on."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,10 +14,12 @@ from postroom_contracts.topics import GROUP_BY_NAME, dead_letter_topic, replay_t
 from postroom_runtime import mongo
 from postroom_runtime.cli import fail
 from postroom_runtime.clock import monotonic
-from postroom_runtime.kafka import Outgoing, Publisher
+from postroom_runtime.errors import InfrastructureError
+from postroom_runtime.kafka import MAX_LETTER_BYTES, Outgoing, Publisher
 from postroom_runtime.records import (
     DETAIL,
     DISCARD,
+    HOLD,
     MARKER,
     NULL_RECORD,
     ORIGIN_OFFSET,
@@ -38,19 +42,27 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One parked record. `id` is its `partition:offset` on the dead-letter topic."""
+    """One parked record. `id` is its `partition:offset` on the dead-letter topic, `hold` what it waits behind."""
 
     id: str
     record: ConsumerRecord
     key: str
     reason: str
     detail: str
-    origin: str
+    origin_topic: str
+    origin_partition: int
+    origin_offset: int
+    hold: str
+    source: str
+    sequence: int
+
+    @property
+    def origin(self) -> str:
+        return f"{self.origin_topic}/{self.origin_partition}/{self.origin_offset}"
 
     @property
     def origin_order(self) -> tuple[str, int, int]:
-        topic, partition, offset = self.origin.rsplit("/", 2)
-        return topic, int(partition), int(offset)
+        return self.origin_topic, self.origin_partition, self.origin_offset
 
 
 def read_letter(record: ConsumerRecord) -> DeadLetter:
@@ -60,9 +72,22 @@ def read_letter(record: ConsumerRecord) -> DeadLetter:
     def text(name: str) -> str:
         return (headers.get(name) or b"").decode("utf-8", "replace")
 
-    origin = f"{text(ORIGIN_TOPIC)}/{text(ORIGIN_PARTITION) or 0}/{text(ORIGIN_OFFSET) or 0}"
+    def number(name: str) -> int:
+        found = text(name)
+        return int(found) if found.isascii() and found.isdigit() and len(found) < 16 else 0  # noqa: PLR2004
+
     return DeadLetter(
-        f"{record.partition}:{record.offset}", record, key_text(record), text(REASON), text(DETAIL), origin
+        id=f"{record.partition}:{record.offset}",
+        record=record,
+        key=key_text(record),
+        reason=text(REASON),
+        detail=text(DETAIL),
+        origin_topic=text(ORIGIN_TOPIC),
+        origin_partition=number(ORIGIN_PARTITION),
+        origin_offset=number(ORIGIN_OFFSET),
+        hold=text(HOLD),
+        source=text("ce_source"),
+        sequence=number("ce_sequence"),
     )
 
 
@@ -73,6 +98,19 @@ async def load_letters(settings: RuntimeSettings, group: str) -> list[DeadLetter
         letter = read_letter(record)
         found[letter.origin] = letter
     return sorted(found.values(), key=lambda letter: letter.origin_order)
+
+
+def replay_order(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+    """Return `letters` (of one key, in origin order) as they are to be replayed: each source's facts by their numbers.
+
+    A fact that came too far ahead of a missing one was parked before it, and can be taken only after it.
+    """
+    by_source: dict[str, list[DeadLetter]] = {}
+    for letter in letters:
+        if letter.sequence:
+            by_source.setdefault(letter.source, []).append(letter)
+    facts = {source: iter(sorted(found, key=lambda f: f.sequence)) for source, found in by_source.items()}
+    return [next(facts[letter.source]) if letter.sequence else letter for letter in letters]
 
 
 @dead_letters_app.command("list")
@@ -103,13 +141,22 @@ def replay(
     """Give parked records back to the group alone, in order, and lift the key's hold when all are handled."""
     if bool(key) == bool(letter):
         raise fail("give exactly one of --key and --letter", 2)
-    typer.echo(_guarded(group, replay_key(RuntimeSettings(), group, key) if key else _replay_one(group, letter)))
+    typer.echo(
+        _guarded(
+            group, replay_key(RuntimeSettings(), group, key) if key else _replay_one(RuntimeSettings(), group, letter)
+        )
+    )
 
 
 @dead_letters_app.command("discard")
-def discard(group: str, letter_id: str) -> None:
+def discard(
+    group: str,
+    letter_id: str,
+    sequence: Annotated[int, typer.Option(help="Its number, where its own header cannot be read.")] = 0,
+    source: Annotated[str, typer.Option(help="Its source, such as /postroom/router, where that cannot be read.")] = "",
+) -> None:
     """Give one parked record up: its number counts as seen, so that what waits behind it can go on."""
-    typer.echo(_guarded(group, discard_letter(RuntimeSettings(), group, letter_id)))
+    typer.echo(_guarded(group, discard_letter(RuntimeSettings(), group, letter_id, sequence=sequence, source=source)))
 
 
 def _one(letters: list[DeadLetter], letter_id: str) -> DeadLetter:
@@ -125,71 +172,113 @@ def _guarded(group: str, work: Any) -> Any:
         raise fail(f"no group {group}; groups: {', '.join(GROUP_BY_NAME)}", 2)
     try:
         return asyncio.run(work)
-    except (KafkaError, OSError, LookupError, TimeoutError) as error:
+    except (KafkaError, InfrastructureError, ReplayFailedError, OSError, LookupError) as error:
         raise fail(f"{error or type(error).__name__}") from error
 
 
-def _copy(letter: DeadLetter, topic: str, *extra: tuple[str, bytes]) -> Outgoing:
-    headers = [h for h in letter.record.headers if h[0] != NULL_RECORD]
-    body = None if NULL_RECORD in header_map(letter.record) else letter.record.value
-    return Outgoing(topic, letter.record.key, body, [*headers, *extra])
+def _copy(letter: DeadLetter, topic: str, partitions: int, *extra: tuple[str, bytes]) -> Outgoing:
+    """Return the replay of a letter: its source's partition, so that the member that holds its key reads it."""
+    replaced = {NULL_RECORD, *(name for name, _ in extra)}
+    headers = [h for h in letter.record.headers if h[0] not in replaced]
+    body = None if NULL_RECORD in header_map(letter.record) and letter.record.key else letter.record.value
+    partition = letter.origin_partition if letter.origin_partition < partitions else None
+    return Outgoing(topic, letter.record.key, body, [*headers, *extra], partition)
 
 
-async def _replay_one(group: str, letter_id: str) -> str:
-    settings = RuntimeSettings()
-    letter = _one(await load_letters(settings, group), letter_id)
-    publisher = Publisher(settings)
-    await publisher.start()
-    try:
-        await publisher.publish([_copy(letter, settings.topic(replay_topic(group).name))])
-    finally:
-        await publisher.stop()
-    return f"replayed {letter.id}"
-
-
-async def replay_key(settings: RuntimeSettings, group: str, key: str) -> str:
-    """Copy the key's parked records to the replay topic in origin order, then a marker; repeat until the hold is lifted."""
+@asynccontextmanager
+async def _connected(
+    settings: RuntimeSettings, group: str, publisher: Publisher | None = None
+) -> AsyncIterator[tuple[Publisher, Any, str, int]]:
+    """Give the publisher, the group's holds, its replay topic and that topic's count of partitions."""
     client = mongo.connect(settings)
-    holds = mongo.database(client, settings, GROUP_BY_NAME[group].service if group in GROUP_BY_NAME else group)["holds"]
-    publisher = Publisher(settings)
-    await publisher.start()
-    deadline = monotonic() + LIFT_SECONDS
-    copied = 0
+    service = GROUP_BY_NAME[group].service if group in GROUP_BY_NAME else group
+    publisher = publisher or Publisher(settings)
+    topic = settings.topic(replay_topic(group).name)
     try:
-        while True:
-            hold = await holds.find_one({"_id": f"{group}|{key}"})
-            if hold is None:
-                return f"replayed {copied} records; the hold is lifted" if copied else f"no hold on {key} in {group}"
-            if hold.get("marker_seen", -1) >= hold["parked"] or copied < hold["parked"]:
-                copied = await _copy_key(settings, publisher, group, key, hold["parked"])
-            await asyncio.sleep(0.3)
-            if monotonic() > deadline:
-                raise TimeoutError(
-                    f"the hold on {key} was not lifted in {LIFT_SECONDS:.0f} s: does a record still fail?"
-                )
+        await publisher.start()
+        yield publisher, mongo.database(client, settings, service)["holds"], topic, await publisher.partitions(topic)
     finally:
         await publisher.stop()
         await mongo.close(client)
 
 
-async def _copy_key(settings: RuntimeSettings, publisher: Publisher, group: str, key: str, parked: int) -> int:
-    """Copy all of the key's letters and a marker that says how many had been parked when they were read."""
-    letters = [
-        letter for letter in await load_letters(settings, group) if letter.key == key and letter.reason != "permanent"
-    ]
-    topic = settings.topic(replay_topic(group).name)
-    marker = Outgoing(topic, key.encode(), b"", [(MARKER, b"%d" % parked)])
-    await publisher.publish([*(_copy(letter, topic) for letter in letters), marker])
-    return parked
-
-
-async def discard_letter(settings: RuntimeSettings, group: str, letter_id: str) -> str:
-    """Publish the discard of one letter on the replay topic; its hold is lifted by a later `replay` of the key."""
+async def _replay_one(settings: RuntimeSettings, group: str, letter_id: str) -> str:
+    """Replay one letter that was parked as permanent: it is decided now, whatever came after it in the meantime."""
     letter = _one(await load_letters(settings, group), letter_id)
-    publisher = Publisher(settings)
-    await publisher.start()
-    try:
-        await publisher.publish([_copy(letter, settings.topic(replay_topic(group).name), (DISCARD, b"1"))])
-    finally:
-        await publisher.stop()
+    if letter.reason != "permanent":
+        raise fail(f"{letter.id} has its place among the records of its key: replay --key {letter.key}", 2)
+    async with _connected(settings, group) as (publisher, _holds, topic, partitions):
+        await publisher.publish([_copy(letter, topic, partitions)], max_bytes=MAX_LETTER_BYTES)
+    return f"replayed {letter.id}"
+
+
+async def replay_key(settings: RuntimeSettings, group: str, key: str) -> str:
+    """Copy the parked records of the key's hold to the replay topic in order, then a marker; until the hold is lifted.
+
+    Records that come meanwhile are parked behind and copied before the next marker. Raises ReplayFailedError when one
+    fails again: it and those behind it are parked again, in order; TimeoutError when nobody handles them.
+    """
+    copied: set[str] = set()
+    async with _connected(settings, group) as (publisher, holds, topic, partitions):
+        query = {"_id": f"{group}|{key}"}
+        while (hold := await holds.find_one(query)) is not None:
+            letters = [letter for letter in await load_letters(settings, group) if letter.hold == hold["hold"]]
+            fresh = [i for i in letters if i.origin not in copied and i.origin not in hold.get("discarded", ())]
+            if not letters and not hold.get("discarded"):
+                raise LookupError(f"no dead letters of the hold on {key}: they expired, or lie on another topic")
+            marker = _marker(key, hold, letters, topic, partitions)
+            outgoing = [_copy(letter, topic, partitions) for letter in replay_order(fresh)]
+            await publisher.publish([*outgoing, marker], max_bytes=MAX_LETTER_BYTES)
+            copied.update(letter.origin for letter in fresh)
+            await _wait_for_marker(holds, query, hold)
+    return f"replayed {len(copied)} records; the hold is lifted" if copied else f"no hold on {key} in {group}"
+
+
+class ReplayFailedError(RuntimeError):
+    """A replayed record failed again."""
+
+
+def _marker(key: str, hold: Mapping[str, Any], letters: Sequence[DeadLetter], topic: str, partitions: int) -> Outgoing:
+    """Return what lifts the hold when it is handled and nothing was parked since it was read."""
+    raw: bytes = letters[0].record.key if letters and letters[0].record.key else key.encode()
+    place = int(hold["position"][1])
+    headers = [(MARKER, b"%d" % hold["parked"]), (HOLD, hold["hold"].encode())]
+    return Outgoing(topic, raw, b"", headers, place if place < partitions else None)
+
+
+async def _wait_for_marker(holds: Any, query: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Return when the marker was handled."""
+    deadline = monotonic() + LIFT_SECONDS
+    while True:
+        now = await holds.find_one(query)
+        if now is None or now["hold"] != before["hold"]:
+            return
+        if now.get("failures", 0) > before.get("failures", 0):
+            raise ReplayFailedError(
+                f"a record of {query['_id']} failed again; it and those behind it are parked as before: "
+                "see `dead-letters list`, mend or discard it, and replay once more"
+            )
+        if now.get("markers", 0) > before.get("markers", 0):
+            return
+        if monotonic() > deadline:
+            raise TimeoutError(f"the replay was not handled in {LIFT_SECONDS:.0f} s: does the group run?")
+        await asyncio.sleep(0.1)
+
+
+async def discard_letter(
+    settings: RuntimeSettings, group: str, letter_id: str, *, sequence: int = 0, source: str = ""
+) -> str:
+    """Give one letter up: a replay of its key leaves it out, and its number, if it has one, counts as seen.
+
+    `sequence` and `source` stand in where the letter's own headers cannot be read.
+    """
+    letter = _one(await load_letters(settings, group), letter_id)
+    given = [("ce_sequence", b"%d" % sequence)] if sequence else []
+    given += [("ce_source", source.encode())] if source else []
+    async with _connected(settings, group) as (publisher, holds, topic, partitions):
+        await holds.update_one(
+            {"_id": f"{group}|{letter.key}", "hold": letter.hold}, {"$addToSet": {"discarded": letter.origin}}
+        )
+        copy = _copy(letter, topic, partitions, (DISCARD, b"1"), *given)
+        await publisher.publish([copy], max_bytes=MAX_LETTER_BYTES)
     return f"discarded {letter.id}"

@@ -7,51 +7,32 @@ its first undone offset before the shell returns; commits name offsets and only 
 import asyncio
 import contextlib
 import random
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
-from postroom_contracts.events import Data
 
-from postroom_runtime.clock import Clock, monotonic
-from postroom_runtime.errors import ConflictError, InfrastructureError, PermanentError, is_infrastructure
-from postroom_runtime.fold import RecordFailedError
-from postroom_runtime.metrics import (
-    BATCH_RECORDS,
-    BATCH_SECONDS,
-    LAG,
-    LAG_SECONDS,
-    RECORDS,
-    RETRIES,
-    STOPPED,
-    WAITING,
-)
+from postroom_runtime.batch import BatchHandler, BatchWork, BreakerOpenError
+from postroom_runtime.breaker import Breaker
+from postroom_runtime.clock import monotonic
+from postroom_runtime.errors import InfrastructureError, is_infrastructure
+from postroom_runtime.lag import Lag
+from postroom_runtime.metrics import BATCH_RECORDS, BATCH_SECONDS, RETRIES, STOPPED, WAITING
 from postroom_runtime.parking import Parking
-from postroom_runtime.records import MARKER, Incoming, Position, Unreadable, header_map, key_text, read
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.steps import reach
 
+__all__ = ["BatchConsumer", "BatchHandler", "Breaker", "ConsumerHandle", "Probe"]
+
 log = structlog.get_logger(__name__)
-
-ATTEMPTS = 3
-ATTEMPT_SECONDS = 5.0
-CONFLICT_ATTEMPTS = 20
-BREAKER_WINDOW = 50
-BREAKER_KEYS = 10
-
-
-class BatchHandler(Protocol):
-    """What a consumer runs. `models`: the types it decodes."""
-
-    models: Mapping[str, type[Data]]
-
-    async def handle(self, batch: Sequence[Incoming], committed: Mapping[str, int]) -> None:
-        """Carry the batch out, so that it may be committed when this returns. Repeats must change nothing."""
-        ...
+BATCH_LIMIT_SECONDS = 240.0
+"""A batch that takes longer hangs: it is cancelled and comes again. Below aiokafka's max_poll_interval_ms of 300 s, after
+which the group would go on without us."""
+CANCEL_SECONDS = 5.0
+POSITION_SECONDS = 0.05
+"""A position that is known is told at once; one that is not is being read from the broker."""
 
 
 class Probe(Protocol):
@@ -67,32 +48,14 @@ class ConsumerHandle(Protocol):
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
     def pause(self, *partitions: TopicPartition) -> None: ...
     def resume(self, *partitions: TopicPartition) -> None: ...
-    def highwater(self, partition: TopicPartition) -> int | None: ...
     async def commit(self, offsets: dict[TopicPartition, int]) -> None: ...
     async def committed(self, partition: TopicPartition) -> int | None: ...
-
-
-@dataclass(slots=True)
-class Breaker:
-    """Opens when more than half of the last 50 records, over at least 10 keys, failed unexpectedly."""
-
-    window: deque[tuple[str, bool]] = field(default_factory=lambda: deque(maxlen=BREAKER_WINDOW))
-
-    def note(self, key: str, failed: bool) -> None:
-        self.window.append((key, failed))
-
-    def succeeded(self, keys: Sequence[str]) -> None:
-        for key in keys[-BREAKER_WINDOW:]:
-            self.window.append((key, False))
-
-    @property
-    def open(self) -> bool:
-        failed = [key for key, bad in self.window if bad]
-        return len(failed) * 2 > BREAKER_WINDOW and len(set(failed)) >= BREAKER_KEYS
+    async def position(self, partition: TopicPartition) -> int: ...
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]: ...
 
 
 class BatchConsumer:
-    """Runs one handler over one group's batches. Bound to its FastStream subscriber by `service.py`."""
+    """Runs one handler over one group's batches. Bound to its FastStream subscriber by `subscription.py`."""
 
     def __init__(
         self,
@@ -102,29 +65,37 @@ class BatchConsumer:
         parking: Parking,
         probe: Probe,
         settings: RuntimeSettings,
-        clock: Clock,
         topic_ids: Mapping[str, str],
         ignored_types: frozenset[bytes] = frozenset(),
     ) -> None:
         self.group = group
         self.joined = asyncio.Event()
         self.breaker = Breaker()
-        self.last_batch_at = monotonic()
-        self._handler = handler
+        self.last_poll_at = monotonic()
+        self.lag = Lag(group)
         self._parking = parking
         self._probe = probe
         self._settings = settings
-        self._clock = clock
         self._topic_ids = topic_ids
-        self._ignored = ignored_types
+        self._committed: dict[str, int] = {}
+        self._batch = BatchWork(
+            group=group,
+            handler=handler,
+            parking=parking,
+            breaker=self.breaker,
+            topic_ids=topic_ids,
+            committed=self._committed,
+            ignored_types=ignored_types,
+        )
         self._consumer: ConsumerHandle | None = None
         self._revoking = False
         self._stopping = False
+        self._assignments = 0
         self._work: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._failures = 0
-        self._committed: dict[str, int] = {}
-        self._oldest: dict[TopicPartition, float] = {}
+        WAITING.labels(group).set(0)
+        STOPPED.labels(group).set(0)
 
     # --- what others ask ----------------------------------------------------------------------------------------
 
@@ -138,15 +109,31 @@ class BatchConsumer:
         return self._recovery is not None and not self._recovery.done()
 
     def lag_seconds(self) -> float:
-        """Return the age of the oldest record that was fetched and not committed, or that waits unfetched; 0 when none."""
-        return max(self._lags().values(), default=0.0)
+        """Return for how long the group's oldest uncommitted record has waited, on whatever member; 0 when none does.
 
-    def _lags(self) -> dict[TopicPartition, float]:
-        now = self._clock.now().timestamp()
-        return {tp: max(0.0, now - at) for tp, at in self._oldest.items()}
+        Infinite while that is not known: before the first look, and for a backlog that was there when we started.
+        """
+        return self.lag.seconds()
+
+    def seconds_since_poll(self) -> float:
+        """Return the age of the last poll; a batch that is worked on delays the next one."""
+        return monotonic() - self.last_poll_at
 
     def bind(self, consumer: ConsumerHandle) -> None:
+        """Take the handle of the subscriber's own consumer, and note its polls from now on."""
+        if self._consumer is consumer:
+            return
         self._consumer = consumer
+        poll: Callable[..., Awaitable[Any]] | None = getattr(consumer, "getmany", None)
+        if poll is None:  # a test's fake
+            return
+
+        async def noted(*partitions: TopicPartition, **options: Any) -> Any:
+            found = await poll(*partitions, **options)
+            self.last_poll_at = monotonic()
+            return found
+
+        consumer.getmany = noted  # type: ignore[attr-defined]
 
     @property
     def _handle(self) -> ConsumerHandle:
@@ -154,12 +141,23 @@ class BatchConsumer:
         return self._consumer
 
     async def stop(self) -> None:
-        """End the recovery, if one runs; a batch in flight is waited for by FastStream's graceful timeout."""
+        """Take no new batch and end the recovery; the batch in flight is waited for by FastStream's graceful timeout."""
         self._stopping = True
         if self._recovery is not None:
             self._recovery.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._recovery
+            await asyncio.wait({self._recovery}, timeout=CANCEL_SECONDS)
+
+    async def ended(self) -> None:
+        """Return when nothing works on a batch any more, so that connections may be closed."""
+        if self._work is not None and not self._work.done():
+            await self._cancel(self._work)
+        self.lag.forget()
+
+    async def _cancel(self, work: asyncio.Task[None]) -> None:
+        work.cancel()
+        _, pending = await asyncio.wait({work}, timeout=CANCEL_SECONDS)
+        if pending:
+            log.error("a batch does not end when it is cancelled", group=self.group)
 
     # --- rebalance ----------------------------------------------------------------------------------------------
 
@@ -170,17 +168,16 @@ class BatchConsumer:
         if work is not None and not work.done():
             _, pending = await asyncio.wait({work}, timeout=self._settings.rebalance_timeout_ms / 1000 - 2)
             if pending:
-                work.cancel()
-                await asyncio.wait({work}, timeout=1)
-        self._oldest.clear()
+                await self._cancel(work)
+        self.lag.forget()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Read holds and committed offsets of what is ours now, then let batches in."""
+        self._assignments += 1
+        self.lag.assigned = frozenset(assigned)
+        self._committed.clear()
         try:
-            await self._parking.load()
-            for tp in assigned:
-                offset = await asyncio.wait_for(self._handle.committed(tp), self._settings.commit_timeout_seconds)
-                self._committed[f"{self._topic_ids[tp.topic]}-{tp.partition}"] = offset or 0
+            await asyncio.wait_for(self._read_assignment(assigned), self._settings.commit_timeout_seconds * 2)
         except Exception as error:  # noqa: BLE001 - aiokafka swallows what a listener raises; recovery reads them again
             log.warning("assignment incomplete", group=self.group, error=type(error).__name__)
             self._begin_recovery()
@@ -189,158 +186,74 @@ class BatchConsumer:
         self._revoking = False
         self.joined.set()
 
+    async def _read_assignment(self, assigned: Sequence[TopicPartition]) -> None:
+        await self._parking.load()
+        offsets = await asyncio.gather(*(self._handle.committed(tp) for tp in assigned))
+        for tp, offset in zip(assigned, offsets, strict=True):
+            self._committed.setdefault(self._stream(tp), offset or 0)
+
+    def _stream(self, tp: TopicPartition) -> str:
+        return f"{self._topic_ids[tp.topic]}-{tp.partition}"
+
     # --- batches ------------------------------------------------------------------------------------------------
 
     async def __call__(self, records: Sequence[ConsumerRecord]) -> None:
         """Handle one batch. Never raises but CancelledError of our own caller at shutdown."""
         if self._revoking or self._stopping or self.breaker.open or self.waiting:
-            self._seek_back(records)
+            await self._seek_back(records)
             return
-        self._work = asyncio.create_task(self._run(records), name=f"batch {self.group}")
+        if not await self._is_current(records):
+            # Fetched before a rebalance: to commit it now would pass over what its partition's commit says is undone.
+            log.info("batch of an earlier assignment left alone", group=self.group, records=len(records))
+            await self._seek_back(records)
+            return
+        work = self._work = asyncio.create_task(self._run(records), name=f"batch {self.group}")
         try:
-            await asyncio.wait({self._work})
+            _, pending = await asyncio.wait({work}, timeout=BATCH_LIMIT_SECONDS)
+            if pending:
+                log.error("a batch hangs, cancelling it", group=self.group, seconds=BATCH_LIMIT_SECONDS)
+                RETRIES.labels(self.group, "hanging").inc()
+                await self._cancel(work)
         except asyncio.CancelledError:
-            self._work.cancel()
+            await self._cancel(work)
             raise
-        finally:
-            self._work = None if self._work is None or self._work.done() else self._work
 
     async def _run(self, records: Sequence[ConsumerRecord]) -> None:
         started = monotonic()
-        self.last_batch_at = started
-        for record in records:
-            self._oldest.setdefault(TopicPartition(record.topic, record.partition), record.timestamp / 1000)
+        self.lag.fetched(records)
         try:
-            await self._attempt(records)
+            await self._batch.carry_out(records)
             reach("consumer.handled")
             await self._commit(records)
             reach("consumer.committed")
         except asyncio.CancelledError:
-            self._seek_back(records)
+            await self._seek_back(records)
             log.warning("batch cancelled between steps", group=self.group, records=len(records))
+        except BreakerOpenError as error:
+            STOPPED.labels(self.group).set(1)
+            log.error("stopped: too many records failed unexpectedly", group=self.group, error=str(error))  # noqa: TRY400 - each was logged
+            await self._seek_back(records)
+            self._pause()
         except Exception as error:
             if not is_infrastructure(error):
                 log.exception("batch failed", group=self.group)
             else:
                 log.warning("batch waits", group=self.group, error=str(error) or type(error).__name__)
             RETRIES.labels(self.group, type(error).__name__).inc()
-            self._seek_back(records)
+            await self._seek_back(records)
             self._begin_recovery()
         else:
             self._failures = 0
             BATCH_SECONDS.labels(self.group).observe(monotonic() - started)
             BATCH_RECORDS.labels(self.group).observe(len(records))
 
-    async def _attempt(self, records: Sequence[ConsumerRecord]) -> None:
-        run: list[Incoming] = []
-        for record in records:
-            item = self._read(record)
-            if item is None:
-                continue
-            if isinstance(item, ConsumerRecord):
-                await self._flush(run)
-                await self._on_marker(item)
-                continue
-            if isinstance(item, Unreadable):
-                await self._parking.park(item.incoming, "permanent", item.reason)
-                item = item.incoming
-                if not (item.key and item.skipped_source and item.skipped_sequence):
-                    continue
-            run.append(item)
-        await self._flush(run)
-
-    def _read(self, record: ConsumerRecord) -> Incoming | Unreadable | ConsumerRecord | None:
-        if record.topic.endswith("-replay") and MARKER in header_map(record):
-            return record
-        return read(record, self._handler.models, self._topic_ids, self._ignored)
-
-    async def _on_marker(self, record: ConsumerRecord) -> None:
-        text = (header_map(record).get(MARKER) or b"0").decode("ascii", "replace")
-        lifted = await self._parking.lift(key_text(record), int(text) if text.isdigit() else 0)
-        log.info("replay marker", group=self.group, lifted=lifted)
-
-    async def _flush(self, run: list[Incoming]) -> None:
-        """Handle what has been collected, records of held keys parked behind their hold."""
-        live = [i for i in run if i.replayed or not self._parking.is_held(i.key)]
-        await self._parking.park_behind([i for i in run if not i.replayed and self._parking.is_held(i.key)])
-        run.clear()
-        suspects: list[Incoming] = []
-        while live:
-            try:
-                await self._handler.handle(live, self._committed)
-                self.breaker.succeeded([i.key for i in live])
-                break
-            except RecordFailedError as failed:
-                if is_infrastructure(failed.cause):
-                    raise failed.cause from failed
-                key = failed.incoming.key
-                suspects += [i for i in live if i.key == key]
-                live = [i for i in live if i.key != key]
-            except ConflictError:
-                suspects, live = sorted([*suspects, *live], key=_in_order), []
-            except Exception as error:
-                if is_infrastructure(error):
-                    raise
-                log.exception("batch failed, trying its records singly", group=self.group)
-                suspects, live = sorted([*suspects, *live], key=_in_order), []
-        await self._singly(suspects)
-
-    async def _singly(self, suspects: Sequence[Incoming]) -> None:
-        deadline = monotonic() + ATTEMPT_SECONDS
-        for incoming in suspects:
-            if not incoming.replayed and self._parking.is_held(incoming.key):
-                await self._parking.park_behind([incoming])
-                continue
-            await self._one(incoming, deadline)
-            if self.breaker.open:
-                STOPPED.labels(self.group).set(1)
-                log.error("stopped: too many records failed unexpectedly", group=self.group)
-                raise InfrastructureError("the breaker is open")
-
-    async def _one(self, incoming: Incoming, deadline: float) -> None:
-        """Try one record: three attempts for what is unexpected, more for conflicts, none for what is permanent."""
-        failures = conflicts = 0
-        while True:
-            try:
-                await self._handler.handle([incoming], self._committed)
-                self.breaker.note(incoming.key, failed=False)
-                return
-            except Exception as raised:  # noqa: BLE001 - sorted by type below
-                error = raised.cause if isinstance(raised, RecordFailedError) else raised
-                if is_infrastructure(error):
-                    raise InfrastructureError(str(error)) from error
-                if isinstance(error, PermanentError):
-                    await self._parking.park(incoming, "permanent", str(error))
-                    return
-                if isinstance(error, ConflictError):
-                    conflicts += 1
-                    if conflicts > CONFLICT_ATTEMPTS:
-                        raise InfrastructureError("too many conflicts") from error
-                    await asyncio.sleep(random.uniform(0.001, 0.02))
-                    continue
-                failures += 1
-                if failures >= ATTEMPTS or monotonic() > deadline:
-                    await self._give_up(incoming, error)
-                    return
-                await asyncio.sleep(0.05 * 4 ** (failures - 1))
-
-    async def _give_up(self, incoming: Incoming, error: BaseException) -> None:
-        """Park a record that failed for a reason of ours and put its key on hold: hold first, so that none overtakes."""
-        self.breaker.note(incoming.key, failed=True)
-        if self.breaker.open:
-            return
-        log.error("record failed", group=self.group, error=type(error).__name__, exc_info=error)
-        await self._parking.hold(incoming)
-        reach("consumer.held")
-        await self._parking.park(incoming, "unexpected", f"{type(error).__name__}: {error}"[:500])
-        reach("consumer.parked")
-
     # --- offsets ------------------------------------------------------------------------------------------------
 
     async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
-        offsets: dict[TopicPartition, int] = {}
-        for record in records:
-            offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        if not await self._is_current(records):
+            log.info("not committed, the partitions moved", group=self.group)
+            return
+        offsets = {tp: last + 1 for tp, (_, last) in _ranges(records).items()}
         ours = self._handle.assignment()
         wanted = {tp: offset for tp, offset in offsets.items() if tp in ours}
         if not wanted:
@@ -353,40 +266,50 @@ class BatchConsumer:
         except (TimeoutError, KafkaError) as error:
             raise InfrastructureError(f"commit: {type(error).__name__}") from error
         for tp, offset in wanted.items():
-            stream = Position(self._topic_ids[tp.topic], tp.partition, offset).stream
-            self._committed[stream] = offset
-            self._oldest.pop(tp, None)
-        self._report(records, wanted)
+            self._committed[self._stream(tp)] = offset
+        self.lag.committed(wanted)
 
-    def _report(self, records: Sequence[ConsumerRecord], committed: Mapping[TopicPartition, int]) -> None:
-        for tp, offset in committed.items():
-            high = self._handle.highwater(tp)
-            LAG.labels(self.group, tp.topic, tp.partition).set(max(0, (high or offset) - offset))
-            last = next(r for r in reversed(records) if r.topic == tp.topic and r.partition == tp.partition)
-            behind = self._clock.now().timestamp() - last.timestamp / 1000 if (high or 0) > offset else 0.0
-            LAG_SECONDS.labels(self.group, tp.topic, tp.partition).set(max(0.0, behind))
-            if (high or 0) > offset:
-                self._oldest[tp] = last.timestamp / 1000
-            count = sum(1 for r in records if r.topic == tp.topic and r.partition == tp.partition)
-            RECORDS.labels(self.group, tp.topic, "handled").inc(count)
+    async def _position(self, tp: TopicPartition) -> int | None:
+        """Return where the partition stands; None when it is not ours, or was given to us anew and has no place yet."""
+        try:
+            async with asyncio.timeout(POSITION_SECONDS):
+                return await self._handle.position(tp)
+        except (TimeoutError, KafkaError):
+            return None
 
-    def _seek_back(self, records: Sequence[ConsumerRecord]) -> None:
-        """Stand again before the first record of this batch, in each partition that is still ours."""
-        first: dict[TopicPartition, int] = {}
-        for record in records:
-            first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
-        for tp, offset in first.items():
-            if tp in self._handle.assignment():
+    async def _is_current(self, records: Sequence[ConsumerRecord]) -> bool:
+        """Say whether each partition stands behind these records, as it does when they were the last thing polled.
+
+        After a rebalance it stands at its commit: before them, if something in front of them is undone.
+        """
+        for tp, (_, last) in _ranges(records).items():
+            position = await self._position(tp)
+            if position is None or position <= last:
+                return False
+        return True
+
+    async def _seek_back(self, records: Sequence[ConsumerRecord]) -> None:
+        """Stand again before the first record of this batch, in each partition that is still ours.
+
+        Never forward: a partition that was given to us anew stands at its commit, which may be before this batch, and
+        what lies between would be passed over.
+        """
+        for tp, (first, _) in _ranges(records).items():
+            position = await self._position(tp)
+            if position is not None and position > first:
                 with contextlib.suppress(IllegalStateError):
-                    self._handle.seek(tp, offset)
+                    self._handle.seek(tp, first)
 
     # --- recovery -----------------------------------------------------------------------------------------------
+
+    def _pause(self) -> None:
+        with contextlib.suppress(IllegalStateError):
+            self._handle.pause(*self._handle.assignment())
 
     def _begin_recovery(self) -> None:
         if self._stopping or self.waiting:
             return
-        with contextlib.suppress(IllegalStateError):
-            self._handle.pause(*self._handle.assignment())
+        self._pause()
         WAITING.labels(self.group).set(1)
         self._recovery = asyncio.create_task(self._recover(), name=f"recovery {self.group}")
 
@@ -395,19 +318,29 @@ class BatchConsumer:
         while True:
             self._failures += 1
             await asyncio.sleep(min(5.0, 0.2 * 2 ** min(self._failures - 1, 6)) * random.uniform(0.8, 1.0))
-            if self.breaker.open:
-                continue
+            before = self._assignments
             try:
                 await self._probe()
                 await self._parking.load()
-                break
             except Exception as error:  # noqa: BLE001 - not there yet, whatever it says
                 log.info("still waiting", group=self.group, error=str(error) or type(error).__name__)
+                continue
+            if before == self._assignments and not self._revoking:  # else the holds may be those of another assignment
+                break
         self._recovery = None
         WAITING.labels(self.group).set(0)
         with contextlib.suppress(IllegalStateError):
             self._handle.resume(*self._handle.assignment())
 
 
-def _in_order(incoming: Incoming) -> tuple[str, int, int]:
-    return incoming.physical.topic_id, incoming.physical.partition, incoming.physical.offset
+def _ranges(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, tuple[int, int]]:
+    """Return the first and the last offset of each partition; a poll's records come partition by partition, in order."""
+    found: dict[TopicPartition, tuple[int, int]] = {}
+    start = 0
+    for end in range(1, len(records) + 1):
+        last = records[end - 1]
+        if end == len(records) or records[end].partition != last.partition or records[end].topic != last.topic:
+            tp = TopicPartition(last.topic, last.partition)
+            found[tp] = (found[tp][0] if tp in found else records[start].offset, last.offset)
+            start = end
+    return found

@@ -54,12 +54,15 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """An event that came before its predecessor, kept as it came."""
+    """An event that came before its predecessor, kept as it came; `body` None for a number that is only to be skipped."""
 
     source: str
     sequence: int
     headers: list[tuple[str, bytes]]
-    body: bytes
+    body: bytes | None
+    position: Position
+    topic: str
+    """Where it first stood."""
 
 
 @dataclass(slots=True)
@@ -103,12 +106,27 @@ def to_mongo(document: Document[S], version: int) -> dict[str, Any]:
         "applied": document.applied,
         "seen": document.seen,
         "requests": document.requests[-MAX_REQUESTS:],
-        "ahead": [
-            {"s": a.source, "n": a.sequence, "h": [list(h) for h in a.headers], "b": a.body} for a in document.ahead
-        ],
+        "ahead": [_ahead_to_mongo(a) for a in document.ahead],
         "out": [_pending_to_mongo(p) for p in document.out],
         "state": None if document.state is None else document.state.model_dump(exclude_defaults=True),
     }
+
+
+def _ahead_to_mongo(a: Ahead) -> dict[str, Any]:
+    return {
+        "s": a.source,
+        "n": a.sequence,
+        "h": [list(h) for h in a.headers],
+        "b": a.body,
+        "p": [a.position.topic_id, a.position.partition, a.position.offset],
+        "t": a.topic,
+    }
+
+
+def _ahead_from_mongo(a: Mapping[str, Any]) -> Ahead:
+    body = a["b"]
+    headers = [(name, bytes(value)) for name, value in a["h"]]
+    return Ahead(a["s"], a["n"], headers, None if body is None else bytes(body), Position(*a["p"]), a["t"])
 
 
 def _pending_to_mongo(p: Pending) -> dict[str, Any]:
@@ -134,7 +152,7 @@ def from_mongo(stored: Mapping[str, Any], model: type[S]) -> Document[S]:
         applied=dict(stored["applied"]),
         seen=dict(stored["seen"]),
         requests=list(stored["requests"]),
-        ahead=[Ahead(a["s"], a["n"], [(k, bytes(v)) for k, v in a["h"]], bytes(a["b"])) for a in stored["ahead"]],
+        ahead=[_ahead_from_mongo(a) for a in stored["ahead"]],
         out=[_pending_from_mongo(p) for p in stored["out"]],
     )
 

@@ -6,7 +6,7 @@ publish. The consumer commits afterwards.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from postroom_contracts.events import Data, Event, new_event
 from postroom_contracts.registry import source_of
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from postroom_runtime.clock import Clock
 from postroom_runtime.documents import MAX_AHEAD, MAX_REQUESTS, Ahead, Decision, Document, DocumentStore, Emit, Pending
 from postroom_runtime.errors import PermanentError
-from postroom_runtime.kafka import Publisher
+from postroom_runtime.kafka import MAX_RECORD_BYTES, Outgoing, Publisher
 from postroom_runtime.metrics import SEQUENCE_AHEAD
 from postroom_runtime.records import Incoming, read
 from postroom_runtime.steps import reach
@@ -32,6 +32,10 @@ class RecordFailedError(Exception):
         super().__init__(f"{incoming.record.topic}/{incoming.record.partition}@{incoming.record.offset}")
         self.incoming = incoming
         self.cause = cause
+
+
+class UnfinishedError(Exception):
+    """What follows from a saved decision can never be carried out; the key has to wait until this is mended."""
 
 
 class Decider(Protocol[S, C]):
@@ -108,89 +112,107 @@ class Fold(Generic[S, C]):
         reach("fold.before_saved")
         await self._store.save(changed)
         reach("fold.saved")
-        await self._decider.after_save(touched, context)
-        reach("fold.after_saved")
-        await self._publisher.publish([record for document in touched for record in document.to_publish()])
+        try:
+            await self._decider.after_save(touched, context)
+            reach("fold.after_saved")
+            await self._publisher.publish([record for document in touched for record in document.to_publish()])
+        except PermanentError as error:  # what is saved must go out: its cause may not be put aside for good
+            raise UnfinishedError(str(error)) from error
         reach("fold.published")
 
     def _take(self, document: Document[S], incoming: Incoming, context: C) -> None:
         """Apply one record, and those that waited for it."""
-        if incoming.event is None:
+        event = incoming.event
+        if event is None:
             self._skip(document, incoming, context)
-        elif incoming.event.sequence is not None:
-            self._take_fact(document, incoming, context)
-        elif document.is_applied(incoming.position) or incoming.event.id in document.requests:
+        elif event.sequence is not None and not incoming.late:
+            self._take_fact(document, incoming, event, event.sequence, context)
+        elif document.is_applied(incoming.position) or event.id in document.requests:
             document.repeated = True
         else:
             self._decide(document, incoming, context)
             document.applied[incoming.position.stream] = incoming.position.offset
-            document.requests = [*document.requests, incoming.event.id][-MAX_REQUESTS:]
+            document.requests = [*document.requests, event.id][-MAX_REQUESTS:]
 
     def _skip(self, document: Document[S], incoming: Incoming, context: C) -> None:
-        """A parked or discarded record counts as seen: what stands behind it can go on."""
+        """A parked or discarded record counts as seen, now or when its turn comes: what stands behind it can go on."""
         source, sequence = incoming.skipped_source, incoming.skipped_sequence
-        if source and sequence == document.seen.get(source, 0) + 1:
-            document.seen[source] = sequence
-            document.changed = True
-            self._take_waiting(document, source, incoming, context)
+        expected = document.seen.get(source, 0) + 1
+        if not source or sequence < expected:
+            return
+        if sequence > expected:
+            document.ahead = [a for a in document.ahead if (a.source, a.sequence) != (source, sequence)]
+            self._keep_ahead(document, incoming, source, sequence)
+            return
+        document.seen[source] = sequence
+        document.changed = True
+        self._take_waiting(document, source, incoming, context)
 
-    def _take_fact(self, document: Document[S], incoming: Incoming, context: C) -> None:
-        event = incoming.the_event
-        assert event.sequence is not None
+    def _take_fact(self, document: Document[S], incoming: Incoming, event: Event, sequence: int, context: C) -> None:
         expected = document.seen.get(event.source, 0) + 1
-        if event.sequence < expected:
+        if sequence < expected:
             document.repeated = True
-            return
-        if event.sequence > expected:
-            self._keep_ahead(document, incoming, event)
-            return
-        self._decide(document, incoming, context)
-        document.seen[event.source] = event.sequence
-        self._take_waiting(document, event.source, incoming, context)
+        elif sequence > expected:
+            self._keep_ahead(document, incoming, event.source, sequence)
+        else:
+            self._decide(document, incoming, context)
+            document.seen[event.source] = sequence
+            self._take_waiting(document, event.source, incoming, context)
 
-    def _keep_ahead(self, document: Document[S], incoming: Incoming, event: Event) -> None:
-        assert event.sequence is not None
-        if any(a.source == event.source and a.sequence == event.sequence for a in document.ahead):
+    def _keep_ahead(self, document: Document[S], incoming: Incoming, source: str, sequence: int) -> None:
+        """Keep an event until the missing ones before it come."""
+        if any(a.source == source and a.sequence == sequence for a in document.ahead):
             return
         if len(document.ahead) >= MAX_AHEAD:
             raise RecordFailedError(incoming, OverflowError(f"{MAX_AHEAD} events wait for a missing one"))
-        headers = [(name, value or b"") for name, value in incoming.record.headers]
-        document.ahead.append(Ahead(event.source, event.sequence, headers, incoming.record.value))
+        body = None if incoming.event is None else incoming.record.value
+        headers = [] if body is None else [(name, value or b"") for name, value in incoming.record.headers]
+        kept = Ahead(source, sequence, headers, body, incoming.position, incoming.origin_topic)
+        document.ahead.append(kept)
         document.changed = True
         SEQUENCE_AHEAD.labels(self.service).inc()
 
     def _take_waiting(self, document: Document[S], source: str, cause: Incoming, context: C) -> None:
-        while True:
+        """Decide what has become the next of `source`; each is pending until `cause`, which released it, is committed."""
+        while document.ahead:
             following = document.seen[source] + 1
             found = next((a for a in document.ahead if a.source == source and a.sequence == following), None)
             if found is None:
                 return
             document.ahead.remove(found)
-            self._decide(document, self._as_incoming(found, cause), context)
+            if found.body is not None:
+                self._decide(document, self._as_incoming(found, cause), context)
             document.seen[source] = following
 
     def _as_incoming(self, found: Ahead, cause: Incoming) -> Incoming:
-        """Return a kept event as if it came now: its output is pending until the record that released it is committed."""
-        record = replace(cause.record, headers=tuple(found.headers), value=found.body)
-        topic_ids = {cause.record.topic: cause.physical.topic_id}
-        again = read(record, self.models, topic_ids, frozenset())
+        """Return a kept event as if it came now, from where it first stood."""
+        place = found.position
+        record = replace(
+            cause.record,
+            topic=found.topic,
+            partition=place.partition,
+            offset=place.offset,
+            headers=tuple(found.headers),
+            value=found.body,
+        )
+        again = read(record, self.models, {found.topic: place.topic_id}, frozenset())
         if not isinstance(again, Incoming):
-            raise RecordFailedError(cause, PermanentError("an event that was kept cannot be read any more"))
-        return again
+            raise RecordFailedError(cause, LookupError("an event that was kept cannot be read any more"))
+        return replace(again, position=place, physical=cause.physical)
 
     def _decide(self, document: Document[S], incoming: Incoming, context: C) -> None:
         try:
             decision = self._decider.decide(document.state, incoming, context)
+            document.changed = True
+            if decision is None:
+                return
+            document.state = decision.state
+            for emit in decision.emit:
+                document.added.append(Pending(incoming.physical, self._record(document, incoming.the_event, emit)))
         except Exception as error:
             raise RecordFailedError(incoming, error) from error
-        document.changed = True
-        if decision is None:
-            return
-        document.state = decision.state
-        for emit in decision.emit:
-            document.added.append(Pending(incoming.physical, self._record(document, incoming.the_event, emit)))
 
-    def _record(self, document: Document[S], cause: Event, emit: Emit) -> Any:
+    def _record(self, document: Document[S], cause: Event, emit: Emit) -> Outgoing:
         """Return the record to publish; facts get the document's next number."""
         fact = emit.data.kind == "fact"
         if fact:
@@ -208,7 +230,10 @@ class Fold(Generic[S, C]):
         )
         if emit.id is not None:
             event = _with_id(event, emit.id)
-        return self._publisher.outgoing(CONVERSATION_EVENTS if fact else CONVERSATION_COMMANDS, event)
+        record = self._publisher.outgoing(CONVERSATION_EVENTS if fact else CONVERSATION_COMMANDS, event)
+        if record.size > MAX_RECORD_BYTES:  # now, not when it is saved: its number would be given and never seen
+            raise PermanentError(f"{event.type} would have {record.size} bytes; at most {MAX_RECORD_BYTES} fit")
+        return record
 
 
 def _with_id(event: Event, identifier: str) -> Event:

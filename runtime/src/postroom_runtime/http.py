@@ -31,6 +31,11 @@ class Door:
         self.before_scrape: list[Callable[[], Awaitable[None]]] = []
         """Awaited before `/metrics` answers, for series that are read from stored rollups."""
 
+    def stand_for(self, other: "Door") -> None:
+        """Answer from now on as `other` would: this one was open before the service stood."""
+        self._readiness = other._readiness  # noqa: SLF001 - of the same class
+        self.inner, self.before_scrape = other.inner, other.before_scrape
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if scope["type"] == "http" and path in ("/livez", "/readyz", "/metrics"):

@@ -6,17 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, for_code
 from postroom_contracts.events import Event, Headers, encode_body, encode_headers
 from postroom_contracts.topics import Topic
 
 from postroom_runtime.errors import InfrastructureError, PermanentError, is_infrastructure
 from postroom_runtime.settings import RuntimeSettings
 
-MAX_REQUEST_BYTES = 1_000_000
-"""Below the broker's default message.max.bytes of 1,048,588."""
+log = structlog.get_logger(__name__)
+MAX_RECORD_BYTES = 1_000_000
+"""The largest record that we publish: below Kafka's default `max.message.bytes` of 1,048,588 with its own overhead."""
+MAX_LETTER_BYTES = 2_200_000
+"""The largest dead letter. Whatever Kafka took as a record must fit with the headers that parking adds, or it would
+stop its partition for ever; the topics of dead letters and replays are made for that."""
+RETIRE_SECONDS = 10.0
 
 
 def client_options(settings: RuntimeSettings) -> dict[str, Any]:
@@ -39,12 +45,19 @@ def client_options(settings: RuntimeSettings) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One record to publish: `topic` is the name with its prefix."""
+    """One record to publish: `topic` is the name with its prefix; `partition` None lets the key decide."""
 
     topic: str
     key: bytes | None
     body: bytes | None
     headers: Headers
+    partition: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, body and headers; a header costs about four bytes beside its texts."""
+        named = sum(len(name) + len(value or b"") + 4 for name, value in self.headers)
+        return len(self.key or b"") + len(self.body or b"") + named
 
 
 class Publisher:
@@ -52,32 +65,78 @@ class Publisher:
 
     One producer serves events and dead letters alike: dead letters must keep headers byte for byte, which FastStream's
     publisher cannot (docs/decisions/0001).
+
+    aiokafka's idempotent producer never gives a record up by itself, and after a refusal by the broker the numbers that
+    it gave away are missing, so that all later records of that partition are refused. Therefore a producer of which
+    anything failed is thrown away, with all that it still meant to send, and the next call makes a new one: what failed
+    is sent again by those who wanted it sent, in order, and nothing older comes after it.
     """
 
     def __init__(self, settings: RuntimeSettings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._started = False
+        self._connecting = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
+        """Connect. Raises KafkaError when no broker answers; call it again then."""
+        self._producer = await self._connect()
+        self._started = True
+
+    async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             **client_options(self._settings),
             acks="all",
             enable_idempotence=True,
-            max_request_size=MAX_REQUEST_BYTES,
+            max_request_size=MAX_LETTER_BYTES,
             max_batch_size=131_072,
             request_timeout_ms=40_000,
             linger_ms=0,
         )
-        await producer.start()
-        self._producer = producer
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.client.close()
+            raise
+        return producer
+
+    async def _ready(self) -> AIOKafkaProducer:
+        """Return the producer, a new one if the last was thrown away. Raises InfrastructureError when there is none."""
+        if self._producer is not None:
+            return self._producer
+        if not self._started:
+            raise InfrastructureError("the producer is not started")
+        async with self._connecting:
+            if self._producer is None:
+                try:
+                    async with asyncio.timeout(RETIRE_SECONDS):
+                        self._producer = await self._connect()
+                except (TimeoutError, KafkaError, OSError) as error:
+                    raise InfrastructureError(f"kafka: {type(error).__name__}") from error
+            if self._producer is None or not self._started:
+                raise InfrastructureError("the producer is stopped")
+            return self._producer
+
+    def _throw_away(self, producer: AIOKafkaProducer) -> None:
+        """Never use `producer` again: its unsent records fail at once, those in flight may still be written."""
+        if self._producer is producer:
+            self._producer = None
+            task = asyncio.create_task(_retire(producer), name="retire producer")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
 
     async def stop(self) -> None:
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
+        """Send what is accepted, close. Ends within the publish timeout, with Kafka away too."""
+        self._started = False
+        producer, self._producer = self._producer, None
+        if producer is not None:
             try:
                 await asyncio.wait_for(producer.stop(), self._settings.publish_timeout_seconds)
             except (TimeoutError, KafkaError):
-                return
+                await producer.client.close()
+        if self._retiring:
+            await asyncio.wait(self._retiring, timeout=RETIRE_SECONDS)
 
     def topic(self, topic: Topic) -> str:
         return self._settings.topic(topic.name)
@@ -86,48 +145,71 @@ class Publisher:
         """Return the record of `event` for `topic`."""
         return Outgoing(self.topic(topic), event.key.encode(), encode_body(event.data), encode_headers(event))
 
-    async def publish(self, records: Iterable[Outgoing]) -> None:
+    async def publish(self, records: Iterable[Outgoing], *, max_bytes: int = MAX_RECORD_BYTES) -> None:
         """Send all, in the given order per key; return when every one is acknowledged.
 
         Raises InfrastructureError when Kafka does not take them (some may have been written: repeats are recognised by
-        their ids) and PermanentError when one is larger than a topic takes.
+        their ids) and PermanentError when one has more than `max_bytes`: then none was sent.
         """
-        if self._producer is None:
-            raise InfrastructureError("the producer is not started")
-        futures: list[Any] = []
+        wanted = list(records)
+        if not wanted:
+            return
+        for record in wanted:
+            if len(record.body or b"") + 10_000 > max_bytes and record.size > max_bytes:  # summing headers costs
+                raise PermanentError(f"a record of {record.size} bytes; {record.topic} takes {max_bytes}")
+        producer = await self._ready()
+        futures: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
-                for record in records:
-                    futures.append(  # noqa: PERF401 - those sent before an error must be looked after
-                        await self._producer.send(
-                            record.topic, value=record.body, key=record.key, headers=record.headers
-                        )
-                    )
-                if futures:
-                    await asyncio.gather(*futures)
-        except MessageSizeTooLargeError as error:
-            await asyncio.gather(*futures, return_exceptions=True)
-            raise PermanentError(f"a record is larger than {MAX_REQUEST_BYTES} bytes") from error
+                for r in wanted:
+                    sent = producer.send(r.topic, r.body, r.key, r.partition, headers=r.headers)
+                    futures.append(await sent)
+                await asyncio.gather(*futures)
         except Exception as error:
+            self._throw_away(producer)
             for future in futures:
-                if future.done() and not future.cancelled():
-                    future.exception()
+                future.add_done_callback(_look_at)
             if is_infrastructure(error):
                 raise InfrastructureError(f"publish: {type(error).__name__}") from error
+            if isinstance(error, MessageSizeTooLargeError):
+                raise PermanentError("a record is larger than its topic takes") from error
             raise
 
     async def publish_events(self, topic: Topic, events: Iterable[Event]) -> None:
         await self.publish(self.outgoing(topic, event) for event in events)
 
+    async def partitions(self, topic: str) -> int:
+        """Return how many partitions `topic` has."""
+        producer = await self._ready()
+        return len(await producer.partitions_for(topic))
+
     async def probe(self) -> None:
         """Return when a broker answers; raise InfrastructureError within 5 s when none does."""
-        if self._producer is None:
-            raise InfrastructureError("the producer is not started")
         try:
             async with asyncio.timeout(5):
-                await self._producer.client.force_metadata_update()
+                producer = await self._ready()
+                if not await producer.client.force_metadata_update():  # it does not raise
+                    raise InfrastructureError("kafka: no broker answers")
         except (TimeoutError, KafkaError) as error:
             raise InfrastructureError(f"kafka: {type(error).__name__}") from error
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    """Take an exception that nobody will ask for, so that the loop does not complain."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def _retire(producer: AIOKafkaProducer) -> None:
+    """Close a producer without sending what it holds; those who wait for it are told."""
+    # There is no public way: `stop` flushes, and an idempotent producer flushes for ever while the broker is away.
+    producer._message_accumulator.fail_all(KafkaConnectionError("the producer was thrown away"))  # noqa: SLF001
+    try:
+        await asyncio.wait_for(producer.stop(), RETIRE_SECONDS)
+    except Exception as error:  # noqa: BLE001 - it is not used any more, whatever it says
+        log.info("producer closed by force", error=type(error).__name__)
+    finally:
+        await producer.client.close()
 
 
 async def create_topics(settings: RuntimeSettings, topics: Sequence[Topic]) -> tuple[list[str], list[str]]:
@@ -172,6 +254,8 @@ def _new_topic(settings: RuntimeSettings, topic: Topic) -> NewTopic:
         "min.insync.replicas": "2" if settings.replication > 2 else "1",  # noqa: PLR2004 - a majority of three
         "unclean.leader.election.enable": "false",
     }
+    if topic.name.endswith(("-dlq", "-replay")):
+        configs["max.message.bytes"] = str(MAX_LETTER_BYTES)
     return NewTopic(
         name=settings.topic(topic.name),
         num_partitions=topic.partitions(settings.partitions),

@@ -1,7 +1,7 @@
 """From Kafka's records to what a handler sees: each record decoded alone, so that a bad one harms no other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -14,11 +14,12 @@ ORIGIN_PARTITION = "origin-partition"
 ORIGIN_OFFSET = "origin-offset"
 REASON = "reason"
 DETAIL = "detail"
+HOLD = "hold"
 MARKER = "postroom-marker"
 DISCARD = "postroom-discard"
 NULL_RECORD = "postroom-null"
 ORIGIN_HEADERS = frozenset(
-    {ORIGIN_TOPIC_ID, ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, REASON, DETAIL, NULL_RECORD}
+    {ORIGIN_TOPIC_ID, ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, REASON, DETAIL, HOLD, NULL_RECORD}
 )
 
 
@@ -58,6 +59,23 @@ class Incoming:
         assert self.event is not None
         return self.event
 
+    @property
+    def late(self) -> bool:
+        """Whether it was parked as permanent and comes again: its number was counted as seen, so it says nothing now."""
+        return self.replayed and self.position == self.physical
+
+    @property
+    def origin_topic(self) -> str:
+        """The topic on which it first stood, also when it is read from a replay topic."""
+        return (_text(header_map(self.record), ORIGIN_TOPIC) if self.replayed else "") or self.record.topic
+
+    def as_skipped(self) -> "Incoming":
+        """Return what is left of a record that was parked for good: its number, which counts as seen."""
+        event = self.event
+        if event is None or event.sequence is None or self.late:
+            return self if event is None else replace(self, event=None)
+        return replace(self, event=None, skipped_source=event.source, skipped_sequence=event.sequence)
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -83,22 +101,31 @@ def key_text(record: ConsumerRecord) -> str:
     return "" if key is None else key.decode("utf-8", "backslashreplace")
 
 
-def positions(
-    record: ConsumerRecord, headers: Mapping[str, bytes | None], topic_ids: Mapping[str, str]
-) -> tuple[Position, Position, bool]:
-    """Return (where it counts, where it was read, whether it is a replay).
+def is_replay(topic: str) -> bool:
+    """Say whether `topic` is a group's replay topic; only there our own headers of parking are believed."""
+    return topic.endswith("-replay")
 
-    A replayed record counts with its origin unless it was parked as permanent: later records of its key went on
-    meanwhile, so that by its origin it would always look like a repeat.
+
+def _origin(headers: Mapping[str, bytes | None], physical: Position) -> Position:
+    """Return where a replayed record counts. Raises ValueError when its headers do not say so.
+
+    That is its origin, unless it was parked as permanent: later records of its key went on meanwhile, so that by its
+    origin it would always look like a repeat.
     """
-    physical = Position(topic_ids[record.topic], record.partition, record.offset)
-    origin_offset = _text(headers, ORIGIN_OFFSET)
-    if not origin_offset:
-        return physical, physical, False
     if _text(headers, REASON) == "permanent":
-        return physical, physical, True
-    origin = Position(_text(headers, ORIGIN_TOPIC_ID), int(_text(headers, ORIGIN_PARTITION)), int(origin_offset))
-    return origin, physical, True
+        return physical
+    return Position(
+        _text(headers, ORIGIN_TOPIC_ID),
+        _number(_text(headers, ORIGIN_PARTITION)),
+        _number(_text(headers, ORIGIN_OFFSET)),
+    )
+
+
+def _number(text: str) -> int:
+    """Return the number that `text` is; more than 15 digits are none. Raises ValueError."""
+    if text.isascii() and text.isdigit() and len(text) < 16:  # noqa: PLR2004 - fits a double and MongoDB's integers
+        return int(text)
+    raise ValueError("not a number")
 
 
 def read(
@@ -109,33 +136,46 @@ def read(
     if headers.get("ce_type") in ignored:
         return None
     key = key_text(record)
-    try:
-        position, physical, replayed = positions(record, headers, topic_ids)
-    except ValueError:
-        here = Position(topic_ids[record.topic], record.partition, record.offset)
-        return Unreadable(Incoming(record, key, here, here, None), "origin headers are not numbers")
-    sequence = _text(headers, "ce_sequence")
-    skipped = Incoming(
-        record,
-        key,
-        position,
-        physical,
-        None,
-        replayed,
-        _text(headers, "ce_source"),
-        int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 16 else 0,  # noqa: PLR2004
-    )
-    if DISCARD in headers:
-        return skipped
+    position = physical = Position(topic_ids[record.topic], record.partition, record.offset)
+    replayed = is_replay(record.topic)
+    if replayed:
+        try:
+            position = _origin(headers, physical)
+        except ValueError:
+            return Unreadable(_skipped(record, key, physical, physical, headers, replayed), "origin headers are wrong")
+        if DISCARD in headers:
+            return _skipped(record, key, position, physical, headers, replayed)
     try:
         event = decode(headers, record.value, models)
-    except ValidationError as error:
-        where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors(include_input=False)[:5])
-        return Unreadable(skipped, f"body does not fit {_text(headers, 'ce_type')[:100]}: {where[:500]}")
-    except EnvelopeError as error:
-        return Unreadable(skipped, str(error))
     except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes raise is this record's fault alone
-        return Unreadable(skipped, f"{type(error).__name__} while decoding")
+        return Unreadable(_skipped(record, key, position, physical, headers, replayed), _reason(error, headers))
     if not key:
-        return Unreadable(skipped, "the key is null")
+        return Unreadable(_skipped(record, key, position, physical, headers, replayed), "the key is null or empty")
     return Incoming(record, key, position, physical, event, replayed)
+
+
+def _skipped(
+    record: ConsumerRecord,
+    key: str,
+    position: Position,
+    physical: Position,
+    headers: Mapping[str, bytes | None],
+    replayed: bool,
+) -> Incoming:
+    """Return what can be known of a record without its body: its place, and its number if that can be read."""
+    try:
+        sequence = _number(_text(headers, "ce_sequence"))
+    except ValueError:
+        sequence = 0
+    return Incoming(record, key, position, physical, None, replayed, _text(headers, "ce_source"), sequence)
+
+
+def _reason(error: Exception, headers: Mapping[str, bytes | None]) -> str:
+    """Return why a record cannot be read, by names and places, without what it says."""
+    if isinstance(error, EnvelopeError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        found = error.errors(include_input=False, include_context=False, include_url=False)[:5]
+        where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in found)
+        return f"body does not fit {_text(headers, 'ce_type')[:100]}: {where[:500]}"
+    return f"{type(error).__name__} while decoding"

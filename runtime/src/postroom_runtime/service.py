@@ -4,60 +4,42 @@
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
-from aiokafka import ConsumerRebalanceListener
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
-from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
-from faststream.kafka.message import KafkaMessage
-from faststream.params import NoCast
 from postroom_contracts.topics import GROUP_BY_NAME, Group, replay_topic
 
 from postroom_runtime import mongo
 from postroom_runtime.clock import Clock, SystemClock, monotonic
 from postroom_runtime.configuration_feed import ConfigurationFeed, Configurations
-from postroom_runtime.consumer import BatchConsumer, BatchHandler
+from postroom_runtime.consumer import BATCH_LIMIT_SECONDS, BatchConsumer, BatchHandler
 from postroom_runtime.content_store import MongoContentStore
 from postroom_runtime.errors import InfrastructureError, is_infrastructure, translated
 from postroom_runtime.http import Application, Door, HttpServer
 from postroom_runtime.kafka import Publisher, client_options
+from postroom_runtime.lag import LOOK_SECONDS, LagReporter
 from postroom_runtime.leases import LeaseStore
 from postroom_runtime.logging import configure
 from postroom_runtime.parking import Parking
-from postroom_runtime.security import faststream_security
+from postroom_runtime.retention import retention_faults
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.subscription import make_broker, polls, subscribe
 from postroom_runtime.topic_ids import read_topic_ids
 
 log = structlog.get_logger(__name__)
 START_SECONDS = 120.0
-STALLED_SECONDS = 120.0
-
-
-class RawMessage(KafkaMessage):
-    """FastStream's message without its acknowledgements: a bare commit would commit past a failed batch."""
-
-    async def ack(self) -> None:
-        raise RuntimeError("commits name offsets; see consumer.py")
-
-    nack = reject = ack
-
-
-async def _parse_batch(records: Any) -> RawMessage:
-    """Wrap the records untouched. Must not be able to raise: a parser that does loses the batch."""
-    return RawMessage(body=b"", headers={}, batch_headers=[], raw_message=records, consumer=None)  # type: ignore[arg-type]
-
-
-async def _decode_batch(message: Any) -> Any:
-    return message.raw_message
+STALLED_SECONDS = 60.0 + BATCH_LIMIT_SECONDS
+"""Without a poll for so long, readiness turns red; a batch may take as long as it may."""
+GIVE_UP_SECONDS = 30.0
+RETENTION_SECONDS = 60.0
+CLOSE_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -75,18 +57,26 @@ class Runtime:
     leases: LeaseStore
     door: Door
     consumers: list[BatchConsumer] = field(default_factory=list)
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when this process cannot go on by itself and has to be started again."""
     _broker: KafkaBroker | None = None
     _subscribers: list[tuple[Any, BatchConsumer]] = field(default_factory=list)
+    _looks: list[Callable[[], Awaitable[bool]]] = field(default_factory=list)
     _background: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
     _closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    _connections: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _retention_faults: list[str] | None = None
     draining: bool = False
     started: bool = False
 
     async def consume(
         self, group: str | Group, handler: BatchHandler, *, ignored_types: frozenset[bytes] = frozenset()
     ) -> BatchConsumer:
-        """Subscribe `handler` to the topics of `group` and to its replay topic, by one consumer."""
+        """Subscribe `handler` to the topics of `group` and to its replay topic, by one consumer.
+
+        Raises LookupError naming topics that do not exist; `build` is then tried again.
+        """
         declared = GROUP_BY_NAME[group] if isinstance(group, str) else group
         topics = [self.settings.topic(t.name) for t in (*declared.topics, replay_topic(declared.name))]
         group_id = f"{self.settings.topic_prefix}{declared.name}"
@@ -96,39 +86,68 @@ class Runtime:
             parking=Parking(declared.name, self.database, self.publisher, self.clock),
             probe=self.probe,
             settings=self.settings,
-            clock=self.clock,
             topic_ids=await read_topic_ids(client_options(self.settings), topics),
             ignored_types=ignored_types,
         )
-        self._subscribe(topics, group_id, consumer)
+        counts = {topic: await self.publisher.partitions(topic) for topic in topics}
+        if len(set(counts.values())) > 1:
+            raise LookupError(f"topics of one group need equal partition counts: {counts}")
+        assert self._broker is not None
+        subscriber = subscribe(self._broker, self.settings, topics, group_id, consumer)
+        self._subscribers.append((subscriber, consumer))
+        reporter = LagReporter(self.settings)
+        self._looks.append(lambda: reporter.turn(consumer.lag, subscriber.consumer, group_id, counts))
+        self.on_stop(reporter.close)
         self.consumers.append(consumer)
         return consumer
 
-    def _subscribe(self, topics: list[str], group_id: str, consumer: BatchConsumer) -> None:
-        assert self._broker is not None
-        subscriber = self._broker.subscriber(
-            *topics,
-            batch=True,
-            group_id=group_id,
-            ack_policy=AckPolicy.MANUAL,
-            no_reply=True,
-            parser=_parse_batch,
-            decoder=_decode_batch,
-            max_records=self.settings.max_records,
-            batch_timeout_ms=self.settings.batch_timeout_ms,
-            auto_offset_reset="earliest",
-            partition_assignment_strategy=(RangePartitionAssignor,),
-            rebalance_timeout_ms=self.settings.rebalance_timeout_ms,
-            session_timeout_ms=self.settings.session_timeout_ms,
-            heartbeat_interval_ms=self.settings.heartbeat_interval_ms,
-            listener=_Listener(consumer, lambda: subscriber.consumer),
-        )
+    async def _report_lag(self) -> None:
+        while True:
+            for turn in self._looks:
+                await turn()
+            await asyncio.sleep(LOOK_SECONDS)
 
-        async def on_batch(records: NoCast[Any]) -> None:
-            await consumer(records)
+    async def _watch(self) -> None:
+        """Give up when a consumer's loop has died or does not poll: whoever started this process starts it again."""
+        bad_since: float | None = None
+        while True:
+            bad = not all(self._polling(subscriber, consumer) for subscriber, consumer in self._subscribers)
+            bad_since = None if not bad else bad_since or monotonic()
+            if bad_since is not None and monotonic() - bad_since > GIVE_UP_SECONDS:
+                log.error("a consumer does not poll any more, ending", service=self.name)
+                self.failed.set()
+            await asyncio.sleep(1)
 
-        subscriber(on_batch)
-        self._subscribers.append((subscriber, consumer))
+    async def _forget_registrations(self) -> None:
+        """Begin anew: a `build` that failed half-way is called again, and must not leave two of anything."""
+        for close in reversed(self._closers):
+            await _closed(close)
+        self.consumers.clear()
+        self._subscribers.clear()
+        self._looks.clear()
+        self._background.clear()
+        self._closers.clear()
+        self.door.inner = None
+        self.door.before_scrape.clear()
+        self.configurations.on_change.clear()
+        self._broker = make_broker(self.settings)
+
+    async def open(self, definition: "ServiceDefinition") -> None:
+        """Connect to Kafka and MongoDB, read the configuration, let the service register itself."""
+        self._connections.append(lambda: mongo.close(self.mongo_client))
+        self._connections.append(self.publisher.stop)
+        await _until_up("kafka", self.publisher.start)
+        if definition.needs_configuration:
+            feed = ConfigurationFeed(self.settings, self.configurations)
+            self._connections.append(feed.stop)
+            await _until_up("configuration", feed.start)
+        await _until_up("mongodb", self.probe)
+
+        async def build() -> None:
+            await self._forget_registrations()
+            await definition.build(self)
+
+        await _until_up("build", build)
 
     def background(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run `loop` for as long as the service runs; when it raises, it is started again after a pause."""
@@ -157,55 +176,78 @@ class Runtime:
             "started": self.started,
             "not_draining": not self.draining,
             "consumers": all(c.healthy for c in self.consumers),
-            "polling": all(self._polls(subscriber) for subscriber, _ in self._subscribers) if self.started else False,
+            "polling": self.started and all(self._polling(*both) for both in self._subscribers),
+            "retention": not self._retention_faults,
         }
 
     @staticmethod
-    def _polls(subscriber: Any) -> bool:
-        """A cancelled consume task ends silently: look at it."""
-        tasks = list(getattr(subscriber, "tasks", []))
-        return bool(tasks) and not any(task.done() for task in tasks)
+    def _polling(subscriber: Any, consumer: BatchConsumer) -> bool:
+        return polls(subscriber) and consumer.seconds_since_poll() < STALLED_SECONDS
+
+    async def check_retention(self) -> None:
+        """Look whether the broker would delete what must stay; readiness is red while it would."""
+        faults = await retention_faults(self.settings)
+        for fault in faults:
+            log.error("not ready: the broker would delete the truth", fault=fault)
+        self._retention_faults = faults
+
+    async def _recheck_retention(self) -> None:
+        while True:
+            await asyncio.sleep(RETENTION_SECONDS)
+            await self.check_retention()
 
     async def start(self) -> None:
+        """Join the groups and start the background loops; when this returns, the first assignment has come."""
         assert self._broker is not None
+        await _until_up("retention", self.check_retention)
+        for consumer in self.consumers:
+            consumer.last_poll_at = monotonic()
         if self._subscribers:
             await self._broker.start()
-        self._tasks = [asyncio.create_task(_forever(name, loop), name=name) for name, loop in self._background]
+        loops = [*self._background, ("lag", self._report_lag), ("retention", self._recheck_retention)]
+        if self._subscribers:
+            loops.append(("watch", self._watch))
+        self._tasks = [asyncio.create_task(_forever(name, loop), name=name) for name, loop in loops]
         self.started = True
 
     async def stop(self) -> None:
-        """Drain: no new batches, the one in flight ends, then everything is closed."""
+        """Drain, then close."""
+        await self.drain()
+        await self.close()
+
+    async def drain(self) -> None:
+        """Take no new batches; return when the one in flight and the background loops have ended, however that was."""
         self.draining = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
         for consumer in self.consumers:
             await consumer.stop()
-        assert self._broker is not None
-        with contextlib.suppress(KafkaError, TimeoutError):
-            await asyncio.wait_for(self._broker.stop(), self.settings.graceful_timeout_seconds + 10)
-        for close in reversed(self._closers):
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(close(), 10)
+        if self._subscribers and self._broker is not None:
+            try:
+                await asyncio.wait_for(self._broker.stop(), self.settings.graceful_timeout_seconds + CLOSE_SECONDS)
+            except (KafkaError, TimeoutError) as error:
+                log.warning("consumers not stopped in order", error=type(error).__name__)
+        for consumer in self.consumers:
+            await consumer.ended()
+
+    async def close(self) -> None:
+        """Close what was registered, then the connections, the last opened first."""
+        for close in reversed([*self._connections, *self._closers]):
+            await _closed(close)
 
 
-class _Listener(ConsumerRebalanceListener):
-    """Gives the consumer its handle before the first assignment, which comes before the first batch."""
+async def _closed(close: Callable[[], Awaitable[None]]) -> None:
+    """Close in bounded time, whatever it says: the others are closed all the same."""
+    try:
+        await asyncio.wait_for(close(), CLOSE_SECONDS)
+    except Exception as error:  # noqa: BLE001
+        log.warning("not closed in order", error=type(error).__name__)
 
-    def __init__(self, consumer: BatchConsumer, handle: Callable[[], Any]) -> None:
-        self._consumer = consumer
-        self._handle = handle
 
-    async def on_partitions_revoked(self, revoked: Any) -> None:
-        if self._handle() is not None:
-            self._consumer.bind(self._handle())
-        await self._consumer.on_partitions_revoked(list(revoked))
-
-    async def on_partitions_assigned(self, assigned: Any) -> None:
-        while self._handle() is None:
-            await asyncio.sleep(0.005)
-        self._consumer.bind(self._handle())
-        await self._consumer.on_partitions_assigned(list(assigned))
+class ServiceFailedError(RuntimeError):
+    """The service cannot go on and has to be started again."""
 
 
 class ServiceDefinition(Protocol):
@@ -250,12 +292,13 @@ async def _until_up(what: str, connect: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def connect(definition: ServiceDefinition, settings: RuntimeSettings, clock: Clock | None = None) -> Runtime:
-    """Return a connected Runtime, not yet consuming; `build` has been called."""
+    """Return a connected Runtime, not yet consuming; `build` has been called.
+
+    Waits for servers, topics and configuration, at most two minutes; what was opened is closed again when it fails.
+    """
     clock = clock or SystemClock(settings.clock_offset_seconds)
     client = mongo.connect(settings)
     publisher = Publisher(settings)
-    await _until_up("kafka", publisher.start)
-    configurations = Configurations()
     runtime = Runtime(
         name=definition.name,
         settings=settings,
@@ -264,53 +307,29 @@ async def connect(definition: ServiceDefinition, settings: RuntimeSettings, cloc
         mongo_client=client,
         database=mongo.database(client, settings, definition.name),
         content=MongoContentStore(mongo.database(client, settings, "content")),
-        configurations=configurations,
+        configurations=Configurations(),
         leases=LeaseStore(
             mongo.database(client, settings, definition.name)["leases"], clock, f"{socket.gethostname()}-{os.getpid()}"
         ),
         door=Door(lambda: {"started": False}),
     )
     runtime.door = Door(runtime.readiness)
-    runtime._broker = _broker(settings)  # noqa: SLF001 - built here, used there
-    runtime.on_stop(lambda: mongo.close(client))
-    runtime.on_stop(publisher.stop)
-    if definition.needs_configuration:
-        feed = ConfigurationFeed(settings, configurations)
-        runtime.on_stop(feed.stop)
-        await _until_up("configuration", feed.start)
-    await _until_up("mongodb", runtime.probe)
-    await _until_up("build", lambda: definition.build(runtime))
+    try:
+        await runtime.open(definition)
+    except BaseException:
+        await runtime.close()
+        raise
     return runtime
 
 
-def _broker(settings: RuntimeSettings) -> KafkaBroker:
-    return KafkaBroker(
-        settings.kafka_bootstrap,
-        client_id="postroom",
-        security=faststream_security(settings),
-        consumer_only=True,
-        allow_auto_create_topics=False,
-        graceful_timeout=settings.graceful_timeout_seconds,
-        apply_types=True,
-        logger=None,
-    )
-
-
 async def run_service(definition: ServiceDefinition, settings: RuntimeSettings) -> None:
-    """Run a service until SIGTERM or SIGINT; a second signal ends the process at once."""
+    """Run a service until SIGTERM or SIGINT; a second signal ends the process at once.
+
+    Raises what kept it from starting, and ServiceFailedError when it has to be started again.
+    """
     configure(settings, definition.name)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def on_signal() -> None:
-        if stop.is_set():
-            os._exit(130)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    conditions: Mapping[str, bool] = {"started": False}
-    door = Door(lambda: dict(conditions))
+    stop = _stop_on_signals()
+    door = Door(lambda: {"started": False})
     server = HttpServer(door, settings)
     await server.start()
     connecting = asyncio.create_task(connect(definition, settings))
@@ -319,16 +338,48 @@ async def run_service(definition: ServiceDefinition, settings: RuntimeSettings) 
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
             connecting.cancel()
+            await asyncio.wait({connecting})
             return
         runtime = connecting.result()
-        door._readiness = runtime.readiness  # noqa: SLF001 - the door was open before the runtime stood
-        door.inner, door.before_scrape = runtime.door.inner, runtime.door.before_scrape
-        await runtime.start()
-        log.info("started", port=server.port, configuration=runtime.configurations.latest_version)
-        await stop.wait()
-        log.info("draining")
-        await runtime.stop()
+        door.stand_for(runtime.door)
+        try:
+            await _serve(runtime, server, stopping)
+        finally:
+            log.info("draining")
+            await runtime.drain()
+            await server.stop()  # requests in flight still publish and read: the connections close after them
+            await runtime.close()
+        if runtime.failed.is_set():
+            raise ServiceFailedError(f"{definition.name}: a consumer stopped polling")
     finally:
         stopping.cancel()
         await server.stop()
     log.info("stopped")
+
+
+async def _serve(runtime: Runtime, server: HttpServer, stopping: "asyncio.Task[Any]") -> None:
+    """Return when the service is to stop or has failed."""
+    starting = asyncio.create_task(runtime.start())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
+        return
+    starting.result()
+    log.info("started", port=server.port, configuration=runtime.configurations.latest_version)
+    failed = asyncio.create_task(runtime.failed.wait())
+    await asyncio.wait({stopping, failed}, return_when=asyncio.FIRST_COMPLETED)
+    failed.cancel()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    return stop

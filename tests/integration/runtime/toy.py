@@ -1,14 +1,18 @@
-"""A toy service under the runtime: it counts notes per conversation. Run as `python -m tests.integration.runtime.toy`."""
+"""A toy service under the runtime: it counts notes per conversation. Run as `python -m tests.integration.runtime.toy`.
+
+The group `toy` decides commands and publishes facts; `toy-followers`, if asked for, folds those facts again.
+"""
 
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from postroom_contracts.commands import AddNote
-from postroom_contracts.events import new_event
+from postroom_contracts.events import Event, new_event
 from postroom_contracts.facts import NoteAdded
-from postroom_contracts.topics import CONVERSATION_COMMANDS, Group
+from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS, Group
 from postroom_contracts.values import Actor, ContentReference
 from postroom_runtime.documents import Decision, Document, Emit, MongoDocumentStore
 from postroom_runtime.errors import PermanentError
@@ -18,7 +22,8 @@ from postroom_runtime.service import Runtime, run_service
 from postroom_runtime.settings import RuntimeSettings
 from pydantic import BaseModel
 
-GROUP = Group("toy", "router", (CONVERSATION_COMMANDS,))
+GROUP = Group("toy", "toy", (CONVERSATION_COMMANDS,))
+FOLLOWERS = Group("toy-followers", "toy", (CONVERSATION_EVENTS,))
 
 
 class Notes(BaseModel):
@@ -40,19 +45,28 @@ class CountNotes(QuietDecider[Notes, None]):
 
     def decide(self, state: Notes | None, incoming: Incoming, context: None) -> Decision[Notes] | None:
         note = incoming.the_event.data
-        assert isinstance(note, AddNote)
-        kind = note.content.content_id
-        if kind.startswith("permanent"):
-            raise PermanentError("planted")
-        if kind.startswith("bug-until:"):
-            if not os.path.exists(kind.removeprefix("bug-until:")):  # noqa: PTH110 - a test's switch
-                raise ZeroDivisionError
-        elif kind.startswith("bug"):
-            raise ZeroDivisionError
+        assert isinstance(note, AddNote | NoteAdded)
+        misbehave(note.content.content_id)
         state = state or Notes()
         after = Notes(count=state.count + 1, ids=[*state.ids, note.message_id])
+        if isinstance(note, NoteAdded):
+            return Decision(after)
         fact = NoteAdded(message_id=note.message_id, actor=note.actor, content=note.content)
         return Decision(after, [Emit(fact)])
+
+
+def misbehave(kind: str) -> None:
+    """Raise what the content id asks for."""
+    if kind.startswith("permanent-until:"):
+        if not Path(kind.removeprefix("permanent-until:")).exists():
+            raise PermanentError("planted")
+    elif kind.startswith("permanent"):
+        raise PermanentError("planted")
+    if kind.startswith("bug-until:"):
+        if not Path(kind.removeprefix("bug-until:")).exists():
+            raise ZeroDivisionError
+    elif kind.startswith("bug"):
+        raise ZeroDivisionError
 
 
 class Toy:
@@ -62,11 +76,14 @@ class Toy:
     def settings(self) -> RuntimeSettings:
         return RuntimeSettings()
 
-    def __init__(self) -> None:
-        self.decider = CountNotes(float(os.environ.get("TOY_DELAY", "0")))
+    def __init__(self, *, delay_seconds: float = 0.0, decides: bool = True, follows: bool = False) -> None:
+        self.decider = CountNotes(delay_seconds)
+        self.follower = CountNotes()
+        self.decides = decides
+        self.follows = follows
 
-    async def build(self, runtime: Runtime) -> None:
-        fold: Fold[Notes, None] = Fold(
+    def fold(self, runtime: Runtime) -> Fold[Notes, None]:
+        return Fold(
             service="router",
             decider=self.decider,
             store=MongoDocumentStore(runtime.database["notes"], Notes),
@@ -74,16 +91,47 @@ class Toy:
             clock=runtime.clock,
             models={AddNote.type_name(): AddNote},
         )
-        await runtime.consume(GROUP, fold)
+
+    async def build(self, runtime: Runtime) -> None:
+        if self.decides:
+            await runtime.consume(GROUP, self.fold(runtime))
+        if self.follows:
+            fold: Fold[Notes, None] = Fold(
+                service="assigner",
+                decider=self.follower,
+                store=MongoDocumentStore(runtime.database["followed"], Notes),
+                publisher=runtime.publisher,
+                clock=runtime.clock,
+                models={NoteAdded.type_name(): NoteAdded},
+            )
+            await runtime.consume(FOLLOWERS, fold)
 
 
-def note(conversation: str, message: str, now: Any, kind: str = "fine") -> Any:
-    """Return an AddNote event."""
-    data = AddNote(
-        actor=Actor(kind="agent", id="ann"), message_id=message, content=ContentReference(content_id=kind, sha256="0")
-    )
+ANN = Actor(kind="agent", id="ann")
+
+
+def note(conversation: str, message: str, now: Any, kind: str = "fine") -> Event:
+    """Return an AddNote command."""
+    data = AddNote(actor=ANN, message_id=message, content=ContentReference(content_id=kind, sha256="0"))
     return new_event(data, source="/postroom/desk", cause_id=f"request-{message}", subject=conversation, time=now)
 
 
+def noted(conversation: str, message: str, now: Any, sequence: int, kind: str = "fine") -> Event:
+    """Return a NoteAdded fact with the number `sequence`."""
+    data = NoteAdded(actor=ANN, message_id=message, content=ContentReference(content_id=kind, sha256="0"))
+    return new_event(
+        data,
+        source="/postroom/router",
+        cause_id=f"request-{message}",
+        subject=conversation,
+        time=now,
+        sequence=sequence,
+    )
+
+
 if __name__ == "__main__":
-    asyncio.run(run_service(Toy(), RuntimeSettings()))
+    toy = Toy(
+        delay_seconds=float(os.environ.get("TOY_DELAY", "0")),
+        follows=bool(os.environ.get("TOY_FOLLOWS")),
+    )
+    asyncio.run(run_service(toy, RuntimeSettings()))

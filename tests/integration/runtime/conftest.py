@@ -1,0 +1,28 @@
+"""Fixtures of the runtime's tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from postroom_contracts.topics import GROUP_BY_NAME
+
+from tests.integration.runtime.support import Bench, settings_for
+from tests.integration.runtime.toy import FOLLOWERS, GROUP
+
+
+@pytest.fixture(autouse=True)
+def _known_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy's groups are known to the program."""
+    for group in (GROUP, FOLLOWERS):
+        monkeypatch.setitem(GROUP_BY_NAME, group.name, group)
+
+
+@pytest.fixture
+async def bench(
+    kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str
+) -> AsyncIterator[Bench]:
+    """Topics and databases of the test's own on the session's servers."""
+    made = Bench(settings_for(kafka_bootstrap, mongo_uri, topic_prefix, database_prefix))
+    await made.make_topics()
+    yield made
+    for process in made.processes:
+        process.close()
