@@ -128,6 +128,16 @@ async def read_message(parts: PartsOf, conversation_id: str, message_id: str) ->
     return found
 
 
+@router.get("/conversations/{conversation_id}/messages/{message_id}", summary="Read one message")
+async def read_one_message(
+    conversation_id: str, message_id: str, parts: PartsOf, min_position: MinPosition = None
+) -> m.MessageShown:
+    """What the `href` of a fact about a message leads to."""
+    await parts.reader.wait_for(positions_of(min_position))
+    item = await read_message(parts, conversation_id, message_id)
+    return shown.message(conversation_id, item, parts.reader.configuration)
+
+
 def _download(body: bytes, content_type: str, filename: str) -> Response:
     """Return a file that no browser shows or guesses about. Source: RFC 6266 and RFC 8187 for the name."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in filename)[:100] or "file"
