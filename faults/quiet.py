@@ -42,7 +42,7 @@ async def still_to_do(world: World) -> dict[str, int]:
     except (KafkaError, PyMongoError, OSError, TimeoutError):
         found["servers that do not answer"] = 1
     ready = await asyncio.gather(*(asyncio.to_thread(world.is_ready, name) for name in world.services))
-    found["services not ready"] = ready.count(False)
+    found |= {f"{name} not ready": 1 for name, yes in zip(world.services, ready, strict=True) if not yes}
     return {name: count for name, count in found.items() if count}
 
 

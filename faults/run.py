@@ -6,6 +6,7 @@ Exit status: 0 all is as it must be, 1 it is not (or a broken build was caught),
 import argparse
 import asyncio
 import json
+import logging
 import re
 import signal
 import sys
@@ -181,6 +182,7 @@ def _arguments() -> Options:
 
 def _run() -> int:
     """Run until done; a signal ends it in order, so that no server stays behind."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while the broker is away, as it must
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         task = loop.create_task(main(_arguments()))
