@@ -1,0 +1,174 @@
+"""The sender with doubles."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from postroom_contracts.configuration import ConfigurationApplied
+from postroom_contracts.facts import MessageFailed
+from postroom_notifier.composing import Composer
+from postroom_notifier.domain.delivery import Delivery
+from postroom_notifier.domain.follow import Surroundings, follow
+from postroom_notifier.domain.outcomes import SendOutcome, TryAgain
+from postroom_notifier.reporting import Reporter
+from postroom_notifier.sending import Sender
+from postroom_notifier.settings import NotifierSettings
+from postroom_runtime.clock import SystemClock
+from postroom_runtime.configuration_feed import Configurations
+from postroom_runtime.content_store import InMemoryContentStore
+from postroom_runtime.kafka import Publisher
+from pydantic import ValidationError
+
+from tests.component.notifier.doubles import (
+    InMemoryDeliveryLogStore,
+    InMemoryDeliveryStore,
+    RecordingMailSender,
+    RecordingPublisher,
+)
+from tests.unit.notifier.company import FRIDAY, KEY, Facts, configuration, contents
+
+
+class Office:
+    def __init__(self, *outcomes: SendOutcome) -> None:
+        self.deliveries = InMemoryDeliveryStore()
+        self.logs = InMemoryDeliveryLogStore()
+        self.publisher = RecordingPublisher()
+        self.mail = RecordingMailSender(*outcomes)
+        self.content = InMemoryContentStore()
+        configurations = Configurations()
+        configurations.add(
+            ConfigurationApplied(configuration_version=1, applied_at=FRIDAY, configuration=configuration())
+        )
+        clock = SystemClock()
+        composer = Composer(self.content, configurations, clock, [KEY], "https://desk.test", 1_000_000)
+        reporter = Reporter(self.deliveries, self.logs, cast("Publisher", self.publisher), clock, 0.05)
+        settings = NotifierSettings(delivery_poll_seconds=0.02)
+        self.sender = Sender(self.deliveries, composer, self.mail, reporter, clock, settings)
+
+    async def due(self, *conversations: str) -> None:
+        config = configuration()
+        for conversation in conversations:
+            facts = Facts(conversation, start=datetime.now(UTC) - timedelta(seconds=1))
+            around = Surroundings(facts.now, lambda _version: config, 1, {}, timedelta(hours=72))
+            state = follow(follow(None, facts.received(), around), facts.replied(), around)
+            await self.deliveries.add(state.due)
+        self.sender.wake()
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.sender.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def until(self, is_true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not is_true():
+                await asyncio.sleep(0.005)
+
+    def reported(self) -> list[Delivery]:
+        return [d for d in self.deliveries.all() if d.reported_at]
+
+
+@pytest.fixture
+async def office() -> Office:
+    office = Office()
+    await office.content.put(contents())
+    return office
+
+
+IDS = [f"{n:08d}-1111-5111-8111-111111111111" for n in range(30)]
+
+
+async def test_everything_due_goes_out_once_and_is_reported(office: Office) -> None:
+    await office.due(*IDS)
+    async with office.open():
+        await office.until(lambda: len(office.reported()) == len(IDS))
+    assert len(office.mail.mails) == len(IDS)
+    assert len({m.body for m in office.mail.mails}) == len(IDS)
+    assert sorted(r.key or b"" for r in office.publisher.published) == sorted(i.encode() for i in IDS)
+
+
+async def test_at_most_eight_are_in_flight(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_now = most = 0
+    send = office.mail.send
+
+    async def slow(*arguments: Any) -> SendOutcome:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        await asyncio.sleep(0.01)
+        open_now -= 1
+        return await send(*arguments)
+
+    monkeypatch.setattr(office.mail, "send", slow)
+    await office.due(*IDS)
+    async with office.open():
+        await office.until(lambda: len(office.reported()) == len(IDS))
+    assert most == 8
+
+
+async def test_stop_lets_what_is_in_flight_end_and_puts_the_rest_back(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+    send = office.mail.send
+
+    async def slow(*arguments: Any) -> SendOutcome:
+        begun.set()
+        await asyncio.sleep(0.1)
+        return await send(*arguments)
+
+    monkeypatch.setattr(office.mail, "send", slow)
+    await office.due(*IDS)
+    async with office.open():
+        await begun.wait()
+    assert len(office.mail.mails) == len(office.reported()) == 8
+    now = datetime.now(UTC)
+    left = [d for d in office.deliveries.all() if d.state == "due"]
+    assert len(left) == len(IDS) - 8
+    assert all(d.lease is None and d.next_at and d.next_at <= now and d.attempts == 0 for d in left)
+
+
+async def test_result_that_kafka_did_not_take_is_swept(office: Office) -> None:
+    office.publisher.fail_next = 2
+    await office.due(*IDS[:3])
+    async with office.open():
+        await office.until(lambda: len(office.reported()) == 3)
+    assert {r.body for r in office.publisher.published} == {
+        o.record.body for log in office.logs.logs.values() for o in log.out
+    }
+    assert {log.sequence for log in office.logs.logs.values()} == {1}
+
+
+async def test_unreachable_server_costs_no_attempt() -> None:
+    office = Office(TryAgain("unreachable", unreachable=True))
+    await office.content.put(contents())
+    await office.due(IDS[0])
+    async with office.open():
+        await office.until(lambda: bool(office.reported()))
+    [delivery] = office.deliveries.all()
+    assert (delivery.attempts, delivery.state) == (1, "accepted")
+
+
+async def test_erased_text_fails_instead_of_going_out_empty(office: Office) -> None:
+    await office.content.delete(["reply-content"])
+    await office.due(IDS[0])
+    async with office.open():
+        await office.until(lambda: bool(office.reported()))
+    [delivery] = office.deliveries.all()
+    fact = delivery.results[0].fact
+    assert isinstance(fact, MessageFailed)
+    assert fact.reason == "content_erased"
+    assert office.mail.mails == []
+
+
+def test_lease_must_outlast_a_send() -> None:
+    with pytest.raises(ValidationError, match="smtp_lease_seconds"):
+        NotifierSettings(smtp_send_seconds=60, smtp_lease_seconds=60)
