@@ -17,6 +17,7 @@ from postroom_runtime.errors import ConfigurationNotYetError
 from postroom_runtime.kafka import client_options
 from postroom_runtime.metrics import CONFIGURATION_VERSION
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.topic_ids import read_topic_ids
 
 log = structlog.get_logger(__name__)
 _MODELS = {ConfigurationApplied.type_name(): ConfigurationApplied}
@@ -70,8 +71,10 @@ class ConfigurationFeed:
     async def start(self, wait_for_first: float = 60.0) -> None:
         """Read to the end; then go on in the background. Waits for a first version, at most `wait_for_first` seconds.
 
-        Raises TimeoutError saying what to do when there is no configuration.
+        Raises TimeoutError saying what to do when there is no configuration, LookupError when there is no topic.
         """
+        # Asked for first: aiokafka's consumer would look for a missing topic in a busy loop.
+        await read_topic_ids(client_options(self._settings), [self._partition.topic])
         self._consumer = AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
