@@ -30,6 +30,8 @@ from faults.company import MAIL_USERS, PASSWORD, PASSWORD_VARIABLE, configuratio
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "faults"
 READY_SECONDS = 90.0
+RESTART_SECONDS = 2.0
+"""A service that ends by itself is started again, at most so often."""
 TOPIC_PREFIX = "faults-"
 DATABASE_PREFIX = "faults_"
 # A lease must outlast a whole send; short ones, so that what a killed process held is taken up again within the run.
@@ -56,7 +58,7 @@ class Service:
     process: ManagedProcess | None = None
     aimed_at: str = ""
     """The step at which the present process kills itself; empty: none."""
-    starts: int = 0
+    started_at: float = 0.0
 
     @property
     def running(self) -> bool:
@@ -169,7 +171,7 @@ class World:
     def start_service(self, name: str, aimed_at: str = "") -> None:
         """Start a service; with `aimed_at` ("step:count") it kills itself when it reaches that step."""
         service = self.services[name]
-        service.starts += 1
+        service.started_at = time.monotonic()
         service.aimed_at = aimed_at
         self._port_file(name).unlink(missing_ok=True)
         program = ["-m", "faults.broken", self.broken] if self.broken else ["-m", "postroom_runtime.cli", "run"]
@@ -219,7 +221,9 @@ class World:
 
     def supervise(self) -> list[str]:
         """Return services that ended by themselves and were started again: an aimed kill is counted as a kill."""
-        ended = [s for s in self.services.values() if not s.running and s.name not in self._expected_down]
+        rested = time.monotonic() - RESTART_SECONDS
+        down = [s for s in self.services.values() if not s.running and s.name not in self._expected_down]
+        ended = [s for s in down if s.started_at < rested]
         for service in ended:
             if service.aimed_at:
                 self.kills[service.name] += 1
