@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from postroom_contracts import commands as c
 from postroom_contracts import facts as f
-from postroom_contracts.configuration import Configuration
-from postroom_contracts.events import Data, Event
+from postroom_contracts.configuration import Configuration, Team
+from postroom_contracts.events import Data
 from postroom_runtime.clock import Clock
 from postroom_runtime.documents import Decision, Document, Emit
 from postroom_runtime.errors import ConflictError
@@ -78,9 +78,12 @@ class Assignments:
     async def prepare(self, batch: Sequence[Incoming], documents: Mapping[str, Document[Assignment]]) -> Round:
         """Read the loads of everybody whom this batch may give or take something: one query."""
         agents: set[str] = set()
+        teams: dict[tuple[int, str], Team] = {}
         for incoming in batch:
             if incoming.event is not None:
-                agents.update(self._concerned(documents[incoming.key].state, incoming.event))
+                self._look_at(documents[incoming.key].state, incoming.event.data, agents, teams)
+        for team in teams.values():
+            agents.update(team.members)
         if self._read_everybody or any(document.ahead for document in documents.values()):
             agents.update(self._versions.company().agents)
             self._read_everybody = False
@@ -89,17 +92,18 @@ class Assignments:
         standings = {agent_id: Standing(load.count, load.last_assigned) for agent_id, load in loads.items()}
         return Round(Board(self._clock.now(), standings), loads, _orphans(loads, documents))
 
-    def _concerned(self, state: Assignment | None, event: Event) -> Iterable[str]:
-        """Return the agents among whom this record may choose; none where a look shows that nothing will change."""
-        data = event.data
+    def _look_at(
+        self, state: Assignment | None, data: Data, agents: set[str], teams: dict[tuple[int, str], Team]
+    ) -> None:
+        """Add the agents and teams among whom this record may choose; none where a look shows that nothing changes."""
         company = self._versions.for_data(data)
         if isinstance(data, f.MessageReceived) and _changes_nothing(state, data):
             return
         for team_id in _teams(state, data, company):
             team = company.team(team_id)
             if team is not None:
-                yield from team.members
-        yield from _named(state, data)
+                teams[company.version, team.id] = team
+        agents.update(_named(state, data))
 
     def decide(self, state: Assignment | None, incoming: Incoming, context: Round) -> Decision[Assignment] | None:
         event = incoming.the_event
