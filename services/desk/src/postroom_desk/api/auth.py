@@ -17,11 +17,12 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _bearer = HTTPBearer(auto_error=False, description="An API token. Every token sees everything until rights come.")
 
 
-def identify(request: Request, bearer: str | None = None) -> Principal | None:
+def identify(request: Request) -> Principal | None:
     """Return who asks, or None. Raises Problem for a request that another site made with the page's cookie."""
     parts = parts_of(request)
-    if bearer is not None:
-        return authenticate(bearer, parts.settings.tokens())
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return authenticate(token.strip(), parts.settings.tokens())
     _refuse_foreign(request, parts)
     if cookie := request.cookies.get(COOKIE):
         found = authenticate(cookie, parts.settings.tokens())
@@ -45,10 +46,10 @@ def _refuse_foreign(request: Request, parts: Parts) -> None:
 
 
 async def principal(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    request: Request, _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Principal:
     """Dependency: who asks. Raises Problem 401."""
-    found = identify(request, credentials.credentials if credentials else None)
+    found = identify(request)
     if found is None:
         raise Problem(401, "unauthorized", "Not signed in", "send an API token", headers={"WWW-Authenticate": "Bearer"})
     return found

@@ -1,0 +1,239 @@
+"""In-memory doubles of the desk's ports, and a desk built from them."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from postroom_contracts.configuration import ConfigurationApplied
+from postroom_contracts.events import Data, Event, encode_body, encode_headers, new_event
+from postroom_contracts.values import Status
+from postroom_desk.api.build import build
+from postroom_desk.domain.apply import apply
+from postroom_desk.domain.logged import LoggedEvent, logged_event
+from postroom_desk.domain.positions import LogPosition, Positions
+from postroom_desk.domain.queries import ListQuery
+from postroom_desk.domain.view import ConversationView
+from postroom_desk.live import Broadcaster
+from postroom_desk.parts import Parts
+from postroom_desk.ports import CountRow, RequestRecord
+from postroom_desk.reading import Reader
+from postroom_desk.settings import DeskSettings
+from postroom_desk.submit import RequestDoor
+from postroom_runtime.clock import ManualClock
+from postroom_runtime.configuration_feed import Configurations
+from postroom_runtime.content_store import InMemoryContentStore
+from postroom_runtime.errors import InfrastructureError
+
+from tests.integration.desk.office import company
+
+NOW = datetime(2026, 3, 6, 15, 30, tzinfo=UTC)
+TOKEN = "token-of-the-tests-0001"
+HIDDEN = (Status.SPAM, Status.DELETED, Status.MERGED)
+
+
+class InMemoryConversations:
+    """Port ConversationReads."""
+
+    def __init__(self) -> None:
+        self.views: dict[str, ConversationView] = {}
+        self.away = False
+
+    async def get(self, ids: Iterable[str]) -> dict[str, ConversationView]:
+        if self.away:
+            raise InfrastructureError("read conversations")
+        return {i: self.views[i] for i in ids if i in self.views}
+
+    async def find(self, query: ListQuery) -> list[tuple[str, ConversationView]]:
+        def fits(view: ConversationView) -> bool:
+            wanted = view.status in query.statuses if query.statuses else view.status not in HIDDEN
+            return (
+                wanted
+                and query.inbox_id in (None, view.inbox_id)
+                and query.team_id in (None, view.team_id)
+                and query.owner_id in (None, view.owner_id)
+                and (query.tag is None or query.tag in view.tags)
+                and (query.contact_id is None or query.contact_id in view.contact_ids)
+                and not (query.unassigned and view.owner_id)
+                and query.archived in (None, view.archived)
+            )
+
+        keys = {"waiting": "waiting_order", "newest": "last_activity_at", "oldest": "opened_at"}
+        found = sorted(
+            ((i, v) for i, v in self.views.items() if fits(v)),
+            key=lambda pair: (getattr(pair[1], keys[query.sort]), pair[0]),
+            reverse=query.sort == "newest",
+        )
+        if query.cursor is not None:
+            place = next((n for n, (i, _) in enumerate(found) if query.cursor and i == query.cursor.id), -1)
+            found = found[place + 1 :]
+        return found[: query.limit + 1]
+
+    async def counts(self) -> list[CountRow]:
+        return [
+            CountRow(v.status, v.team_id, v.inbox_id, v.owner_id is not None, v.archived, 1, v.received, v.sent)
+            for v in self.views.values()
+        ]
+
+
+class InMemoryEventLog:
+    """Port EventLog."""
+
+    def __init__(self) -> None:
+        self.events: list[LoggedEvent] = []
+        self.reached = Positions()
+
+    async def record(self, events: Sequence[LoggedEvent], reached: Iterable[LogPosition]) -> None:
+        known = {e.position for e in self.events}
+        self.events += [e for e in events if e.position not in known]
+        for position in reached:
+            self.reached.advance(position)
+
+    async def progress(self) -> Positions:
+        return self.reached.copy()
+
+    async def of_conversation(self, conversation_id: str, after: LogPosition | None, limit: int) -> list[LoggedEvent]:
+        start = after.offset if after else -1
+        return [e for e in self.events if e.conversation_id == conversation_id and e.position.offset > start][:limit]
+
+    async def by_id(self, conversation_id: str, event_id: str) -> LoggedEvent | None:
+        return next((e for e in self.events if e.id == event_id), None)
+
+    async def caused_by(self, request_id: str) -> list[LoggedEvent]:
+        return [e for e in self.events if e.causation_id == request_id]
+
+    async def between(self, after: Positions, until: Positions, limit: int) -> list[LoggedEvent]:
+        found = [e for e in self.events if until.includes(e.position) and not after.includes(e.position)]
+        return sorted(found, key=lambda e: (e.position.partition, e.position.offset))[:limit]
+
+    async def newest(self, limit: int) -> list[LoggedEvent]:
+        return self.events[::-1][:limit]
+
+
+class InMemoryRequests:
+    """Port RequestStore."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, RequestRecord] = {}
+
+    async def remember(self, request: RequestRecord) -> RequestRecord | None:
+        before = self.records.get(request.id)
+        self.records.setdefault(request.id, request)
+        return before
+
+    async def get(self, request_id: str) -> RequestRecord | None:
+        return self.records.get(request_id)
+
+
+Router = Callable[[Event], Awaitable[None]]
+
+
+class RecordingCommands:
+    """Port Commands; `router` is called with each command, as if it were decided at once."""
+
+    def __init__(self) -> None:
+        self.published: list[Event] = []
+        self.router: Router | None = None
+        self.away = False
+
+    async def publish(self, event: Event) -> None:
+        if self.away:
+            raise InfrastructureError("publish: Kafka does not answer")
+        self.published.append(event)
+        if self.router is not None:
+            await self.router(event)
+
+
+class FixedPeer:
+    """Ports Figures and Demo with one answer to everything."""
+
+    def __init__(self, answer: tuple[int, Any] | None = None) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, str, Any]] = []
+
+    async def get(self, path: str, query: Mapping[str, str]) -> tuple[int, Any] | None:
+        self.asked.append(("GET", path, dict(query)))
+        return self.answer
+
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any] | None:
+        self.asked.append((method, path, body))
+        return self.answer
+
+
+def settings(**changes: Any) -> DeskSettings:
+    defaults = {"api_tokens": f"tests={TOKEN}", "request_wait_seconds": 0.2, "read_wait_seconds": 0.2}
+    return DeskSettings(**{**defaults, **changes})
+
+
+@dataclass
+class DeskBench:
+    """A desk over doubles. `happens` puts a fact on the log, into the read model and into the live streams."""
+
+    settings: DeskSettings = field(default_factory=settings)
+    demo: FixedPeer | None = None
+    figures: FixedPeer = field(default_factory=FixedPeer)
+    conversations: InMemoryConversations = field(default_factory=InMemoryConversations)
+    events: InMemoryEventLog = field(default_factory=InMemoryEventLog)
+    requests: InMemoryRequests = field(default_factory=InMemoryRequests)
+    commands: RecordingCommands = field(default_factory=RecordingCommands)
+    content: InMemoryContentStore = field(default_factory=InMemoryContentStore)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+
+    def __post_init__(self) -> None:
+        self.live = Broadcaster(self.settings.live_queue)
+        self.configurations = Configurations()
+        self.configurations.add(ConfigurationApplied(configuration_version=1, applied_at=NOW, configuration=company()))
+        reader = Reader(
+            self.conversations, self.events, self.content, self.configurations, self.settings.read_wait_seconds
+        )
+        door = RequestDoor(
+            self.requests,
+            self.content,
+            self.commands,
+            self.events,
+            self.live,
+            self.clock,
+            self.settings.request_wait_seconds,
+        )
+        self.app: FastAPI = build(
+            Parts(
+                self.settings,
+                self.clock,
+                reader,
+                door,
+                self.requests,
+                self.events,
+                self.live,
+                self.content,
+                self.configurations,
+                self.figures,
+                self.demo,
+            )
+        )
+        self._sequences: dict[tuple[str, str], int] = {}
+
+    def client(self, token: str | None = TOKEN, **options: Any) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers, **options)
+
+    async def happens(
+        self, fact: Data, conversation: str, cause: str = "cause", source: str = "/postroom/router", partition: int = 0
+    ) -> LoggedEvent:
+        number = self._sequences.get((conversation, source), 0) + 1
+        self._sequences[conversation, source] = number
+        event = new_event(
+            fact, source=source, cause_id=cause, subject=conversation, time=self.clock.now(), sequence=number
+        )
+        position = LogPosition(partition, sum(e.position.partition == partition for e in self.events.events))
+        headers: dict[str, bytes | None] = dict(encode_headers(event))
+        logged = logged_event(position, headers, encode_body(fact), int(self.clock.now().timestamp() * 1000))
+        assert logged is not None
+        view = apply(self.conversations.views.get(conversation), event, position)
+        if view is not None:
+            self.conversations.views[conversation] = view
+        await self.events.record([logged], [position])
+        self.live.publish(logged)
+        return logged
