@@ -4,25 +4,22 @@ import re
 from collections.abc import Sequence
 from email.utils import getaddresses
 
-_END = re.compile(rb"\r?\n\r?\n")
+_END = re.compile(rb"(\r?\n)\r?\n")
 
 
 def split(raw: bytes) -> tuple[list[bytes], bytes]:
-    """Return the header fields, each with its folded lines and line end, and the rest from the empty line on."""
+    """Return the header fields, each with its folded lines and line end, and the rest from the empty line on.
+
+    Where there is no empty line, one is added.
+    """
     found = _END.search(raw)
-    head, rest = (raw[: found.start()], raw[found.start() :]) if found else (raw.rstrip(b"\r\n"), b"\r\n\r\n")
+    head, rest = (raw[: found.end(1)], raw[found.end(1) :]) if found else (raw.rstrip(b"\r\n") + b"\r\n", b"\r\n")
     fields: list[bytes] = []
     for line in head.splitlines(keepends=True):
         if line[:1] in (b" ", b"\t") and fields:
             fields[-1] += line
         else:
             fields.append(line)
-    if rest[:1] == b"\r":
-        rest = rest[2:]
-    elif rest[:1] == b"\n":
-        rest = rest[1:]
-    if fields and not fields[-1].endswith(b"\n"):
-        fields[-1] += b"\r\n"
     return fields, rest
 
 

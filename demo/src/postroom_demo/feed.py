@@ -24,8 +24,9 @@ REPLIES_PER_CONVERSATION = 2
 _REPLIES_WANTED = 18
 """A few more than the 15 that a timed run promises."""
 _ABSENCE_AFTER_ANSWERS = 2
-_NO_ID_AT, _GONE_AT, _REMINDER_EVERY, _FILE_EVERY = 2, 4, 13, 6
-"""Positions in the sequence of mails: the one without Message-ID, the one whose sender is gone, reminders, attachments."""
+_NO_ID_AT, _GONE_AT, _REMINDER_EVERY, _FILE_EVERY = 2, 4, 13, 5
+"""Positions in the sequence of mails: the one without Message-ID, the one whose sender is gone, reminders; of first mails
+every fifth has an attachment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class Feed:
             inbox = INBOXES[0]
         if gone:
             customer = GONE
-        with_file = self._mails % _FILE_EVERY == 0
+        with_file = self.count("first") % _FILE_EVERY == _FILE_EVERY - 1
         draft = mails.first_mail(customer, inbox, self.now(), self.rng, with_file=with_file)
         if no_id:
             subject = f"{draft.subject} [{self.rng.randrange(1000, 9999)}]"

@@ -22,10 +22,9 @@ def closed_around(at: datetime, zone: str) -> dict[str, list[str]]:
 
 def _daily(opens: datetime, closes: datetime, zone: str) -> dict[str, list[str]]:
     start, end = _wall(opens, zone), _wall(closes, zone)
-    if start < end:
-        intervals = [f"{start}-{end}"]
-    else:  # over midnight: the end of the evening before, and the beginning of this one
-        intervals = [f"00:00-{end}"] * (end != "00:00") + [f"{start}-24:00"]
+    # Over midnight: the end of the evening before, and the beginning of this one.
+    both = [f"00:00-{end}"] * (end != "00:00") + [f"{start}-24:00"]
+    intervals = [f"{start}-{end}"] if start < end else both
     return {day: list(intervals) for day in WEEK}
 
 

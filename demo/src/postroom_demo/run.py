@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.topics import all_topics
+from postroom_desk.cli import write as write_configuration
 from postroom_local.errors import LocalServerError
 from postroom_local.mail import MailUser
 from postroom_local.ports import LOOPBACK, free_port, is_free, require_free
@@ -56,7 +57,6 @@ from postroom_demo.verify import Verifier, duty_lines
 
 _CONFIGURATION_SECONDS = 20.0
 _VERSION = re.compile(r"^postroom_configuration_version (\S+)", re.MULTILINE)
-_APPLIED = re.compile(r"version (\d+)")
 _HURRY_SECONDS = 0.8
 """Between two mails of a timed run: 72 in 58 s."""
 _KEPT_VARIABLES = ("POSTROOM_CACHE_DIR", "POSTROOM_RESOLVER")
@@ -122,6 +122,7 @@ class Demo:
             version = await self._apply_configuration(self.now())
         await self._write_history(version)
         await self._follow()
+        self._make_supervisor()
         await self._start_status()
         await self._start_services()
         self._start_player(passwords)
@@ -187,35 +188,15 @@ class Demo:
         self.relay.listeners.append(lambda delivered: self.feed.arrived(delivered.mailbox))
 
     async def _apply_configuration(self, start: datetime) -> int:
-        """Write the company's file, laid around `start`, and apply it with the program; return its version."""
+        """Write the company's file, laid around `start`, and apply it; return its version."""
         files = {inbox.address: self.place.secret_file(inbox.address).absolute() for inbox in INBOXES}
         files[ANSWER_ADDRESS] = self.place.secret_file(ANSWER_ADDRESS).absolute()
         data = configuration(start, MailPorts(self._smtp_port, self.servers.mail.imap_port), files)
         path = self.place.root / "company.yaml"
         path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
         self.applied = load_configuration(path)
-        output = await self._postroom("config", "apply", str(path))
-        found = _APPLIED.search(output)
-        if found is None:
-            raise DemoError(f"`postroom config apply {path}` said: {output}")
-        return int(found[1])
-
-    async def _postroom(self, *arguments: str) -> str:
-        """Run a command of the program with the demo's environment; return what it printed. Raises DemoError."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "postroom_runtime.cli",
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **self._environment()},
-        )
-        output, _ = await process.communicate()
-        text = output.decode("utf-8", "replace").strip()
-        if process.returncode != 0:
-            raise DemoError(f"`postroom {' '.join(arguments)}` failed:\n{text}")
-        return text
+        version, _ = await write_configuration(self.settings, self.applied, applied_by="demo")
+        return version
 
     def _environment(self) -> dict[str, str]:
         """Return what the services, and anybody who wants to look in, need to find this demo's servers."""
@@ -256,7 +237,7 @@ class Demo:
         await self._status.start()
         self._down.append(("controls", self._status.stop))
 
-    async def _start_services(self) -> None:
+    def _make_supervisor(self) -> None:
         ports = {name: free_port() for name in SERVICES} | {"desk": self._page_port}
         services = {name: Service(name, ports[name], self.place.logs / f"{name}.log") for name in SERVICES}
         self.place.secret("signing-key")
@@ -269,6 +250,8 @@ class Demo:
             "POSTROOM_DEMO_URL": f"http://{LOOPBACK}:{self.status_port}",
         }
         self.supervisor = Supervisor(services, environment, self.progress.line)
+
+    async def _start_services(self) -> None:
         with self.progress.doing("starting the six services", "six services are ready"):
             self.supervisor.start()
             self._down.append(("services", self.supervisor.stop))

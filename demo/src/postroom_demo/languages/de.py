@@ -11,8 +11,9 @@ GERMAN = Language(
             (
                 "Schaltung springt beim {model}",
                 (
-                    "seit letzter Woche springt die Schaltung an meinem {model}, sobald es bergauf geht. Ich habe {part} schon "
-                    "gereinigt, ohne Erfolg. Die Bestellnummer war {order}.\n\nKann ich in den nächsten {days} Tagen vorbeikommen?"
+                    "seit letzter Woche springt die Schaltung an meinem {model}, sobald es bergauf geht. Ich habe {part} "
+                    "schon gereinigt, ohne Erfolg. Die Bestellnummer war {order}."
+                    "\n\nKann ich in den nächsten {days} Tagen vorbeikommen?"
                 ),
             ),
             (
@@ -99,5 +100,28 @@ GERMAN = Language(
     outlook=("Von:", "Gesendet:", "An:", "Betreff:"),
     outlook_date="{weekday} {day}. {month} {year} {time}",
     clock="%H:%M",
-    words=frozenset(("der", "die", "das", "und", "ist", "nicht", "ich", "für", "mein", "wir", "Sie", "auf")),
+    words=frozenset(
+        [
+            "der",
+            "die",
+            "das",
+            "und",
+            "ist",
+            "nicht",
+            "ich",
+            "für",
+            "mein",
+            "wir",
+            "sie",
+            "auf",
+            "guten",
+            "hallo",
+            "grüße",
+            "bitte",
+            "eine",
+            "einen",
+            "danke",
+            "zwei",
+        ]
+    ),
 )

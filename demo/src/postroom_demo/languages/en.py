@@ -107,5 +107,25 @@ ENGLISH = Language(
     outlook=("From:", "Sent:", "To:", "Subject:"),
     outlook_date="{weekday} {day} {month} {year} {time}",
     clock="%H:%M",
-    words=frozenset(("the", "and", "of", "is", "with", "my", "not", "have", "you", "that", "would")),
+    words=frozenset(
+        [
+            "the",
+            "and",
+            "of",
+            "is",
+            "with",
+            "my",
+            "not",
+            "have",
+            "you",
+            "that",
+            "would",
+            "can",
+            "thanks",
+            "hello",
+            "please",
+            "your",
+            "could",
+        ]
+    ),
 )

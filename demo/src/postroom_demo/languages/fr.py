@@ -85,5 +85,26 @@ FRENCH = Language(
     outlook=("De :", "Envoyé :", "À :", "Objet :"),
     outlook_date="{weekday} {day} {month} {year} {time}",
     clock="%H:%M",
-    words=frozenset(("le", "les", "des", "est", "et", "je", "vous", "nous", "pour", "dans", "pas", "avez")),
+    words=frozenset(
+        [
+            "le",
+            "les",
+            "des",
+            "est",
+            "et",
+            "je",
+            "vous",
+            "nous",
+            "pour",
+            "dans",
+            "pas",
+            "avez",
+            "bonjour",
+            "merci",
+            "une",
+            "du",
+            "notre",
+            "cordialement",
+        ]
+    ),
 )

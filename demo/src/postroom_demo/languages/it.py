@@ -85,5 +85,27 @@ ITALIAN = Language(
     outlook=("Da:", "Inviato:", "A:", "Oggetto:"),
     outlook_date="{weekday} {day} {month} {year} {time}",
     clock="%H:%M",
-    words=frozenset(("il", "della", "che", "non", "di", "mia", "ho", "grazie", "sono", "gli", "anche", "così")),
+    words=frozenset(
+        [
+            "il",
+            "della",
+            "che",
+            "non",
+            "di",
+            "mia",
+            "ho",
+            "grazie",
+            "sono",
+            "gli",
+            "anche",
+            "così",
+            "buongiorno",
+            "saluti",
+            "dell",
+            "vorrei",
+            "siamo",
+            "potreste",
+            "nostra",
+        ]
+    ),
 )

@@ -85,5 +85,26 @@ POLISH = Language(
     outlook=("Od:", "Wysłane:", "Do:", "Temat:"),
     outlook_date="{weekday} {day} {month} {year} {time}",
     clock="%H:%M",
-    words=frozenset(("nie", "jest", "się", "czy", "to", "na", "dla", "w", "już", "mój", "tak", "mogę")),
+    words=frozenset(
+        [
+            "nie",
+            "jest",
+            "się",
+            "czy",
+            "to",
+            "na",
+            "dla",
+            "w",
+            "już",
+            "mój",
+            "tak",
+            "mogę",
+            "dzień",
+            "dziękuję",
+            "pozdrawiam",
+            "proszę",
+            "państwo",
+            "zamówienia",
+        ]
+    ),
 )
