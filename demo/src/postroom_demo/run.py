@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import re
@@ -396,6 +397,8 @@ def run(options: Options) -> int:
     place.lock()
     with _clean_environment():
         progress = Progress()
+        # What libraries say of retries belongs into a file, not between the lines for people.
+        logging.basicConfig(filename=place.logs / "demo.log", level=logging.WARNING, force=True)
         prepare(lambda line: progress.line(line) if "fetching" in line or line.startswith("  ") else None)
         try:
             return asyncio.run(_session(Demo(options, place, progress)))
