@@ -28,9 +28,9 @@ def _replace(owner: Any, name: str, by: Any) -> None:
 def ack_first() -> None:
     """Commit a batch before it is handled; what then fails is gone."""
 
-    async def run(self: Any, records: Sequence[ConsumerRecord], generation: int) -> None:
+    async def run(self: Any, records: Sequence[ConsumerRecord]) -> None:
         try:
-            await self._commit(records, generation)
+            await self._commit(records)
             await self._batch.carry_out(records)
         except asyncio.CancelledError:
             return

@@ -55,6 +55,7 @@ def check_mails(evidence: Evidence, log: Log, findings: Findings) -> dict[str, s
         homes[token] = log.final(facts[0].subject)
         elsewhere = {log.final(r.subject) for r in facts} - {homes[token]}
         findings.misthreaded += [f"mail {token} also stands in {other}" for other in elsewhere]
+    findings.received = len(homes)
     for message, facts in received.items():
         findings.duplicate_effects.append(f"message {message} in {facts[0].subject} belongs to no mail that was sent")
     return homes

@@ -69,6 +69,8 @@ class Findings:
     duplicate_effects: list[str] = field(default_factory=list)
     misthreaded: list[str] = field(default_factory=list)
     without_owner: list[str] = field(default_factory=list)
+    received: int = 0
+    """Mails that stand in the log: nothing can be said of a build in which nothing does."""
     repeated_mails: int = 0
     repeated_mails_allowed: int = 0
 

@@ -21,6 +21,8 @@ CAUGHT_BY = {
 }
 """Which counter must show a broken build."""
 MUST_BE_ZERO = ("lost", "duplicate_effects", "misthreaded", "without_owner", "rebuild_differs")
+THROUGH = 0.25
+"""Share of mails that also a broken build must bring through."""
 _SHOWN = 12
 
 
@@ -49,11 +51,22 @@ def problems(found: Mapping[str, Any], waiting: Mapping[str, int], options: Opti
     return wrong
 
 
-def exit_code(found: Mapping[str, Any], wrong: Sequence[str], broken: str) -> int:
-    """Return 0 for a good run and 1 for a bad one; of a broken build 1 when it was caught, 2 when not."""
-    if not broken:
-        return 1 if wrong else 0
-    return 1 if any(found[counter] > 0 for counter in CAUGHT_BY[broken]) else 2
+def exit_code(wrong: Sequence[str], chosen: Options) -> int:
+    """Return the exit status: 0 for a good run and 1 for a bad one; of a broken build 1 when it was caught, 2 when not."""
+    if chosen.broken:
+        return 2 if wrong else 1
+    return 1 if wrong else 0
+
+
+def not_caught(found: Mapping[str, Any], received: int, broken: str) -> list[str]:
+    """Return why a broken build was not caught; empty: it was.
+
+    It must work but for what was taken out: a build that does nothing at all loses everything, and shows nothing.
+    """
+    if received < found["mails"] * THROUGH:
+        return [f"only {received} of {found['mails']} mails came through: it is broken in another way than meant"]
+    counters = CAUGHT_BY[broken]
+    return [] if any(found[counter] > 0 for counter in counters) else [f"{' and '.join(counters)} saw nothing"]
 
 
 def write(found: Mapping[str, Any], broken: str, folder: Path) -> Path:

@@ -62,12 +62,14 @@ def _conclude(chosen: Options, evidence: Evidence, findings: Findings, waiting: 
     path = report.write(found, chosen.broken, FOLDER.parent)
     report.show(found, findings, console)
     (FOLDER / "findings.json").write_text(json.dumps(vars(findings), indent=1), encoding="utf-8")
-    wrong = report.problems(found, waiting, chosen)
-    code = report.exit_code(found, wrong, chosen.broken)
     if chosen.broken:
-        say(f"the broken build {chosen.broken} was {'caught' if code == 1 else 'NOT caught'}; {path}")
+        wrong = report.not_caught(found, findings.received, chosen.broken)
+        verdict = f"the broken build {chosen.broken} was {'NOT caught' if wrong else 'caught'}"
     else:
-        say(f"{'; '.join(wrong) or 'all is as it must be'}; seed {chosen.seed}; {path}")
+        wrong = report.problems(found, waiting, chosen)
+        verdict = "this is not as it must be" if wrong else "all is as it must be"
+    say(f"{'; '.join([verdict, *wrong])}; seed {chosen.seed}; {path}")
+    code = report.exit_code(wrong, chosen)
     if code != 1 or chosen.broken:
         remove_data()
     return code

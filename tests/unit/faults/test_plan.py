@@ -10,7 +10,7 @@ from faults.evidence import read_mail
 from faults.mails import PlannedMail, compose, plan, planned_parent, raw_mail
 from faults.options import SERVERS, options
 from faults.reading import message_ids
-from faults.report import exit_code, problems
+from faults.report import exit_code, not_caught, problems
 from faults.schedule import schedule
 from faults.sink import Delivered, MailFile, MailFileReader
 
@@ -94,8 +94,14 @@ def test_a_line_that_a_kill_tore_apart_is_no_mail(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_build_is_caught_by_its_own_counter_alone(broken: str, counts: dict[str, int], code: int) -> None:
-    found = {"lost": 0, "duplicate_effects": 0, "misthreaded": 0, "without_owner": 0, **counts}
-    assert exit_code(found, [], broken) == code
+    found = {"mails": 100, "lost": 0, "duplicate_effects": 0, "misthreaded": 0, "without_owner": 0, **counts}
+    chosen = options(broken, {"FAULTS_SEED": "1"})
+    assert exit_code(not_caught(found, 90, broken), chosen) == code
+
+
+def test_a_broken_build_that_does_nothing_at_all_proves_nothing() -> None:
+    found = {"mails": 100, "lost": 100}
+    assert exit_code(not_caught(found, 0, "ack-first"), options("ack-first", {"FAULTS_SEED": "1"})) == 2
 
 
 @pytest.mark.parametrize(
