@@ -148,8 +148,8 @@ class World:
         self.clock = doubles.get("clock") or ManualClock(NOON)
         self.configurations = config_of(configuration)
         self.versions = Versions(self.configurations.at, lambda: self.configurations.latest_version)
-        self.loads = doubles.get("loads") or InMemoryAgentLoads()
-        self.store = doubles.get("store") or InMemoryDocumentStore(Assignment)
+        self.loads: Any = doubles.get("loads") or InMemoryAgentLoads()
+        self.store: Any = doubles.get("store") or InMemoryDocumentStore(Assignment)
         self.publisher = RecordingPublisher()
         self.freed = 0
         self.sequences: dict[str, int] = {}
