@@ -34,6 +34,7 @@ from postroom_demo.company import HISTORY_TAG, MailPorts, configuration
 from postroom_demo.controls import Sender, shown_status
 from postroom_demo.counting import Counting
 from postroom_demo.feed import Feed, Pace
+from postroom_demo.imap_front import ImapFront
 from postroom_demo.lag import LagReader
 from postroom_demo.people import (
     ANSWER_ADDRESS,
@@ -92,6 +93,9 @@ class Demo:
     feed: Feed = field(init=False)
     lag: LagReader = field(init=False)
     status_port: int = field(default_factory=free_port)
+    _page_port: int = 0
+    _smtp_port: int = 0
+    _imap_port: int = field(default_factory=free_port)
     _follower: KafkaFollower | None = None
     _status: StatusServer | None = None
     _player: ManagedProcess | None = None
@@ -146,9 +150,6 @@ class Demo:
             self.place.root / "ports.yaml", yaml.safe_dump({"page": self._page_port, "smtp": self._smtp_port})
         )
 
-    _page_port: int = 0
-    _smtp_port: int = 0
-
     def _remembered_ports(self) -> dict[str, int]:
         """Return the last run's ports as far as they are free, so that a bookmark stays good."""
         try:
@@ -176,11 +177,13 @@ class Demo:
         self.relay = Relay(directory, LOOPBACK, self._smtp_port, self.servers.mail.smtp_port, self.now)
         self.relay.listeners.append(self._counting.on_delivered)
         await self.relay.start()
-        self._down.append(("mail front", self.relay.stop))
+        imap = ImapFront(LOOPBACK, self._imap_port, self.servers.mail.imap_port)
+        await imap.start()
+        self._down += [("mail front", self.relay.stop), ("mail front", imap.stop)]
         timed = self.options.run_seconds is not None
         self.feed = Feed(
             passwords=directory.passwords,
-            imap_port=self.servers.mail.imap_port,
+            imap_port=self._imap_port,
             smtp_port=self._smtp_port,
             pace=Pace(_HURRY_SECONDS if timed else None),
             now=self.now,
@@ -192,7 +195,7 @@ class Demo:
         """Write the company's file, laid around `start`, and apply it; return its version."""
         files = {inbox.address: self.place.secret_file(inbox.address).absolute() for inbox in INBOXES}
         files[ANSWER_ADDRESS] = self.place.secret_file(ANSWER_ADDRESS).absolute()
-        data = configuration(start, MailPorts(self._smtp_port, self.servers.mail.imap_port), files)
+        data = configuration(start, MailPorts(self._smtp_port, self._imap_port), files)
         path = self.place.root / "company.yaml"
         path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
         self.applied = load_configuration(path)
@@ -259,7 +262,6 @@ class Demo:
             await self.supervisor.wait_ready()
 
     def _start_player(self, passwords: dict[str, str]) -> None:
-        imap = self.servers.mail.imap_port
         people = [
             {
                 "name": person.name,
@@ -268,7 +270,7 @@ class Demo:
                 "credentials": {
                     "address": person.address,
                     "password": passwords[person.address],
-                    "imap_port": imap,
+                    "imap_port": self._imap_port,
                     "smtp_port": self._smtp_port,
                 },
             }
