@@ -4,14 +4,15 @@ import json
 from typing import Any
 
 import pytest
+from postroom_analytics.domain.cells import Cell
 from postroom_analytics.domain.clocks import MAX_RUNS
+from postroom_analytics.domain.documents import to_document
 from postroom_analytics.domain.figures import figures
-from postroom_analytics.domain.fold import apply, apply_fact, apply_skipped, versions_needed
+from postroom_analytics.domain.fold import advance_skipped, apply, versions_needed
 from postroom_analytics.domain.log import FoldedLog
-from postroom_analytics.domain.model import ConversationMetrics, to_document
+from postroom_analytics.domain.model import ConversationMetrics
 from postroom_analytics.domain.order import MAX_EARLY, TooManyEarlyError
 from postroom_analytics.domain.recorded import read_log
-from postroom_analytics.domain.rollup import Cell
 from postroom_analytics.domain.rows import UnknownConfigurationError
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_contracts.events import Event
@@ -330,7 +331,7 @@ def test_spam_leaves_every_figure_and_undoing_it_restores_them() -> None:
     before = fold(*lines)
     marked = fold(*lines, fact("ConversationMarkedSpam", "09:50"))
     assert counted(marked) == 0
-    assert marked.rollups[Cell("total", "all", "")]["now"] == {"open": 0, "unattended": 0, "unassigned": 0}
+    assert marked.now() == {"open": 0, "unattended": 0, "unassigned": 0}
     result = shown(marked)
     assert (result["first_response"], result["resolution"], result["volume"]) == (None, [], 0)
     undone = fold(*lines, fact("ConversationMarkedSpam", "09:50"), fact("ConversationUnmarkedSpam", "10:00"))
@@ -485,7 +486,7 @@ def test_the_highest_epoch_owns_it() -> None:
         fact("ConversationUnassigned", "09:02", epoch=1, reason="released"),
     )
     assert not shown(log)["unassigned"]
-    assert log.rollups[Cell("total", "agent", "bob")]["now"]["open"] == 1
+    assert log.now("agent", "bob")["open"] == 1
 
 
 def test_unassigned_and_unattended_are_two_things() -> None:
@@ -506,20 +507,6 @@ def test_apply_leaves_the_given_state_as_it_was() -> None:
         following = apply(state, event, configurations)
         assert (None if state is None else to_document(state)) == before
         state = following
-
-
-def test_a_caller_that_keeps_order_itself_gets_the_same_without_sequences() -> None:
-    configurations = {1: fold().configurations[1]}
-    by_sequence: ConversationMetrics | None = None
-    by_caller: ConversationMetrics | None = None
-    for event in read(customer("09:00"), *reply("09:10", "r"), customer("09:20"), resolved("09:30")):
-        by_sequence = apply(by_sequence, event, configurations)
-        by_caller = apply_fact(by_caller, event, configurations)
-    assert by_sequence is not None
-    assert by_caller is not None
-    assert by_caller.sequences == {}
-    by_caller.sequences = by_sequence.sequences
-    assert by_caller == by_sequence
 
 
 def test_a_repeat_leaves_the_state_as_it_is() -> None:
@@ -569,14 +556,14 @@ def test_a_parked_record_counts_as_seen_and_frees_what_waited() -> None:
     events = read(customer("09:00"), customer("09:01"), *reply("09:10", "r"))
     state = apply(None, events[0], configurations)
     state = apply(state, events[2], configurations)
-    state = apply_skipped(state, "c1", "/postroom/router", 2, configurations)
+    advance_skipped(state, "/postroom/router", 2, configurations)
     assert (state.sequences, state.early) == ({"/postroom/router": 3}, [])
     assert apply(state, events[3], configurations).answered
 
 
 def test_a_version_that_is_not_at_hand_is_named() -> None:
     (event,) = read(customer("09:00"))
-    assert versions_needed(None, event) == {1}
+    assert versions_needed(None, [event]) == {1}
     with pytest.raises(UnknownConfigurationError, match="version 1"):
         apply(None, event, {})
 
@@ -586,7 +573,7 @@ def test_versions_of_open_turns_are_needed_again() -> None:
     opened, answered = read(customer("09:00"), accepted("09:10", "r"))[:2]
     state = apply(None, opened, configurations)
     newer = Event(**{**_fields(answered), "data": answered.data.model_copy(update={"configuration_version": 7})})
-    assert versions_needed(state, newer) == {1, 7}
+    assert versions_needed(state, [newer]) == {1, 7}
 
 
 def _fields(event: Event) -> dict[str, Any]:

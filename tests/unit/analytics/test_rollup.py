@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postroom_analytics.domain import distribution
+from postroom_analytics.domain.cells import Cell, Increments
 from postroom_analytics.domain.distribution import PROMETHEUS_SECONDS, RELATIVE_ERROR
-from postroom_analytics.domain.model import Credit, Row, row_document, row_from_document
+from postroom_analytics.domain.documents import row_document, row_from_document
+from postroom_analytics.domain.model import Credit, Row
 from postroom_analytics.domain.rollup import (
-    Cell,
-    Increments,
     add_to,
     histogram,
     increments_of,

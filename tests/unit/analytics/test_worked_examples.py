@@ -8,10 +8,11 @@ import bson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from postroom_analytics.domain.cells import Cell
 from postroom_analytics.domain.figures import figures
 from postroom_analytics.domain.log import FoldedLog
 from postroom_analytics.domain.recorded import read_log
-from postroom_analytics.domain.rollup import Cell, row_increments, summarise
+from postroom_analytics.domain.rollup import row_increments, summarise
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.events import Event
 
@@ -188,8 +189,9 @@ def at_most(name: str, until: str) -> list[Record]:
     ],
 )
 def test_unattended_and_volume_around_a_merge(until: str, unattended: int, volume: int) -> None:
-    total = folded(at_most("10", until)).rollups[Cell("total", "all", "")]
-    assert total["now"].get("unattended", 0) == unattended
+    log = folded(at_most("10", until))
+    total = log.rollups[Cell("total", "all", "")]
+    assert log.now()["unattended"] == unattended
     assert sum(total["kinds"]["conversation"].get(outcome, 0) for outcome in ("opened", "merged")) == volume
 
 

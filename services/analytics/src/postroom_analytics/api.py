@@ -2,18 +2,21 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from dataclasses import asdict
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
+from postroom_contracts.business_time import from_epoch_ms
 from postroom_contracts.fields import format_time
 from postroom_runtime.errors import InfrastructureError
 
 from postroom_analytics.domain.figures import figures
+from postroom_analytics.domain.model import Row
+from postroom_analytics.domain.now import MARKS
 from postroom_analytics.domain.rollup import summarise
-from postroom_analytics.store import MetricsStore
+from postroom_analytics.reads import MetricsReads
 
 KINDS = (
     "first_response",
@@ -27,19 +30,20 @@ KINDS = (
     "conversation",
 )
 Cut = Literal["all", "inbox", "channel", "tag", "team", "agent"]
+_INSTANTS = ("started_at", "closed_at", "deadline_at", "breached_at")
 _FIELD = {"inbox": "inbox", "channel": "channel", "tag": "tags", "team": "team", "agent": "agent"}
 
 
-def application(store: MetricsStore) -> FastAPI:
-    """Return the API over `store`."""
+def application(reads: MetricsReads) -> FastAPI:
+    """Return the API over `reads`."""
     app = FastAPI(title="Postroom analytics", version="0.1.0", docs_url=None, redoc_url=None)
     app.add_exception_handler(InfrastructureError, _unavailable)
     app.add_exception_handler(HTTPException, _problem)
-    _register(app, store)
+    _register(app, reads)
     return app
 
 
-def _register(app: FastAPI, store: MetricsStore) -> None:
+def _register(app: FastAPI, reads: MetricsReads) -> None:
     @app.get("/api/v1/metrics/summary")
     async def summary(
         cut: Cut = "all",
@@ -51,23 +55,19 @@ def _register(app: FastAPI, store: MetricsStore) -> None:
         if (cut == "all") != (not value):
             raise HTTPException(422, "give `value` with every cut but `all`")
         if first is None and last is None:
-            documents = [await store.total(cut, value)]
+            documents = [await reads.total(cut, value)]
         else:
             low, high = (first or date.min).isoformat(), (last or date.max).isoformat()
-            documents = await store.days(cut, value, low, high)
+            documents = await reads.days(cut, value, low, high)
         return {kind: _summary(documents, kind) for kind in KINDS}
 
     @app.get("/api/v1/metrics/now")
     async def now(cut: Cut = "all") -> list[dict[str, Any]]:
         """Conversations that are open, unassigned, unattended now, per value of the cut."""
-        totals = await store.totals([cut])
+        totals = await reads.totals([cut])
         return [
-            {
-                "cut": found,
-                "value": value,
-                **{n: int(t.get("now", {}).get(n, 0)) for n in ("open", "unassigned", "unattended")},
-            }
-            for (found, value), t in sorted(totals.items())
+            {"cut": cut, "value": value, **{mark: int(total.get("now", {}).get(mark, 0)) for mark in MARKS}}
+            for (_, value), total in sorted(totals.items())
         ]
 
     @app.get("/api/v1/metrics/rows")
@@ -76,13 +76,15 @@ def _register(app: FastAPI, store: MetricsStore) -> None:
         cut: Cut = "all",
         value: Annotated[str, Query(max_length=200)] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        cursor: str | None = None,
+        cursor: Annotated[str | None, Query(max_length=400)] = None,
     ) -> dict[str, Any]:
         """The rows behind a number, the newest first."""
         query: dict[str, Any] = {"kind": kind, "counted": True}
+        if (cut == "all") != (not value):
+            raise HTTPException(422, "give `value` with every cut but `all`")
         if cut != "all":
             query[_FIELD[cut]] = value
-        found = await store.find_rows(query, limit + 1, _read_cursor(cursor))
+        found = await reads.find_rows(query, limit + 1, _read_cursor(cursor))
         page = found[:limit]
         following = _cursor(page[-1]) if len(found) > limit else None
         return {"rows": [_shown(row) for row in page], "next": following}
@@ -90,7 +92,7 @@ def _register(app: FastAPI, store: MetricsStore) -> None:
     @app.get("/api/v1/metrics/conversations/{conversation_id}")
     async def conversation(conversation_id: str) -> dict[str, Any]:
         """Every figure of one conversation by name."""
-        found = await store.conversation(conversation_id)
+        found = await reads.conversation(conversation_id)
         if found is None:
             raise HTTPException(404, "no such conversation")
         return figures(*found)
@@ -103,23 +105,27 @@ def _summary(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     return {**shown, "outcomes": found.outcomes}
 
 
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {k: format_time(v) if isinstance(v, datetime) else v for k, v in row.items() if k != "_id"}
-    return {"id": row["_id"], **shown}
+def _shown(row: Row) -> dict[str, Any]:
+    """Return the row with its credit's parts beside the rest; what is undefined is null."""
+    shown = asdict(row)
+    credit = shown.pop("credit")
+    times = {name: None if shown[name] is None else format_time(from_epoch_ms(shown[name])) for name in _INSTANTS}
+    return {**shown, **times, **credit}
 
 
-def _cursor(row: Mapping[str, Any]) -> str:
-    closed_at: datetime = row["closed_at"]
-    return base64.urlsafe_b64encode(f"{int(closed_at.timestamp() * 1000)} {row['_id']}".encode()).decode()
+def _cursor(row: Row) -> str:
+    return base64.urlsafe_b64encode(f"{row.closed_at} {row.id}".encode()).decode()
 
 
 def _read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
     if cursor is None:
         return None
     try:
-        at, _, row_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        return datetime.fromtimestamp(int(at) / 1000, UTC), row_id
-    except (ValueError, binascii.Error, OverflowError, OSError) as error:
+        at, space, row_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        if not space:
+            raise ValueError("no space")
+        return from_epoch_ms(int(at)), row_id
+    except (ValueError, binascii.Error, OverflowError) as error:
         raise HTTPException(422, "this cursor was not made here") from error
 
 

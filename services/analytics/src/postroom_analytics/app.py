@@ -5,7 +5,9 @@ from postroom_runtime.settings import RuntimeSettings
 from prometheus_client import REGISTRY
 
 from postroom_analytics.api import application
+from postroom_analytics.generations import Generations
 from postroom_analytics.handler import MetricsHandler
+from postroom_analytics.reads import MetricsReads
 from postroom_analytics.series import BusinessSeries
 from postroom_analytics.store import MetricsStore
 
@@ -21,8 +23,10 @@ class Analytics:
 
     async def build(self, runtime: Runtime) -> None:
         store = MetricsStore(runtime.mongo_client, runtime.database)
-        await store.prepare()
-        series = BusinessSeries(store)
+        generations = Generations(runtime.database)
+        await generations.prepare(await generations.active())
+        reads = MetricsReads(runtime.database)
+        series = BusinessSeries(reads)
         REGISTRY.register(series)
 
         async def unregister() -> None:
@@ -30,5 +34,5 @@ class Analytics:
 
         runtime.on_stop(unregister)
         runtime.door.before_scrape.append(series.refresh)
-        runtime.serve(application(store))
+        runtime.serve(application(reads))
         await runtime.consume("analytics", MetricsHandler(store, runtime.configurations))

@@ -8,10 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from postroom_analytics.domain.cells import TOTAL, Cell
 from postroom_analytics.domain.figures import figures
 from postroom_analytics.domain.log import FoldedLog
 from postroom_analytics.domain.recorded import RecordedLogError, read_log
-from postroom_analytics.domain.rollup import TOTAL, Cell, summarise
+from postroom_analytics.domain.rollup import summarise
 
 analytics_app = typer.Typer(help="Response times, resolutions and SLA results.", no_args_is_help=True)
 KINDS = (

@@ -11,7 +11,7 @@ from postroom_runtime.settings import RuntimeSettings
 from rich.console import Console
 
 from postroom_analytics.cli import analytics_app
-from postroom_analytics.rebuild import rebuild
+from postroom_analytics.rebuild import RebuildRunningError, rebuild
 
 
 def register(app: typer.Typer) -> None:
@@ -32,11 +32,13 @@ def rebuild_command(
             found = asyncio.run(
                 rebuild(RuntimeSettings(), switch=not check, progress=lambda n: status.update(f"folding: {n} events"))
             )
-    except (KafkaError, InfrastructureError, OSError, LookupError, TimeoutError) as error:
+    except (KafkaError, InfrastructureError, RebuildRunningError, OSError, LookupError, TimeoutError) as error:
         raise fail(str(error) or type(error).__name__) from error
     for name in found.differences:
         typer.echo(f"differs: {name}")
+    for place in found.failed:
+        typer.echo(f"could not be folded: {place}")
     done = "compared" if check else f"in use as generation {found.generation}"
     typer.echo(f"{found.events} events folded, {len(found.differences)} figures differ, {done}")
-    if check and found.differences:
+    if found.failed or (check and found.differences):
         raise typer.Exit(1)

@@ -7,8 +7,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from postroom_analytics.domain.distribution import PROMETHEUS_SECONDS
+from postroom_analytics.domain.now import MARKS
 from postroom_analytics.domain.rollup import CLOCKS, histogram
-from postroom_analytics.store import MetricsStore
+from postroom_analytics.reads import MetricsReads
 
 CUTS = ("all", "inbox", "channel", "team")
 """Cuts with few values. Tags and agents are read from the REST API: their number is not ours to bound."""
@@ -19,7 +20,6 @@ HISTOGRAMS = {
     "net_resolution": "The same without pauses.",
 }
 TURN_KINDS = ("first_response", "next_response")
-NOW = ("open", "unassigned", "unattended")
 _LABELS = ["cut", "value"]
 
 Totals = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -28,12 +28,12 @@ Totals = Mapping[tuple[str, str], Mapping[str, Any]]
 class BusinessSeries(Collector):
     """Collects from the last snapshot; `refresh` reads a new one before each scrape."""
 
-    def __init__(self, store: MetricsStore) -> None:
-        self._store = store
+    def __init__(self, reads: MetricsReads) -> None:
+        self._reads = reads
         self._totals: Totals = {}
 
     async def refresh(self) -> None:
-        self._totals = await self._store.totals(CUTS)
+        self._totals = await self._reads.totals(CUTS)
 
     def collect(self) -> Iterator[Metric]:
         return iter(families(self._totals))
@@ -85,6 +85,6 @@ def _now(totals: Totals) -> Metric:
         "postroom_conversations_now", "Conversations that are open, unassigned, unattended.", labels=["state", *_LABELS]
     )
     for (cut, value), total in sorted(totals.items()):
-        for state in NOW:
+        for state in MARKS:
             family.add_metric([state, cut, value], int(total.get("now", {}).get(state, 0)))
     return family

@@ -7,7 +7,7 @@ from postroom_contracts.business_time import from_epoch_ms
 from postroom_contracts.fields import format_time
 
 from postroom_analytics.domain.model import ConversationMetrics, Row
-from postroom_analytics.domain.rollup import gauges
+from postroom_analytics.domain.now import gauges
 
 SINGLE = (
     "first_response",

@@ -3,7 +3,7 @@
 What was answered follows from the order of the log, how long it took from the times in the facts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,56 +15,67 @@ from postroom_contracts.values import Status
 from postroom_analytics.domain import order, status
 from postroom_analytics.domain.clocks import add_reply, customer_waits, set_policy
 from postroom_analytics.domain.model import ConversationMetrics, Credit, Reply, Run
+from postroom_analytics.domain.reading import ConversationAssigned
 from postroom_analytics.domain.rows import Configurations
 from postroom_analytics.domain.seal import seal
 from postroom_analytics.domain.status import credit_of, end_pause, leave_resolved, resolve, set_spam, set_status
 
 
-def versions_needed(state: ConversationMetrics | None, event: Event) -> set[int]:
-    """Return the configuration versions that `apply` will look up, for the caller to have them at hand."""
-    needed = set() if state is None else {e.clock.version for e in state.episodes}
+def versions_needed(state: ConversationMetrics | None, events: Iterable[Event]) -> set[int]:
+    """Return the configuration versions that folding `events` will look up, for the caller to have them at hand."""
+    needed = {getattr(event.data, "configuration_version", 0) for event in events}
     if state is not None:
-        needed |= {run.clock.version for e in state.episodes for run in e.runs} | ({state.version} - {0})
-        needed |= {state.whole.clock.version} if state.whole else set()
-        needed |= {early["data"].get("configuration_version", 0) for early in state.early} - {0}
-    return needed | ({getattr(event.data, "configuration_version", 0)} - {0})
+        needed.add(state.version)
+        for episode in state.episodes:
+            needed.add(episode.clock.version)
+            needed.update(run.clock.version for run in episode.runs)
+        if state.whole is not None:
+            needed.add(state.whole.clock.version)
+        needed.update(early.get("data", {}).get("configuration_version", 0) for early in state.early)
+    needed.discard(0)
+    return needed
+
+
+def begin(state: ConversationMetrics | None, conversation_id: str) -> ConversationMetrics:
+    """Return a state for `advance` to change: a new one, or a copy of the one given."""
+    return ConversationMetrics(conversation_id) if state is None else state.clone()
+
+
+def advance(state: ConversationMetrics, event: Event, configurations: Configurations, *, seeds: bool = False) -> None:
+    """Fold one event into `state`, which is changed; when this raises, the state is to be thrown away.
+
+    A repeat changes nothing; an event that came before one with a smaller sequence of its source waits in the state
+    (`seeds`: see `order.in_order`). Rows that can no longer change are added to `sealed`, which the caller stores and
+    empties. Raises rows.UnknownConfigurationError, order.TooManyEarlyError.
+    """
+    for due in order.in_order(state, event, seeds=seeds):
+        _apply_one(state, due, configurations)
+
+
+def advance_skipped(state: ConversationMetrics, source: str, sequence: int, configurations: Configurations) -> None:
+    """Count a record that was parked for good as seen, and fold what waited for it. Raises as `advance`."""
+    for due in order.skip(state, source, sequence):
+        _apply_one(state, due, configurations)
+
+
+def advance_late(state: ConversationMetrics, event: Event, configurations: Configurations) -> None:
+    """Fold a record that was parked for good and comes again, now that it can be read; the second time not."""
+    if order.is_late(state, event):
+        _apply_one(state, event, configurations)
 
 
 def apply(state: ConversationMetrics | None, event: Event, configurations: Configurations) -> ConversationMetrics:
-    """Return the state after `event`, which belongs to the state's conversation; the given state stays as it was.
-
-    A repeat changes nothing; an event that came before one with a smaller sequence of its source waits in the state.
-    Rows that can no longer change are added to `sealed`, which the caller stores and empties. Raises
-    rows.UnknownConfigurationError, order.TooManyEarlyError.
-    """
+    """Return the state after `event`, which belongs to the state's conversation; the given state stays as it was."""
     return apply_all(state, [event], configurations)
 
 
-def apply_fact(state: ConversationMetrics | None, event: Event, configurations: Configurations) -> ConversationMetrics:
-    """Return the state after `event` for a caller that keeps order and repeats itself: no sequence is looked at."""
-    following = ConversationMetrics(event.subject) if state is None else state.clone()
-    _apply_one(following, event, configurations)
-    return following
-
-
 def apply_all(
-    state: ConversationMetrics | None, events: Sequence[Event], configurations: Configurations
+    state: ConversationMetrics | None, events: Sequence[Event], configurations: Configurations, *, seeds: bool = False
 ) -> ConversationMetrics:
-    """Return the state after several events of one conversation, as `apply` one after another; at least one."""
-    following = ConversationMetrics(events[0].subject) if state is None else state.clone()
+    """Return the state after several events of one conversation, as `advance` one after another; at least one."""
+    following = begin(state, events[0].subject)
     for event in events:
-        for due in order.in_order(following, event):
-            _apply_one(following, due, configurations)
-    return following
-
-
-def apply_skipped(
-    state: ConversationMetrics | None, subject: str, source: str, sequence: int, configurations: Configurations
-) -> ConversationMetrics:
-    """Return the state after a record that was parked for good: its number counts as seen."""
-    following = ConversationMetrics(subject) if state is None else state.clone()
-    for due in order.skip(following, source, sequence):
-        _apply_one(following, due, configurations)
+        advance(following, event, configurations, seeds=seeds)
     return following
 
 
@@ -192,7 +203,7 @@ def _on_routed(state: ConversationMetrics, fact: f.ConversationRouted, context: 
     set_policy(state, fact.policy_id, context.time, context.configurations)
 
 
-def _on_assigned(state: ConversationMetrics, fact: f.ConversationAssigned) -> None:
+def _on_assigned(state: ConversationMetrics, fact: f.ConversationAssigned | ConversationAssigned) -> None:
     _set_owner(state, fact.agent_id, fact.team_id, fact.epoch)
 
 
@@ -258,6 +269,7 @@ _BY_FACT: dict[type, Callable[[ConversationMetrics, Any], None]] = {
     f.ConversationUnmarkedSpam: status.on_unmarked_spam,
     f.ConversationTagged: _on_tagged,
     f.ConversationAssigned: _on_assigned,
+    ConversationAssigned: _on_assigned,
     f.ConversationQueued: _on_queued,
     f.ConversationUnassigned: _on_unassigned,
     f.DeadlineBreached: _on_deadline_breached,

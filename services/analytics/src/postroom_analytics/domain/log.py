@@ -7,22 +7,21 @@ from typing import Any
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_contracts.events import Event
 
+from postroom_analytics.domain.cells import Cell
 from postroom_analytics.domain.changes import Changes, batch_increments, changes, needs_stored_rows
+from postroom_analytics.domain.documents import from_document, row_document, row_from_document, to_document
 from postroom_analytics.domain.fold import apply_all
-from postroom_analytics.domain.model import (
-    ConversationMetrics,
-    Row,
-    from_document,
-    row_document,
-    row_from_document,
-    to_document,
-)
-from postroom_analytics.domain.rollup import Cell, add_to
+from postroom_analytics.domain.model import ConversationMetrics, Row
+from postroom_analytics.domain.now import now_of
+from postroom_analytics.domain.rollup import add_to
 
 
 @dataclass(slots=True)
 class FoldedLog:
-    """Stored states, rows and rollups, as documents, and the configurations by version."""
+    """Stored states, rows and rollups, as documents, and the configurations by version.
+
+    A recorded log may begin anywhere: the first number that stands there of a source is its start.
+    """
 
     configurations: dict[int, Configuration] = field(default_factory=dict)
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -50,7 +49,7 @@ class FoldedLog:
         batch = []
         for conversation_id, own in by_conversation.items():
             old = self.state(conversation_id)
-            new = apply_all(old, own, self.configurations)
+            new = apply_all(old, own, self.configurations, seeds=True)
             stored = self.rows_of(conversation_id) if needs_stored_rows(old, new) else []
             batch.append(changes(old, new, self.configurations, stored))
         for changed in batch:
@@ -74,3 +73,7 @@ class FoldedLog:
         """Return all rows of a conversation, oldest first."""
         found = [row_from_document(document) for document in self.rows.get(conversation_id, {}).values()]
         return sorted(found, key=lambda row: (row.closed_at, row.n, row.kind, row.id))
+
+    def now(self, cut: str = "all", value: str = "") -> dict[str, int]:
+        """Return how many conversations are open, unassigned, unattended in the cut."""
+        return now_of(self.rollups, cut, value)

@@ -3,7 +3,11 @@
 A rollup document holds, for one scope (a UTC day, or `total`) and one cut (`all`, or an inbox, channel, tag, team or
 agent), every kind: `kinds.<kind>.<outcome>` counts rows, `kinds.<kind>.<clock>.sum|sketch.<bucket>|le.<edge>` hold
 durations of answered and resolved ones in milliseconds. In `total`, `withdrawn` holds what differences took away, so
-that `kinds + withdrawn` never falls, which a Prometheus counter needs; and `now` holds present counts.
+that `kinds + withdrawn` never falls, which a Prometheus counter needs.
+
+Present counts of a tag stand in its `total` document, as `now.<mark>`. Those of all other cuts, whose values the
+configuration bounds, share one document, `<cut>.<value>.<mark>` in scope `now`: an assignment moves them for its agent, its
+team, its inbox and all, and that is one write then, for a whole batch.
 """
 
 from collections import Counter
@@ -12,31 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from postroom_contracts.values import Status
-
 from postroom_analytics.domain import distribution
-from postroom_analytics.domain.model import ConversationMetrics, Credit, Row
-from postroom_analytics.domain.turns import turns_of
+from postroom_analytics.domain.cells import TOTAL, Cell, Increments, cuts_of
+from postroom_analytics.domain.model import Credit, Row
+from postroom_analytics.domain.now import GaugesMoved, move_gauges
 
-TOTAL = "total"
 ClockName = Literal["wall", "business"]
 CLOCKS: tuple[ClockName, ...] = ("wall", "business")
-
-
-class Cell(NamedTuple):
-    """One rollup document: `scope` is `total` or a day such as `2026-03-06`, `value` is empty for the cut `all`."""
-
-    scope: str
-    cut: str
-    value: str
-
-    @property
-    def id(self) -> str:
-        return f"{self.scope}:{self.cut}:{self.value}"
-
-
-Increments = dict[Cell, dict[str, int]]
-"""Per document: dotted path to what is added to it. Zeros are left out; adding is order-free."""
 
 Replaced = tuple[Row | None, Row | None]
 """A row as it was and as it is; None where there was or is none."""
@@ -47,18 +33,47 @@ def row_increments(old: Mapping[str, Row], new: Mapping[str, Row]) -> Increments
     return increments_of([(old.get(row_id), new.get(row_id)) for row_id in old.keys() | new.keys()], [])
 
 
-def increments_of(replaced: Iterable[Replaced], gauges_moved: Iterable["GaugesMoved"]) -> Increments:
+def increments_of(replaced: Iterable[Replaced], gauges_moved: Iterable[GaugesMoved]) -> Increments:
     """Return what a whole batch adds to the rollups: rows and gauges of many conversations fall into few documents."""
     result: Increments = {}
+    added: dict[_Place, dict[str, int]] = {}
     for before, after in replaced:
-        if before is None:
-            _add(result, _contribution(after))
+        if before is None and after is not None:
+            _count(added, after)
         elif before != after:
             _replace(result, _contribution(before), _contribution(after))
-    for moved in gauges_moved:
-        _move_gauges(result, moved)
+    for place, paths in added.items():
+        _add(result, dict.fromkeys(_cells(place), paths))
+    move_gauges(result, gauges_moved)
     kept = {cell: {path: n for path, n in paths.items() if n} for cell, paths in result.items()}
     return {cell: paths for cell, paths in kept.items() if paths}
+
+
+class _Place(NamedTuple):
+    """Rows that fall into the same documents: those of one UTC day (days since 1970) with the same cuts."""
+
+    day: int
+    inbox: str
+    channel: str
+    credit: Credit
+
+
+def _cells(place: _Place) -> list[Cell]:
+    day = datetime.fromtimestamp(place.day * 86_400, UTC).date().isoformat()
+    cuts = cuts_of(place.inbox, place.channel, place.credit)
+    return [Cell(scope, cut, value) for cut, value in cuts for scope in (TOTAL, day)]
+
+
+def _place_of(row: Row) -> _Place:
+    return _Place(row.closed_at // 86_400_000, row.inbox, row.channel, row.credit)
+
+
+def _count(added: dict[_Place, dict[str, int]], row: Row) -> None:
+    """Add a new row up with those that fall into the same documents, before they are spread over them."""
+    if row.counted:
+        paths = added.setdefault(_place_of(row), {})
+        for path, amount in _paths(row):
+            paths[path] = paths.get(path, 0) + amount
 
 
 def _add(result: Increments, contribution: Mapping[Cell, Mapping[str, int]]) -> None:
@@ -90,19 +105,8 @@ def _contribution(row: Row | None) -> dict[Cell, dict[str, int]]:
     """Return what a row adds to each of its documents: nothing if it does not count."""
     if row is None or not row.counted:
         return {}
-    day = datetime.fromtimestamp(row.closed_at // 1000, UTC).date().isoformat()
     paths = dict(_paths(row))
-    cuts = _cuts(row.inbox, row.channel, row.credit)
-    return {Cell(scope, cut, value): paths for cut, value in cuts for scope in (TOTAL, day)}
-
-
-def _cuts(inbox: str, channel: str, credit: Credit) -> list[tuple[str, str]]:
-    cuts = [("all", ""), ("inbox", inbox), ("channel", channel), *(("tag", tag) for tag in credit.tags)]
-    if credit.team is not None:
-        cuts.append(("team", credit.team))
-    if credit.agent is not None:
-        cuts.append(("agent", credit.agent))
-    return cuts
+    return dict.fromkeys(_cells(_place_of(row)), paths)
 
 
 def _paths(row: Row) -> Iterator[tuple[str, int]]:
@@ -119,58 +123,6 @@ def _paths(row: Row) -> Iterator[tuple[str, int]]:
             yield f"{kind}.{clock}.sum", value
             yield f"{kind}.{clock}.sketch.{distribution.bucket_of(value)}", 1
             yield f"{kind}.{clock}.le.{distribution.edge_of(value)}", 1
-
-
-# --- what is so now ------------------------------------------------------------------------------------------------
-
-
-def gauges(state: ConversationMetrics | None) -> frozenset[str]:
-    """Return what the conversation is now: of `open`, `unassigned`, `unattended`; nothing when it is settled.
-
-    `open`: neither resolved, spam, deleted nor merged. `unattended`: open with an open turn, snoozed or not.
-    `unassigned`: open without an owner.
-    """
-    if state is None or state.opened_at is None or state.spam_at is not None or state.merged_at is not None:
-        return frozenset()
-    if state.status not in (Status.OPEN, Status.WAITING, Status.SNOOZED):
-        return frozenset()
-    episode = state.open_episode
-    unattended = episode is not None and any(turn.closed_at is None for turn in turns_of(episode))
-    marks = {"open": True, "unattended": unattended, "unassigned": state.owner is None}
-    return frozenset(name for name, holds in marks.items() if holds)
-
-
-@dataclass(frozen=True, slots=True)
-class Gauges:
-    """What one conversation adds to `now`, in which cuts."""
-
-    marks: frozenset[str]
-    inbox: str
-    channel: str
-    credit: Credit
-
-
-GaugesMoved = tuple[Gauges, Gauges]
-"""Before and after a batch."""
-
-
-def gauges_of(state: ConversationMetrics | None) -> Gauges:
-    if state is None:
-        return Gauges(frozenset(), "", "", Credit())
-    return Gauges(gauges(state), state.inbox, state.channel, state.credit)
-
-
-def _move_gauges(result: Increments, moved: GaugesMoved) -> None:
-    before, after = moved
-    if before == after:
-        return
-    for one, sign in ((before, -1), (after, 1)):
-        if not one.marks:
-            continue
-        for cut, value in _cuts(one.inbox, one.channel, one.credit):
-            target = result.setdefault(Cell(TOTAL, cut, value), {})
-            for mark in one.marks:
-                target[f"now.{mark}"] = target.get(f"now.{mark}", 0) + sign
 
 
 # --- reading -------------------------------------------------------------------------------------------------------

@@ -49,12 +49,21 @@ def rows(state: ConversationMetrics, configurations: Configurations) -> list[Row
     """Return all rows that the state holds, with those that left it since it was loaded, in no promised order."""
     projected = [*state.sealed, *conversation_rows(state), *whole_rows(state, configurations)]
     for episode in state.episodes:
+        if _has_no_row(state, episode):
+            continue
         view = view_of(state, episode)
         projected.extend(turn_rows(state, view, configurations))
         projected.extend(episode_rows(state, view, configurations))
     if state.spam_at is None and state.merged_at is None:
         return projected
     return [recount(state, row) for row in projected]
+
+
+def _has_no_row(state: ConversationMetrics, episode: Episode) -> bool:
+    """Say of the common case, a customer who waits, that there is nothing to tell yet."""
+    if state.spam_at is not None or state.merged_at is not None or episode.resolved is not None or episode.targets:
+        return False
+    return not any(run.replies or run.targets for run in episode.runs)
 
 
 def recount(state: ConversationMetrics, row: Row) -> Row:

@@ -5,15 +5,16 @@ from typing import Any
 
 from postroom_contracts.events import EnvelopeError, Event
 from postroom_contracts.fields import UtcTime
-from postroom_contracts.registry import MODELS
 from pydantic import TypeAdapter
+
+from postroom_analytics.domain.reading import FACTS
 
 _TIME: TypeAdapter[Any] = TypeAdapter(UtcTime)
 
 
 def event_from_dict(attributes: Mapping[str, Any]) -> Event:
     """Return the event. Raises EnvelopeError for an unknown type and pydantic.ValidationError for a bad body."""
-    model = MODELS.get(attributes["type"])
+    model = FACTS.get(attributes["type"])
     if model is None:
         raise EnvelopeError(f"type {attributes['type']!r} is not known here")
     return Event(
