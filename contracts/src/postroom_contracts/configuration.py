@@ -21,7 +21,7 @@ MAX_BYTES = 900 * 1000
 class Section(BaseModel):
     """A part of the configuration: unknown names are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class SecretReference(Section):

@@ -26,7 +26,7 @@ class Data(BaseModel):
     `type_name`, `attributes` and the registry (`registry.py`) are derived from the class name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="float")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: ClassVar[int] = 1
     kind: ClassVar[Literal["inbound", "command", "fact", "configuration"]]

@@ -14,13 +14,15 @@ FieldClass = Literal["public", "personal", "secret"]
 
 def to_milliseconds(value: datetime) -> datetime:
     """Return `value` in UTC, cut to whole milliseconds, the precision of MongoDB: a stored time equals its event's."""
+    if value.tzinfo is UTC and not value.microsecond % 1000:
+        return value
     moment = value.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def format_time(value: datetime) -> str:
     """Return RFC 3339 with milliseconds and `Z`, such as `2026-03-06T15:30:00.000Z`."""
-    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+    return value.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 UtcTime = Annotated[

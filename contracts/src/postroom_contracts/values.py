@@ -11,7 +11,7 @@ from postroom_contracts.fields import Identifier, Personal, UtcTime
 class Value(BaseModel):
     """A frozen part of an event's body; unknown fields of newer releases are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Channel(StrEnum):
