@@ -4,6 +4,7 @@ read claims (one query) -> place (pure) -> make the missing claims (one unordere
 the merged conversation. Repeats make the same records with the same ids: a message's home never changes.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -68,6 +69,7 @@ class ThreadStep:
         placing = await self._place([work for work in works if work.answered is None])
         reach("thread.claimed")
         await self._publisher.publish([record for work in works for record in self._records(work)])
+        _count(works)
         reach("thread.published")
         if placing.moved:
             await self._claims.move(placing.moved)
@@ -110,18 +112,15 @@ class ThreadStep:
         if work.answered is not None:
             return [self._answer(work, work.answered)]
         if work.placed is None:
-            PLACED.labels("unplaced").inc()
             return []
-        PLACED.labels("accepted").inc()
         records = [self._accept(work, work.placed.home)]
         if work.placed.merges:
-            MERGES.inc(len(work.placed.merges))
             records += [self._merge(work, m.source, m.target) for m in work.placed.merges]
         return records
 
     def _accept(self, work: Work, home: str) -> Outgoing:
         """Return `AcceptMessage` with the inbound record's own bytes in it: it travels unchanged, and is not built twice."""
-        data = AcceptMessage.model_construct(inbound=work.inbound, from_stranger=work.marked)
+        data = AcceptMessage(inbound=work.inbound, from_stranger=work.marked)
         event = self._event(work, data, home)
         mark = b',"from_stranger":true}' if work.marked else b"}"
         body = b'{"inbound":' + work.incoming.record.value + mark
@@ -134,8 +133,6 @@ class ThreadStep:
 
     def _answer(self, work: Work, answered: Answered) -> Outgoing:
         """The command's id comes from the ledger's: the same mail by two ways is one answer."""
-        refused = isinstance(answered.command, RefuseAnswer)
-        PLACED.labels("refused_answer" if refused else "answered").inc()
         event = self._event(work, answered.command, answered.conversation_id, cause_id=work.inbound.ledger_id)
         return self._publisher.outgoing(CONVERSATION_COMMANDS, event)
 
@@ -153,3 +150,15 @@ class ThreadStep:
             traceparent=cause.traceparent,
             discriminator=discriminator,
         )
+
+
+def _count(works: Sequence[Work]) -> None:
+    MERGES.inc(sum(len(work.placed.merges) for work in works if work.placed is not None))
+    for outcome, count in Counter(map(_outcome, works)).items():
+        PLACED.labels(outcome).inc(count)
+
+
+def _outcome(work: Work) -> str:
+    if work.answered is not None:
+        return "refused_answer" if isinstance(work.answered.command, RefuseAnswer) else "answered"
+    return "unplaced" if work.placed is None else "accepted"

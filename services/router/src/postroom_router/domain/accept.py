@@ -14,12 +14,13 @@ from postroom_contracts.values import Status
 from postroom_router.domain.company import Company
 from postroom_router.domain.conversation import Aside, Conversation, customer_arrived
 from postroom_router.domain.merging import absorb_waiting
-from postroom_router.domain.outcome import Asked, Outcome, World, outcome
+from postroom_router.domain.outcome import Asked, Outcome, World
 from postroom_router.domain.rules import NOTHING, Effects, Subject, more_urgent
 
 MAX_OTHERS = 20
 """How many further people of one message become participants: more is a mailing, not a conversation."""
 MAX_PARTICIPANTS = 200
+_PUT_AWAY = frozenset({Status.RESOLVED, Status.DELETED})
 _POWERLESS = frozenset({"bounce", "status", "echo"})
 """Kinds whose sender is a machine or our own side, never a customer."""
 
@@ -55,9 +56,10 @@ def accept_message(state: Conversation, command: AcceptMessage, asked: Asked, wo
     changes |= _people(state, arrival)
     changes |= _latest(state, arrival)
     changes |= _status(state, arrival)
+    changes["sequence"] = state.sequence + 1
     after = state.model_copy(update=changes)
-    reopened = not arrival.opens and state.status in (Status.RESOLVED, Status.DELETED) and after.status is Status.OPEN
-    result = outcome(after, _fact(after, arrival, asked, world, reopened=reopened))
+    reopened = not arrival.opens and state.status in _PUT_AWAY and after.status is Status.OPEN
+    result = Outcome(after, [_fact(after, arrival, asked, world, reopened=reopened)])
     return absorb_waiting(result, asked) if state.to_absorb else result
 
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from postroom_contracts.commands import Command, Request
 from postroom_contracts.facts import Fact, RequestRefused
-from postroom_contracts.thread_keys import normalised_address
 from postroom_contracts.values import Channel, ContentReference
 
 from postroom_router.domain.company import Company
@@ -42,12 +41,13 @@ class World:
     keys: Sequence[bytes] = ()
 
     def contact_id(self, channel: Channel, address: str) -> str:
+        """Return the id of whoever has this normalised address or handle."""
         return self.contacts[contact_key(channel, address)]
 
 
 def contact_key(channel: Channel, address: str) -> str:
-    """Return what a contact is looked up by: kind of channel and normalised address or handle."""
-    return f"{channel.value}:{normalised_address(address)}"
+    """Return what a contact is looked up by: kind of channel and the address, which is normalised already."""
+    return f"{channel}:{address}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ them fits; its negation when none does.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from postroom_contracts.configuration import Actions, Condition, Configuration, Rule
 from postroom_contracts.inbound import InboundReceived
@@ -18,61 +17,54 @@ from postroom_router.domain.patterns import PatternError, compile_pattern
 
 
 class Subject:
-    """What conditions look at. Fields are prepared at their first use: most messages need few of them."""
+    """What conditions look at. Texts are prepared at their first use: most messages need few of them."""
 
     def __init__(self, inbound: InboundReceived, *, opens: bool, source: str, tags: Sequence[str]) -> None:
-        self._inbound = inbound
-        self.new_conversation = opens
-        self.source_of_contact = [source.lower()]
+        self.inbound = inbound
+        self.opens = opens
+        self.source = source
         self.tags = list(tags)
+        self._prepared: dict[str, list[str]] = {}
 
-    @cached_property
-    def channel(self) -> list[str]:
-        return [self._inbound.channel.value]
-
-    @cached_property
-    def inbox(self) -> list[str]:
-        return [self._inbound.inbox_id]
-
-    @cached_property
-    def sender(self) -> list[str]:
-        return [normalised_address(self._inbound.sender.address)]
-
-    @cached_property
-    def sender_domain(self) -> list[str]:
-        return [self.sender[0].rpartition("@")[2]]
-
-    @cached_property
-    def recipient(self) -> list[str]:
-        addresses = [a.address for a in (*self._inbound.to, *self._inbound.cc)]
-        return list(dict.fromkeys(normalised_address(a) for a in (*addresses, *self._inbound.envelope_recipients)))
-
-    @cached_property
-    def subject(self) -> list[str]:
-        return [self._inbound.subject.casefold()]
-
-    @cached_property
-    def body(self) -> list[str]:
-        return [self._inbound.text.casefold()]
-
-    @cached_property
-    def automatic(self) -> list[str]:
-        return [self._inbound.automatic] if self._inbound.automatic else []
-
-    @property
-    def has_attachment(self) -> bool:
-        return bool(self._inbound.attachments)
+    def values(self, field: str) -> list[str]:
+        """Return the values of `field` in the form in which they are compared."""
+        if field == "tag":
+            return self.tags  # grows while rules act
+        found = self._prepared.get(field)
+        if found is None:
+            found = self._prepared[field] = _VALUES[field](self)
+        return found
 
     def original(self, field: str) -> list[str]:
         """Return the values of `field` as they were written, for patterns."""
         if field == "subject":
-            return [self._inbound.subject]
-        return [self._inbound.text] if field == "body" else self.values(field)
+            return [self.inbound.subject]
+        return [self.inbound.text] if field == "body" else self.values(field)
 
-    def values(self, field: str) -> list[str]:
-        found = self.tags if field == "tag" else getattr(self, field)
-        return [str(found).lower()] if isinstance(found, bool) else found
 
+def _recipients(subject: Subject) -> list[str]:
+    inbound = subject.inbound
+    addresses = [a.address for a in (*inbound.to, *inbound.cc)]
+    return list(dict.fromkeys(normalised_address(a) for a in (*addresses, *inbound.envelope_recipients)))
+
+
+def _yes_no(value: bool) -> list[str]:
+    return ["true" if value else "false"]
+
+
+_VALUES: dict[str, Callable[[Subject], list[str]]] = {
+    "channel": lambda s: [s.inbound.channel.value],
+    "inbox": lambda s: [s.inbound.inbox_id],
+    "sender": lambda s: [normalised_address(s.inbound.sender.address)],
+    "sender_domain": lambda s: [s.values("sender")[0].rpartition("@")[2]],
+    "recipient": _recipients,
+    "subject": lambda s: [s.inbound.subject.casefold()],
+    "body": lambda s: [s.inbound.text.casefold()],
+    "automatic": lambda s: [s.inbound.automatic] if s.inbound.automatic else [],
+    "has_attachment": lambda s: _yes_no(bool(s.inbound.attachments)),
+    "new_conversation": lambda s: _yes_no(s.opens),
+    "source_of_contact": lambda s: [s.source.lower()],
+}
 
 Test = Callable[[Subject], bool]
 
@@ -203,7 +195,7 @@ def _pattern_test(field: str, patterns: Sequence[str]) -> Test:
 
 
 def _automatic_test(*, wanted: bool) -> Test:
-    return lambda subject: bool(subject.automatic) == wanted
+    return lambda subject: bool(subject.inbound.automatic) == wanted
 
 
 _FITS: dict[str, Callable[[str, str], bool]] = {
