@@ -86,7 +86,7 @@ def queued(epoch: int = 1) -> f.ConversationQueued:
         team_id="workshop",
         epoch=epoch,
         queued_at=at("15:01"),
-        priority="normal",  # type: ignore[arg-type]
+        priority="normal",
         reason="nobody_on_duty",
         record=record(),
     )

@@ -119,14 +119,18 @@ class Reader:
     async def page(self, query: ListQuery) -> Page:
         found = await self.conversations.find(query)
         shown = found[: query.limit]
-        wanted = [i for _, v in shown for i in (v.first_content_id, v.last_content_id) if i]
-        content = await self.content.get(wanted)
-        rows = [_row(identifier, view, content) for identifier, view in shown]
+        rows = await self.rows(dict(shown))
         if len(found) <= query.limit or not shown:
             return Page(rows, None)
         last_id, last = shown[-1]
         value = {"waiting": last.waiting_order, "newest": last.last_activity_at, "oldest": last.opened_at}[query.sort]
         return Page(rows, encode_cursor(Cursor(query.sort, value, last_id)))
+
+    async def rows(self, views: Mapping[str, ConversationView]) -> list[Row]:
+        """Return conversations with subject, customer and preview, fetched in one query, in the given order."""
+        wanted = [i for v in views.values() for i in (v.first_content_id, v.last_content_id) if i]
+        content = await self.content.get(wanted)
+        return [_row(identifier, view, content) for identifier, view in views.items()]
 
     async def view(self, conversation_id: str) -> ConversationView:
         """Raises UnknownConversationError."""

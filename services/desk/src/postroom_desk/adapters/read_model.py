@@ -61,28 +61,23 @@ class MongoConversations:
 
     async def counts(self) -> list[CountRow]:
         """Count from an index alone: no document is read."""
-        group: dict[str, Any] = {name: f"$state.{name}" for name in ("status", "team_id", "inbox_id", "archived")}
-        group["owned"] = {"$gt": ["$state.owner_id", None]}
-        pipeline: list[Mapping[str, Any]] = [
-            {"$match": {"state.status": {"$in": [s.value for s in Status]}}},
-            {"$project": {"_id": 0, **{f"state.{name}": 1 for name in _GROUPED}}},
-            {
-                "$group": {
-                    "_id": group,
-                    "n": {"$sum": 1},
-                    "received": {"$sum": "$state.received"},
-                    "sent": {"$sum": "$state.sent"},
-                }
-            },
-        ]
         async with translated("count conversations"):
-            rows = await aggregate(self._collection, pipeline, hint=_index_name())
+            rows = await aggregate(self._collection, self.count_pipeline(), hint=self.count_index)
         return [_row(row) for row in rows]
 
+    count_index = "_".join(f"{name}_{direction}" for name, direction in _COUNT_INDEX)
+    """MongoDB's default name of the index that covers the counts."""
 
-def _index_name() -> str:
-    """Return MongoDB's default name of the index that covers the counts."""
-    return "_".join(f"{name}_{direction}" for name, direction in _COUNT_INDEX)
+    @staticmethod
+    def count_pipeline() -> list[Mapping[str, Any]]:
+        group: dict[str, Any] = {name: f"$state.{name}" for name in ("status", "team_id", "inbox_id", "archived")}
+        group["owned"] = {"$gt": ["$state.owner_id", None]}
+        sums = {name: {"$sum": f"$state.{name}"} for name in ("received", "sent")}
+        return [
+            {"$match": {"state.status": {"$in": [s.value for s in Status]}}},
+            {"$project": {"_id": 0, **{f"state.{name}": 1 for name in _GROUPED}}},
+            {"$group": {"_id": group, "n": {"$sum": 1}, **sums}},
+        ]
 
 
 def _row(row: Mapping[str, Any]) -> CountRow:

@@ -312,12 +312,16 @@ class Named(Answer):
     name: str
 
 
+class InboxShown(Named):
+    address: str
+
+
 class Company(Answer):
     """The part of the configuration that agents work with."""
 
     version: int
     name: str
-    inboxes: list[Named]
+    inboxes: list[InboxShown]
     teams: list[Named]
     agents: list[AgentShown]
     tags: list[Named]

@@ -204,7 +204,7 @@ def company(configuration: Configuration, version: int) -> m.Company:
     return m.Company(
         version=version,
         name=configuration.company.name,
-        inboxes=[m.Named(id=i.id, name=i.name) for i in configuration.inboxes],
+        inboxes=[m.InboxShown(id=i.id, name=i.name, address=i.address) for i in configuration.inboxes],
         teams=[m.Named(id=t.id, name=t.name) for t in configuration.teams],
         agents=[
             m.AgentShown(

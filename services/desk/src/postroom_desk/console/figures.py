@@ -1,6 +1,7 @@
 """What the pages say in words and figures beside the API's own answers."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -54,9 +55,9 @@ _PHRASES: dict[str, str] = {
 }
 
 
-def feed_item(event: LoggedEvent, subject: str, configuration: Configuration) -> FeedItem:
+def feed_item(event: LoggedEvent, subject: str, customer: str, configuration: Configuration) -> FeedItem:
     data = event.event().data
-    who, what = _phrase(data, configuration)
+    who, what = _phrase(data, customer or "Customer", configuration)
     return FeedItem(
         key=str(event.position),
         at=event.time,
@@ -68,10 +69,10 @@ def feed_item(event: LoggedEvent, subject: str, configuration: Configuration) ->
     )
 
 
-def _phrase(data: Data, configuration: Configuration) -> tuple[str, str]:
+def _phrase(data: Data, customer: str, configuration: Configuration) -> tuple[str, str]:
     match data:
         case f.MessageReceived():
-            return "Customer", {"message": "wrote", "bounce": "mail came back"}.get(
+            return customer, {"message": "wrote", "bounce": "mail came back"}.get(
                 data.message_kind, "answered by itself"
             )
         case f.ReplyAccepted():
@@ -114,29 +115,61 @@ def list_title(query: ListQuery, configuration: Configuration) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of analytics: seconds, from how many cases; None when there is no case yet."""
+    """One figure of analytics: seconds of the wall clock, from how many cases; None when there is no case yet."""
 
+    kind: str
     name: str
     p50_seconds: float | None
     mean_seconds: float | None
     count: int
 
 
-_FIGURES = (
-    ("first_response", "First response"),
-    ("next_response", "Next response"),
-    ("resolution", "Resolution"),
-)
+FIGURES = {
+    "first_response": "First response",
+    "next_response": "Next response",
+    "resolution": "Resolution",
+}
 
 
 async def response_figures(parts: Parts) -> list[Figure] | None:
-    """Return response times and resolution as analytics counts them (wall time); None when it does not answer."""
+    """Return response times and resolution as analytics counts them; None when it does not answer."""
     answer = await parts.figures.get("/api/v1/metrics/summary", {})
     if answer is None or answer[0] != HTTPStatus.OK or not isinstance(answer[1], dict):
         return None
-    return [_figure(name, answer[1].get(kind)) for kind, name in _FIGURES]
+    return [_figure(kind, name, answer[1].get(kind)) for kind, name in FIGURES.items()]
 
 
-def _figure(name: str, summary: Any) -> Figure:
+def _figure(kind: str, name: str, summary: Any) -> Figure:
     wall = (summary.get("wall") if isinstance(summary, dict) else None) or {}
-    return Figure(name, wall.get("p50"), wall.get("mean"), int(wall.get("count") or 0))
+    return Figure(kind, name, wall.get("p50"), wall.get("mean"), int(wall.get("count") or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row behind a figure."""
+
+    conversation_id: str
+    closed_at: datetime
+    wall_seconds: float | None
+    business_seconds: float | None
+    agent_id: str | None
+
+
+async def cases(parts: Parts, kind: str, cursor: str | None) -> tuple[list[Case], str | None] | None:
+    """Return the cases behind a figure, the newest first, and the cursor of the next; None: analytics does not answer."""
+    query = {"kind": kind} | ({"cursor": cursor} if cursor else {})
+    answer = await parts.figures.get("/api/v1/metrics/rows", query)
+    if answer is None or answer[0] != HTTPStatus.OK or not isinstance(answer[1], dict):
+        return None
+    return [_case(row) for row in answer[1].get("rows", [])], answer[1].get("next")
+
+
+def _case(row: dict[str, Any]) -> Case:
+    wall, business = row.get("wall_ms"), row.get("business_ms")
+    return Case(
+        conversation_id=str(row["conversation_id"]),
+        closed_at=datetime.fromisoformat(row["closed_at"]),
+        wall_seconds=None if wall is None else wall / 1000,
+        business_seconds=None if business is None else business / 1000,
+        agent_id=row.get("agent"),
+    )

@@ -89,14 +89,45 @@ async def _page(request: Request, parts: Parts, template: str, status: int = 200
 async def overview(request: Request, parts: PartsOf) -> Response:
     _signed_in(request)
     await _reached(request, parts)
-    feed = await parts.events.newest(FEED)
-    ids = list(dict.fromkeys(e.conversation_id for e in feed))
-    views = await parts.reader.conversations.get(ids)
-    content = await parts.content.get(v.first_content_id for v in views.values() if v.first_content_id)
-    subjects = {i: str(content.get(v.first_content_id, {}).get("subject") or "") for i, v in views.items()}
-    items = [figures.feed_item(e, subjects.get(e.conversation_id, ""), parts.reader.configuration) for e in feed]
     return await _page(
-        request, parts, "overview.html", title="Overview", feed=items, figures=await figures.response_figures(parts)
+        request,
+        parts,
+        "overview.html",
+        title="Overview",
+        feed=await _feed(parts),
+        figures=await figures.response_figures(parts),
+    )
+
+
+async def _feed(parts: Parts) -> list[figures.FeedItem]:
+    """Return the newest facts as lines, with subjects and customers' names, in three queries."""
+    events = await parts.events.newest(FEED)
+    views = await parts.reader.conversations.get(e.conversation_id for e in events)
+    rows = await parts.reader.rows(views)
+    nothing = ("", "")
+    names = {row.id: (row.subject, row.contact["name"] or row.contact["address"]) for row in rows}
+    return [figures.feed_item(e, *names.get(e.conversation_id, nothing), parts.reader.configuration) for e in events]
+
+
+@router.get("/figures/{kind}")
+async def figure(kind: str, request: Request, parts: PartsOf, cursor: str | None = None) -> Response:
+    """The conversations behind a figure."""
+    _signed_in(request)
+    if kind not in figures.FIGURES:
+        raise not_found("there is no such figure")
+    found = await figures.cases(parts, kind, cursor)
+    cases, following = found or ([], None)
+    views = await parts.reader.conversations.get(c.conversation_id for c in cases)
+    next_url = str(request.url.include_query_params(cursor=following)) if following else None
+    return await _page(
+        request,
+        parts,
+        "figure.html",
+        title=figures.FIGURES[kind],
+        away=found is None,
+        cases=cases,
+        rows={row.id: row for row in await parts.reader.rows(views)},
+        next_url=next_url,
     )
 
 

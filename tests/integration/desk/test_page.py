@@ -1,0 +1,107 @@
+"""The page in a real browser: a conversation appears by itself, an agent answers it, everything moves live."""
+
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.integration.desk.office import TOKEN, Office
+
+pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
+PATIENCE_MS = 30_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert executable, "Chromium is needed for this test (Debian: apt-get install chromium)"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, office: Office) -> AsyncIterator[Page]:
+    """A signed-in page. It fails the test when the page's script failed or the content policy stopped something."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
+    )
+    await page.goto(f"{office.desk.url}/login?token={TOKEN}")
+    await page.wait_for_url(f"{office.desk.url}/")
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    yield page
+    assert faults == []
+    await context.close()
+
+
+async def test_a_conversation_appears_live_and_is_answered(page: Page, office: Office, subject: str) -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+    await page.select_option("#agent", "ana")
+    before = int(await page.locator(".tile-value").last.inner_text())
+    await office.customer_writes("Since Tuesday <b>they</b> squeal.", subject, html="<p>Since <i>Tuesday</i></p>")
+
+    line = page.locator("#feed a", has_text=subject).first
+    await expect(line).to_be_visible()
+    await expect(page.locator(".tile-value").last).to_have_text(str(before + 1))
+    await line.click()
+    await expect(page.locator("h1")).to_have_text(subject)
+    await expect(page.locator(".message")).to_have_count(1)
+    await expect(page.locator(".message .text").first).to_have_text("Since Tuesday <b>they</b> squeal.")
+    await expect(page.locator("#owner .record")).to_be_visible()
+
+    await page.locator("details.html summary").click()
+    await expect(page.frame_locator("details.html iframe").locator("i")).to_have_text("Tuesday")
+
+    await page.keyboard.press("r")
+    await page.keyboard.type("Bring it in today.")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".message-outgoing .text")).to_have_text("Bring it in today.")
+    await expect(page.locator("#composer textarea")).to_have_value("")
+    await expect(page.locator(".event-type", has_text="reply-accepted")).to_be_visible()
+
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("e")
+    await expect(page.locator("#head .badge")).to_have_text("resolved")
+
+
+async def test_who_writes_is_told_of_a_new_message_and_cannot_answer_over_it(
+    page: Page, office: Office, subject: str
+) -> None:
+    first = await office.customer_writes("One brake squeals.", subject)
+    seen = await office.conversation(subject, lambda row: row["owner_id"] is not None)
+    await page.goto(f"{office.desk.url}/conversations/{seen['id']}")
+    await page.select_option("#agent", "ben")
+    await page.locator("#composer textarea").fill("Oil it.")
+    await office.customer_writes("Both squeal now!", subject, answers=first)
+    await expect(page.locator(".message")).to_have_count(2)
+    await expect(page.locator("#written")).to_be_visible()
+
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await expect(page.locator(".toast-bad")).to_contain_text("message received")
+    await expect(page.locator("#composer textarea")).to_have_value("Oil it.")
+    assert len((await office.read(seen["id"]))["messages"]) == 2
+
+    await page.get_by_role("button", name="I have read it").click()
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await expect(page.locator(".message-outgoing .text")).to_have_text("Oil it.")
+
+
+async def test_a_list_is_walked_by_keys_and_fits_a_phone(page: Page, office: Office, subject: str) -> None:
+    await office.customer_writes("Hello", subject)
+    await office.conversation(subject)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto(f"{office.desk.url}/conversations?sort=newest")
+    await page.keyboard.press("j")
+    await expect(page.locator(".row.selected")).to_contain_text(subject)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_have_text(subject)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
