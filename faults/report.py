@@ -58,11 +58,14 @@ def exit_code(wrong: Sequence[str], chosen: Options) -> int:
     return 1 if wrong else 0
 
 
-def not_caught(found: Mapping[str, Any], received: int, broken: str) -> list[str]:
+def not_caught(found: Mapping[str, Any], received: int, waiting: Mapping[str, int], broken: str) -> list[str]:
     """Return why a broken build was not caught; empty: it was.
 
-    It must work but for what was taken out: a build that does nothing at all loses everything, and shows nothing.
+    It must work but for what was taken out: a build that does nothing at all loses everything, and shows nothing. Nor may
+    it still be at work: what is missing could come.
     """
+    if waiting:
+        return [f"not quiet in time: {count} {name}" for name, count in waiting.items()]
     if received < found["mails"] * THROUGH:
         return [f"only {received} of {found['mails']} mails came through: it is broken in another way than meant"]
     counters = CAUGHT_BY[broken]

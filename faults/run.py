@@ -63,7 +63,7 @@ def _conclude(chosen: Options, evidence: Evidence, findings: Findings, waiting: 
     report.show(found, findings, console)
     (FOLDER / "findings.json").write_text(json.dumps(vars(findings), indent=1), encoding="utf-8")
     if chosen.broken:
-        wrong = report.not_caught(found, findings.received, chosen.broken)
+        wrong = report.not_caught(found, findings.received, waiting, chosen.broken)
         verdict = f"the broken build {chosen.broken} was {'NOT caught' if wrong else 'caught'}"
     else:
         wrong = report.problems(found, waiting, chosen)

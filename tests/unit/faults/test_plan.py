@@ -96,12 +96,18 @@ def test_a_line_that_a_kill_tore_apart_is_no_mail(tmp_path: Path) -> None:
 def test_a_broken_build_is_caught_by_its_own_counter_alone(broken: str, counts: dict[str, int], code: int) -> None:
     found = {"mails": 100, "lost": 0, "duplicate_effects": 0, "misthreaded": 0, "without_owner": 0, **counts}
     chosen = options(broken, {"FAULTS_SEED": "1"})
-    assert exit_code(not_caught(found, 90, broken), chosen) == code
+    assert exit_code(not_caught(found, 90, {}, broken), chosen) == code
 
 
 def test_a_broken_build_that_does_nothing_at_all_proves_nothing() -> None:
     found = {"mails": 100, "lost": 100}
-    assert exit_code(not_caught(found, 0, "ack-first"), options("ack-first", {"FAULTS_SEED": "1"})) == 2
+    assert exit_code(not_caught(found, 0, {}, "ack-first"), options("ack-first", {"FAULTS_SEED": "1"})) == 2
+
+
+def test_a_broken_build_that_is_still_at_work_has_lost_nothing_yet() -> None:
+    waiting = {"records behind": 5}
+    chosen = options("ack-first", {"FAULTS_SEED": "1"})
+    assert exit_code(not_caught({"mails": 100, "lost": 9}, 99, waiting, "ack-first"), chosen) == 2
 
 
 @pytest.mark.parametrize(
