@@ -2,17 +2,22 @@
 
 import asyncio
 import json
+import os
 import statistics
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from postroom_contracts.configuration import MailAccount
 from postroom_contracts.ids import derived_id
-from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_notifier.adapters.smtp import SmtpMailSender
+from postroom_notifier.domain.mime import OutgoingMail
+from postroom_notifier.domain.outcomes import Accepted
+from postroom_notifier.settings import NotifierSettings
 
 from tests.integration.notifier.conftest import House
-from tests.unit.notifier.company import Facts
+from tests.unit.notifier.company import Facts, configuration
 
 pytestmark = pytest.mark.connected
 REPORT = Path(__file__).resolve().parents[3] / "build" / "notifier-speed.json"
@@ -26,7 +31,8 @@ def report(**figures: float) -> None:
 
 
 async def test_notification_is_handed_to_smtp_soon_after_its_event(house: House) -> None:
-    await house.notifier()
+    """The poll is set so slow that only the consumer's wake-up can be in time."""
+    await house.notifier(POSTROOM_DELIVERY_POLL_SECONDS="10")
     published: dict[str, float] = {}
     for n in range(80):
         facts = Facts(derived_id("speed", str(n)), start=datetime.now(UTC))
@@ -34,36 +40,63 @@ async def test_notification_is_handed_to_smtp_soon_after_its_event(house: House)
         published[facts.conversation] = time.time()
         await house.publish(*events)
         await asyncio.sleep(0.1)
-    mails = await asyncio.to_thread(house.sink.wait_for, 80)
+    mails = await asyncio.to_thread(house.sink.wait_for, 80, 30)
     waits = []
     for conversation, at in list(published.items())[20:]:
         [mail] = [m for m in mails if conversation.encode() in m.content]
         waits.append((mail.received_at.timestamp() - at) * 1000)
     p50, p95 = statistics.median(waits), statistics.quantiles(waits, n=20)[18]
-    report(event_to_smtp_p50_ms=round(p50, 1), event_to_smtp_p95_ms=round(p95, 1))
-    assert p50 < 150
+    report(event_to_smtp_p50_ms=round(p50, 1), event_to_smtp_p95_ms=round(p95, 1), load=os.getloadavg()[0])
+    assert p50 < 1000
 
 
-async def test_keeps_up_with_hundreds_of_notifications_a_second(house: House) -> None:
-    count = 3000
-    await house.deployment.publisher.publish_events(
-        CONVERSATION_EVENTS,
-        [
-            event
-            for n in range(count)
-            for facts in [Facts(derived_id("load", str(n)), start=datetime.now(UTC))]
-            for event in (facts.received(), facts.assigned())
-        ],
-    )
-    await house.notifier()
-    await asyncio.to_thread(house.sink.wait_for, 300, 30)  # warm
-    first, started = len(house.sink.mails), time.monotonic()
-    await asyncio.to_thread(house.sink.wait_for, count, 60)
-    per_second = (count - first) / (time.monotonic() - started)
-    began = time.monotonic()
+async def bare_rate(house: House, count: int) -> float:
+    """Return mails a second that the same adapter hands to the same sink with nothing else to do."""
+    sender = SmtpMailSender(NotifierSettings())
+    [account] = configuration(house.sink.port).accounts
+    assert isinstance(account, MailAccount)
+    mail = OutgoingMail("a@acme.test", ("b@acme.test",), b"Subject: x\r\n\r\n" + b"text\r\n" * 200)
+
+    async def one_slot() -> None:
+        for _ in range(count // 8):
+            assert await sender.send(account, mail) == Accepted()
+
+    started = time.monotonic()
+    await asyncio.gather(*(one_slot() for _ in range(8)))
+    rate = count / (time.monotonic() - started)
+    await sender.close()
+    house.sink.clear()
+    return rate
+
+
+async def test_keeps_up_with_the_mail_server(house: House) -> None:
+    """Judged against the bare adapter in the same run: the machine may be shared."""
+    count = 2000
+    bare = await bare_rate(house, 800)
+    events = []
+    for n in range(count):
+        facts = Facts(derived_id("load", str(n)), start=datetime.now(UTC))
+        events += [facts.received(), facts.assigned()]
+    await house.publish(*events)
+    process = await house.notifier()
+    first = len(await asyncio.to_thread(house.sink.wait_for, 200, 60))
+    started, used = time.monotonic(), cpu_seconds(process.process.pid)
+    await asyncio.to_thread(house.sink.wait_for, count, 120)
+    rate = (count - first) / (time.monotonic() - started)
+    cpu_ms = (cpu_seconds(process.process.pid) - used) / (count - first) * 1000
     while await house.deliveries.count_documents({"reported_at": {"$exists": True}}) < count:
-        assert time.monotonic() < began + 30
+        assert time.monotonic() < started + 150
         await asyncio.sleep(0.1)
-    report(notifications_per_second=round(per_second), reported_after_seconds=round(time.monotonic() - began, 1))
+    report(
+        notifications_per_second=round(rate),
+        bare_mails_per_second=round(bare),
+        cpu_ms_per_notification=round(cpu_ms, 2),
+        load=os.getloadavg()[0],
+    )
     assert len(house.sink.mails) == count
-    assert per_second > 100  # the target is 300 on a quiet machine; shared ones vary by a factor of three
+    assert rate > 0.15 * bare
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
