@@ -29,7 +29,9 @@ from faults.company import MAIL_USERS, PASSWORD, PASSWORD_VARIABLE, configuratio
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "faults"
-READY_SECONDS = 90.0
+READY_SECONDS = 240.0
+UP_SECONDS = 240.0
+"""How long a server may take to start: seconds on an idle machine, much longer on a busy one."""
 RESTART_SECONDS = 2.0
 """A service that ends by itself is started again, at most so often."""
 TOPIC_PREFIX = "faults-"
@@ -93,6 +95,10 @@ class World:
         self.dovecot = DovecotServer(MAIL_USERS)
 
     @property
+    def _servers(self) -> tuple[KafkaServer, MongoServer, DovecotServer]:
+        return self.kafka, self.mongo, self.dovecot
+
+    @property
     def mail_file(self) -> Path:
         return FOLDER / "mailboxes.jsonl"
 
@@ -119,7 +125,7 @@ class World:
 
     async def __aenter__(self) -> Self:
         try:
-            await asyncio.gather(*(asyncio.to_thread(s.start) for s in (self.kafka, self.mongo, self.dovecot)))
+            await asyncio.gather(*(asyncio.to_thread(s.start, UP_SECONDS) for s in self._servers))
             self._start_sink()
             await self._wait_for_sink()
             await self._prepare()
@@ -164,7 +170,7 @@ class World:
     async def _wait_for_sink(self) -> None:
         sink = self.sink
         assert sink is not None
-        await asyncio.to_thread(sink.wait_ready, lambda: greets(self.smtp_port, b"220"), 30.0, "See its log.")
+        await asyncio.to_thread(sink.wait_ready, lambda: greets(self.smtp_port, b"220"), UP_SECONDS, "See its log.")
 
     # --- services -----------------------------------------------------------------------------------------------
 
@@ -213,11 +219,13 @@ class World:
 
     def kill_service(self, name: str) -> None:
         """End a service by SIGKILL; it stays down until `start_service`."""
-        process = self.services[name].process
+        service = self.services[name]
+        if service.process is None or name in self._expected_down:
+            return
         self._expected_down.add(name)
-        if process is not None and process.running:
-            process.kill()
+        if service.running or service.aimed_at:  # it may have done so itself in this moment
             self.kills[name] += 1
+        service.process.kill()
 
     def supervise(self) -> list[str]:
         """Return services that ended by themselves and were started again: an aimed kill is counted as a kill."""
@@ -250,11 +258,11 @@ class World:
         await asyncio.sleep(_SERVER_UP_AFTER[name])
         match name:
             case "kafka":
-                await asyncio.to_thread(self.kafka.start)
+                await asyncio.to_thread(self.kafka.start, UP_SECONDS)
             case "mongod":
-                await asyncio.to_thread(self.mongo.start)
+                await asyncio.to_thread(self.mongo.start, UP_SECONDS)
             case _:
-                await asyncio.to_thread(self.dovecot.start)
+                await asyncio.to_thread(self.dovecot.start, UP_SECONDS)
                 self._start_sink()
                 await self._wait_for_sink()
 
