@@ -43,13 +43,14 @@ def test_facts_are_numbered_without_gap_per_source_and_come_from_their_owner(mad
 
 def test_every_conversation_is_marked_resolved_and_before_the_start(made: History) -> None:
     conversations = by_conversation(made)
-    assert len(conversations) == CONVERSATIONS
+    assert CONVERSATIONS * 0.9 < len(conversations) <= CONVERSATIONS
     for events in conversations.values():
         first = events[0].data
         assert isinstance(first, MessageReceived)
         assert HISTORY_TAG in first.tags
         assert any(isinstance(e.data, ConversationResolved) for e in events)
-        assert START - timedelta(days=31) < events[0].time < START
+        assert START - timedelta(days=31) < events[0].time
+        assert events[-1].time < START
 
 
 def test_ids_are_never_the_same_and_a_second_making_gives_the_same(made: History, tmp_path: Path) -> None:
