@@ -29,7 +29,7 @@ AIMS = {
     "desk": ("fold.saved", "fold.after_saved", "consumer.handled"),
 }
 """Named steps of the services between two of their writes, where a death does the most harm."""
-BETWEEN_SAVE_AND_PUBLICATION = {"router": ("fold.saved",), "assigner": ("fold.saved",), "ingest": AIMS["ingest"]}
+BETWEEN_SAVE_AND_PUBLICATION = {"router": ("fold.saved",), "assigner": ("fold.saved",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ def schedule(options: Options) -> list[Kill]:
 def _services(options: Options, chance: random.Random) -> Sequence[Kill]:
     kills = []
     names = options.services
-    aims = AIMS
-    if options.broken == "no-resend":  # what it leaves out is needed only there
-        aims = BETWEEN_SAVE_AND_PUBLICATION
-        names = tuple(n for n in names if n in aims)
+    aims, latest = AIMS, 12
+    if options.broken == "no-resend":  # what it leaves out is needed only there, and must be needed for sure
+        aims, latest = BETWEEN_SAVE_AND_PUBLICATION, 3
+        names = tuple(name for name in names if name in aims)
     for n in range(int(options.feed_seconds / options.kill_every)):
         name = chance.choice(names)
         aimed = chance.random() < options.aimed
-        aim = f"{chance.choice(aims[name])}:{chance.randint(2, 12)}" if aimed else ""
+        aim = f"{chance.choice(aims[name])}:{chance.randint(2, latest)}" if aimed else ""
         kills.append(Kill((n + 1) * options.kill_every, name, aim))
     return kills
 
