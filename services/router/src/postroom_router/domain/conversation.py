@@ -147,6 +147,9 @@ def customer_arrived(state: Conversation, received_at: UtcTime) -> dict[str, Any
     A deleted conversation comes back: a customer's message that nobody sees is worse than a thread that returns. What is
     spam stays so, in the bin too; what the message does is kept for the day when the mark is taken away.
     """
+    start = state.turn_started_at
+    if state.status is Status.OPEN:  # by far the most frequent, and nothing else changes
+        return {"turn_started_at": received_at if start is None else min(start, received_at)}
     binned = state.before_deleted if state.status is Status.DELETED else None
     if state.status is Status.SPAM or (binned is not None and binned.status is Status.SPAM):
         return {"before_spam": after_customer(state.before_spam or Aside(), received_at)}
