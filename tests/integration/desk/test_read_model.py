@@ -36,7 +36,7 @@ class Both:
 
 @pytest.fixture(params=["motor", "pymongo"])
 async def both(mongo_uri: str, database_prefix: str, request: pytest.FixtureRequest) -> AsyncIterator[Both]:
-    settings = RuntimeSettings(mongo_uri=mongo_uri, database_prefix=database_prefix, mongo_driver=request.param)  # type: ignore[arg-type]
+    settings = RuntimeSettings(mongo_uri=mongo_uri, database_prefix=database_prefix, mongo_driver=request.param)
     client = mongo.connect(settings)
     database = mongo.database(client, settings, "desk")
     conversations, events = MongoConversations(database["conversations"]), MongoEventLog(database, "topic-1")

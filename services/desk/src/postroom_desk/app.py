@@ -14,7 +14,7 @@ from postroom_desk.adapters.commands import KafkaCommands
 from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPublisher
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
 from postroom_desk.adapters.event_log import MongoEventLog
-from postroom_desk.adapters.http import HttpPeer
+from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
 from postroom_desk.adapters.tail import KafkaTail
@@ -76,7 +76,7 @@ class Desk:
                     live=live,
                     content=runtime.content,
                     configurations=runtime.configurations,
-                    figures=figures,
+                    figures=RememberedFigures(figures),
                     demo=demo,
                 )
             )
