@@ -1,0 +1,136 @@
+"""The router's stores: what holds of the doubles of the component tests holds of MongoDB."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from postroom_router.adapters.claims import ClaimStore, InMemoryClaims, MongoClaims
+from postroom_router.adapters.contacts import ContactStore, InMemoryContacts, MongoContacts
+from postroom_router.adapters.merges import InMemoryMerges, MergeForest, MongoMerges
+from postroom_router.adapters.snoozes import MongoSnoozes, MongoTargets
+from postroom_router.domain.conversation import Conversation, Snooze
+from postroom_router.domain.threading import Row
+from postroom_runtime import mongo
+from postroom_runtime.documents import Document, MongoDocumentStore
+from postroom_runtime.errors import ConflictError
+from postroom_runtime.settings import RuntimeSettings
+
+from tests.unit.router.build import at
+
+pytestmark = pytest.mark.connected
+
+
+@dataclass
+class Stores:
+    claims: ClaimStore
+    contacts: ContactStore
+    merges: MergeForest
+
+
+def counting(prefix: str) -> Callable[[], str]:
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"{prefix}-{len(made)}")
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+async def database(mongo_uri: str, database_prefix: str) -> AsyncIterator[Any]:
+    settings = RuntimeSettings(mongo_uri=mongo_uri, database_prefix=database_prefix)
+    client = mongo.connect(settings)
+    yield mongo.database(client, settings, "router")
+    await mongo.close(client)
+
+
+@pytest.fixture(params=["double", "mongodb"])
+async def stores(request: pytest.FixtureRequest, database: Any) -> Stores:
+    if request.param == "double":
+        return Stores(InMemoryClaims(), InMemoryContacts(counting("c")), InMemoryMerges())
+    merges = MongoMerges(database.client, database["merges"])
+    contacts = MongoContacts(database["contacts"], counting("c"))
+    await merges.prepare()
+    await contacts.prepare()
+    return Stores(MongoClaims(database["thread_claims"]), contacts, merges)
+
+
+async def test_claims_are_made_once_and_who_comes_late_learns_it(stores: Stores) -> None:
+    claims = stores.claims
+    assert await claims.load(["a", "b"]) == {}
+    assert await claims.insert({"a": Row("x", "x", 5), "b": Row("x", "x", 5)}) == set()
+    assert await claims.insert({"b": Row("y", "y", 4), "c": Row("y", "y", 4)}) == {"b"}
+    assert await claims.load(["a", "b", "c", "d"]) == {
+        "a": Row("x", "x", 5), "b": Row("x", "x", 5), "c": Row("y", "y", 4),
+    }  # fmt: skip
+    assert await claims.insert({}) == set()
+
+
+async def test_moved_claim_keeps_its_home(stores: Stores) -> None:
+    await stores.claims.insert({"a": Row("x", "x", 5)})
+    await stores.claims.move({"a": Row("x", "y", 4)})
+    await stores.claims.move({})
+    assert await stores.claims.load(["a", "a"]) == {"a": Row("x", "y", 4)}
+
+
+async def test_contact_is_made_once_found_again_and_forgotten(stores: Stores) -> None:
+    contacts = stores.contacts
+    first = await contacts.ids(["email:a@x", "email:b@x", "email:a@x"], at(0))
+    assert len(set(first.values())) == 2
+    again = await contacts.ids(["email:b@x", "sms:a@x"], at(1))
+    assert again["email:b@x"] == first["email:b@x"]
+    assert again["sms:a@x"] not in first.values()
+    assert await contacts.addresses([first["email:a@x"], "nobody"]) == {first["email:a@x"]: "a@x"}
+    assert await contacts.addresses([]) == {}
+    await contacts.erase([first["email:a@x"]])
+    assert (await contacts.ids(["email:a@x"], at(2)))["email:a@x"] != first["email:a@x"]
+
+
+async def test_members_that_meet_the_same_person_at_once_agree(database: Any) -> None:
+    keys = [f"email:{n}@x" for n in range(50)]
+    members = [MongoContacts(database["contacts"]) for _ in range(4)]
+    found = await asyncio.gather(*(m.ids(keys, at(0)) for m in members))
+    assert all(f == found[0] for f in found)
+    assert len(set(found[0].values())) == 50
+
+
+async def test_merges_make_no_circle(stores: Stores) -> None:
+    merges = stores.merges
+    await merges.take("a", "b")
+    await merges.take("b", "c")
+    await merges.take("a", "b")
+    assert await merges.chains(["a", "c"]) == {"a": ["b", "c"], "c": []}
+    for source, target in (("c", "a"), ("b", "a"), ("d", "d")):
+        with pytest.raises(ConflictError):
+            await merges.take(source, target)
+
+
+async def test_merges_in_opposite_directions_at_once_leave_one(database: Any) -> None:
+    merges = MongoMerges(database.client, database["merges"])
+    await merges.prepare()
+    for n in range(10):
+        a, b = f"a{n}", f"b{n}"
+        results = await asyncio.gather(merges.take(a, b), merges.take(b, a), return_exceptions=True)
+        assert sorted(type(r).__name__ for r in results) == ["ConflictError", "NoneType"], results
+
+
+async def test_due_snoozes_and_existing_targets(database: Any) -> None:
+    collection = database["conversations"]
+    snoozes, targets = MongoSnoozes(collection), MongoTargets(collection)
+    await snoozes.prepare()
+    store = MongoDocumentStore(collection, Conversation)
+    states = {
+        "late": Conversation(inbox_id="support", snooze=Snooze(until=at(10), generation=3)),
+        "soon": Conversation(inbox_id="support", snooze=Snooze(until=at(5), generation=1)),
+        "ahead": Conversation(inbox_id="support", snooze=Snooze(until=at(30), generation=1)),
+        "awake": Conversation(inbox_id="support"),
+        "nobody": Conversation(sequence=1),
+    }
+    await store.save([Document(key, state, applied={"t-0": 1}) for key, state in states.items()])
+    due = await snoozes.due(at(20), 10)
+    assert [(t.subject, t.generation, t.due_at) for t in due] == [("soon", 1, at(5)), ("late", 3, at(10))]
+    assert [t.subject for t in await snoozes.due(at(20), 1)] == ["soon"]
+    assert await targets.existing(["awake", "nobody", "gone"]) == {"awake"}
