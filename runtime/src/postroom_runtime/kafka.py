@@ -203,13 +203,18 @@ def _look_at(future: asyncio.Future[Any]) -> None:
 async def _retire(producer: AIOKafkaProducer) -> None:
     """Close a producer without sending what it holds; those who wait for it are told."""
     # There is no public way: `stop` flushes, and an idempotent producer flushes for ever while the broker is away.
-    producer._message_accumulator.fail_all(KafkaConnectionError("the producer was thrown away"))  # noqa: SLF001
+    sender, accumulator = producer._sender.sender_task, producer._message_accumulator  # noqa: SLF001
+    sender.cancel()
     try:
-        await asyncio.wait_for(producer.stop(), RETIRE_SECONDS)
+        await asyncio.wait_for(producer.client.close(), RETIRE_SECONDS)  # ends requests that are under way
+        await asyncio.wait({sender}, timeout=1)
+        sender.cancel()  # it may wait for metadata, which nobody reads any more
+        await asyncio.wait({sender}, timeout=1)
     except Exception as error:  # noqa: BLE001 - it is not used any more, whatever it says
         log.info("producer closed by force", error=type(error).__name__)
     finally:
-        await producer.client.close()
+        accumulator.fail_all(KafkaConnectionError("the producer was thrown away"))
+        producer._closed = True  # noqa: SLF001 - else it complains when it is collected
 
 
 async def create_topics(settings: RuntimeSettings, topics: Sequence[Topic]) -> tuple[list[str], list[str]]:

@@ -204,6 +204,9 @@ class Runtime:
             consumer.last_poll_at = monotonic()
         if self._subscribers:
             await self._broker.start()
+        async with asyncio.timeout(START_SECONDS):
+            for consumer in self.consumers:
+                await consumer.joined.wait()
         loops = [*self._background, ("lag", self._report_lag), ("retention", self._recheck_retention)]
         if self._subscribers:
             loops.append(("watch", self._watch))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,12 +37,12 @@ from tests.integration.runtime.toy import FOLLOWERS, GROUP, Notes, Toy
 
 ROOT = Path(__file__).resolve().parents[3]
 FAST = {
-    "session_timeout_ms": 1500,
+    "session_timeout_ms": 2500,
     "heartbeat_interval_ms": 300,
     "rebalance_timeout_ms": 8000,
     "commit_timeout_seconds": 3,
 }
-"""Timeouts of a group in tests: a killed member is missed after 1.5 s instead of 10 s."""
+"""Timeouts of a group in tests: a killed member is missed after 2.5 s instead of 10 s."""
 
 
 @dataclass
@@ -49,6 +51,13 @@ class Bench:
 
     settings: RuntimeSettings
     processes: list[Process] = field(default_factory=list)
+    processes_dir: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="toy-")))
+    """Logs and ports of the processes, and files that switch the toy."""
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.close()
+        shutil.rmtree(self.processes_dir, ignore_errors=True)
 
     def topic(self, name: str) -> str:
         return self.settings.topic(name)
@@ -111,7 +120,7 @@ class Bench:
             return list(client[self.settings.database("toy")]["holds"].find())
 
     def start(self, kill_at: str = "", **environment: str) -> Process:
-        process = Process(self.settings, kill_at, environment)
+        process = Process(self.settings, self.processes_dir, kill_at, environment)
         self.processes.append(process)
         return process
 
@@ -154,9 +163,8 @@ async def publisher(settings: RuntimeSettings) -> AsyncIterator[Publisher]:
 class Process:
     """The toy as a process of its own, with its HTTP door. `kill_at` is a step at which it dies."""
 
-    def __init__(self, settings: RuntimeSettings, kill_at: str, environment: dict[str, str]) -> None:
-        number = time.monotonic_ns()
-        self.port_file = Path(os.environ.get("TMPDIR", "/tmp")) / f"toy-{settings.topic_prefix}{number}.port"  # noqa: S108
+    def __init__(self, settings: RuntimeSettings, folder: Path, kill_at: str, environment: dict[str, str]) -> None:
+        self.port_file = folder / f"{time.monotonic_ns()}.port"
         self.log_path = self.port_file.with_suffix(".log")
         given = {
             f"POSTROOM_{name.upper()}": str(value)
@@ -207,7 +215,7 @@ class Process:
                 total += float(value)
         return total
 
-    async def until_ready(self, seconds: float = 40) -> Process:
+    async def until_ready(self, seconds: float = 90) -> Process:
         def ready() -> bool:
             assert self.popen.poll() is None, f"ended with {self.popen.returncode}: {self.log[-2000:]}"
             return self.ready()
@@ -215,7 +223,7 @@ class Process:
         await until(ready, "the toy is ready", seconds)
         return self
 
-    async def until_dead(self, seconds: float = 40) -> int:
+    async def until_dead(self, seconds: float = 90) -> int:
         await until(lambda: self.popen.poll() is not None, f"the toy has ended: {self.log[-500:]}", seconds)
         return self.popen.returncode
 
@@ -223,20 +231,17 @@ class Process:
         self.popen.kill()
         self.popen.wait(10)
 
-    async def terminate(self, seconds: float = 40) -> int:
+    async def terminate(self, seconds: float = 60) -> int:
         self.popen.send_signal(signal.SIGTERM)
         return await self.until_dead(seconds)
 
     def close(self) -> None:
         if self.popen.poll() is None:
             self.kill()
-        for path in (self.port_file, self.log_path):
-            with suppress(FileNotFoundError):
-                path.unlink()
 
 
 async def until(
-    holds: Callable[[], bool] | Callable[[], Awaitable[bool]], what: str, seconds: float = 30, every: float = 0.1
+    holds: Callable[[], bool] | Callable[[], Awaitable[bool]], what: str, seconds: float = 60, every: float = 0.1
 ) -> None:
     """Return when `holds()` is true; fail naming `what` after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -250,7 +255,7 @@ async def until(
 
 
 async def until_states(
-    bench: Bench, expected: dict[str, list[str]], seconds: float = 30, collection: str = "notes"
+    bench: Bench, expected: dict[str, list[str]], seconds: float = 60, collection: str = "notes"
 ) -> None:
     """Return when the stored states are `expected`; fail showing the first difference."""
 

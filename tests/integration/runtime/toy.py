@@ -5,6 +5,7 @@ The group `toy` decides commands and publishes facts; `toy-followers`, if asked 
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class CountNotes(QuietDecider[Notes, None]):
     async def prepare(self, batch: Sequence[Incoming], documents: Mapping[str, Document[Notes]]) -> None:
         self.batches.append(len(batch))
         if self.delay_seconds:
+            sys.stderr.write("at work\n")
             await asyncio.sleep(self.delay_seconds)
 
     def decide(self, state: Notes | None, incoming: Incoming, context: None) -> Decision[Notes] | None:
