@@ -43,7 +43,8 @@ def locked(name: str) -> str:
 
 
 def run(*command: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "VIRTUAL_ENV": str(VENV)})
+    environment = {**os.environ, "VIRTUAL_ENV": str(VENV)}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         sys.exit(
             f"error: {' '.join(command[:4])} ... ended with {done.returncode}:\n{(done.stderr or done.stdout)[-2000:]}\n"
@@ -63,7 +64,8 @@ def main() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as only_uv:
         only_uv.write(locked("uv"))
         only_uv.flush()
-        run(str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", only_uv.name)
+        pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        run(*pip, "--require-hashes", "-r", only_uv.name)
     uv = str(VENV / "bin" / "uv")
     print("installing locked dependencies", flush=True)
     run(uv, "pip", "install", "-q", "--require-hashes", "-r", str(LOCK))

@@ -14,20 +14,21 @@ def tracked(*patterns: str) -> list[Path]:
     return [ROOT / name for name in listed.decode().split("\0") if name]
 
 
-def test_the_gpl_mail_client_is_imported_by_ingest_alone():
-    importing = {p for p in tracked("*.py") if re.search(r"^\s*(import|from) aioimaplib", p.read_text(), re.M)}
+def test_the_gpl_mail_client_is_imported_by_ingest_alone() -> None:
+    importing = {p for p in tracked("*.py") if re.search(r"^\s*(import|from) aioimaplib", p.read_text(), re.MULTILINE)}
     assert importing, "ingest's adapter imports it"
     assert all(p.is_relative_to(ROOT / "services" / "ingest") for p in importing)
 
 
-def test_only_ingest_declares_the_gpl():
+def test_only_ingest_declares_the_gpl() -> None:
     licences = {p.parent.name: p.read_text() for p in tracked("*pyproject.toml") if p.parent != ROOT}
     assert {name for name, text in licences.items() if "GPL" in text} == {"ingest"}
 
 
-def test_no_file_names_a_machine_s_path_or_a_registry_s_host():
+def test_no_file_names_a_machine_s_path_or_a_registry_s_host() -> None:
     # Put together here so that this file does not hold what it looks for.
-    forbidden = re.compile("|".join(["/" + "work/", "/" + "root/", "files.python" + "hosted", "registry." + "npmjs", "repo1." + "maven"]))
+    hosts = ("files.python" + "hosted", "registry." + "npmjs", "repo1." + "maven")
+    forbidden = re.compile("|".join(["/" + "work/", "/" + "root/", *hosts]))
     found = [
         f"{p.relative_to(ROOT)}:{n}"
         for p in tracked()
@@ -38,15 +39,15 @@ def test_no_file_names_a_machine_s_path_or_a_registry_s_host():
     assert found == []
 
 
-def test_the_image_s_requirements_are_a_part_of_the_lock():
+def test_the_image_s_requirements_are_a_part_of_the_lock() -> None:
     image = (ROOT / "requirements-image.txt").read_text()
     lock = (ROOT / "requirements.lock").read_text()
-    pins = re.findall(r"^([a-z0-9.-]+==\S+)", image, re.M)
+    pins = re.findall(r"^([a-z0-9.-]+==\S+)", image, re.MULTILINE)
     assert len(pins) > 30
     assert [p for p in pins if f"\n{p} " not in lock] == []
 
 
-def test_compose_names_services_that_exist_and_pins_every_image():
+def test_compose_names_services_that_exist_and_pins_every_image() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     for name, service in compose["services"].items():
         assert re.search(r":v?\d", service["image"]), f"{name} is not pinned"
