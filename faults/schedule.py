@@ -29,7 +29,7 @@ AIMS = {
     "desk": ("fold.saved", "fold.after_saved", "consumer.handled"),
 }
 """Named steps of the services between two of their writes, where a death does the most harm."""
-BETWEEN_SAVE_AND_PUBLICATION = {"router": ("fold.saved",), "assigner": ("fold.saved",)}
+BETWEEN_SAVE_AND_PUBLICATION: dict[str, tuple[str, ...]] = {"router": ("fold.saved",), "assigner": ("fold.saved",)}
 
 
 @dataclass(frozen=True, slots=True)
