@@ -28,6 +28,9 @@ _ACCOUNT_CODES = frozenset({530, 534, 535, 538})
 """Log-in missing or refused (RFC 4954 section 6): the account's fault, not the mail's, and it gets mended."""
 _CLOSING = 421
 """The server closes the connection (RFC 5321 section 3.8)."""
+_COMPLETED = 250
+_RECIPIENT_TAKEN = frozenset({250, 251})
+"""251: not here, but it is forwarded (RFC 5321 section 4.3.2)."""
 _QUIT_SECONDS = 2.0
 
 
@@ -92,21 +95,25 @@ class SmtpMailSender:
 
     @staticmethod
     async def _begin(client: SMTP, mail: OutgoingMail) -> None:
-        options, encoding = (["SMTPUTF8"], "utf-8") if mail.utf8 else ([], "ascii")
+        options, encoding = ([b"SMTPUTF8"], "utf-8") if mail.utf8 else ([], "ascii")
         if mail.utf8 and not client.supports_extension("smtputf8"):
             raise aiosmtplib.SMTPNotSupported("SMTPUTF8")
-        await client.mail(mail.sender, options=options, encoding=encoding)
+        # The library's mail() and rcpt() parse each address again; ours are checked (`headers.mail_address`).
+        path = f"FROM:<{mail.sender}>".encode(encoding)
+        response = await client.execute_command(b"MAIL", path, *options)
+        if response.code != _COMPLETED:
+            raise aiosmtplib.SMTPSenderRefused(response.code, response.message, mail.sender)
 
     @staticmethod
     async def _hand_over(client: SMTP, mail: OutgoingMail) -> SendOutcome:
         refusals: list[Refusal] = []
         for recipient in mail.recipients:
-            try:
-                await client.rcpt(recipient, encoding="utf-8" if mail.utf8 else "ascii")
-            except aiosmtplib.SMTPRecipientRefused as error:
-                if error.code == _CLOSING:
-                    raise
-                refusals.append(Refusal(recipient, error.code, enhanced(error.message)))
+            path = f"TO:<{recipient}>".encode("utf-8" if mail.utf8 else "ascii")
+            response = await client.execute_command(b"RCPT", path)
+            if response.code == _CLOSING:
+                raise aiosmtplib.SMTPRecipientRefused(response.code, response.message, recipient)
+            if response.code not in _RECIPIENT_TAKEN:
+                refusals.append(Refusal(recipient, response.code, enhanced(response.message)))
         if len(refusals) == len(mail.recipients):
             await client.rset()
             return nobody_taken(refusals)

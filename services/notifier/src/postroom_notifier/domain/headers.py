@@ -29,8 +29,14 @@ _ANSWER_PREFIX = re.compile(
 
 def one_line(value: str, limit: int) -> str:
     """Return `value` on one line: whatever could end a line or hide text becomes a space; at most `limit` characters."""
-    clean = "".join(" " if unicodedata.category(c)[0] in "CZ" and c not in "\u200c\u200d" else c for c in value)
+    # isprintable is false for just these categories, and much faster: most values are of one line already.
+    clean = value if value.isprintable() else "".join(_visible(c) for c in value)
     return " ".join(clean.split())[:limit].strip()
+
+
+def _visible(character: str) -> str:
+    joins = character in "\u200c\u200d"  # joiners, without which some scripts and emoji fall apart
+    return " " if unicodedata.category(character)[0] in "CZ" and not joins else character
 
 
 def encoded(value: str) -> str:
