@@ -9,9 +9,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
-from postroom_contracts.events import EnvelopeError, decode
+from postroom_contracts.events import decode
 from postroom_contracts.topics import CONFIGURATION
-from pydantic import ValidationError
 
 from postroom_runtime.errors import ConfigurationNotYetError
 from postroom_runtime.kafka import client_options
@@ -40,7 +39,10 @@ class Configurations:
             self.latest_version = applied.configuration_version
             CONFIGURATION_VERSION.set(self.latest_version)
             for notify in self.on_change:
-                notify()
+                try:
+                    notify()
+                except Exception:  # the others are told all the same, and the feed goes on
+                    log.exception("a listener to the configuration failed")
 
     @property
     def latest(self) -> Configuration:
@@ -75,6 +77,7 @@ class ConfigurationFeed:
         """
         # Asked for first: aiokafka's consumer would look for a missing topic in a busy loop.
         await read_topic_ids(client_options(self._settings), [self._partition.topic])
+        await self.stop()  # of an attempt that failed
         self._consumer = AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
@@ -104,7 +107,7 @@ class ConfigurationFeed:
     def _take(self, record: Any) -> None:
         try:
             event = decode(dict(record.headers), record.value, _MODELS)
-        except (EnvelopeError, ValidationError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it holds
             # A record that an older release cannot read must not stop it: it goes on with what it has, and says so.
             log.warning("configuration record unreadable", offset=record.offset, error=type(error).__name__)
             return
@@ -115,15 +118,17 @@ class ConfigurationFeed:
         while True:
             try:
                 await self._poll()
-            except KafkaError as error:
+            except Exception as error:  # noqa: BLE001 - a feed that ended would leave old configuration in use unseen
                 log.warning("configuration feed waits", error=type(error).__name__)
                 await asyncio.sleep(1)
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        if self._consumer is not None:
+        """Close; what was read stays readable. No effect when it is not open."""
+        task, self._task = self._task, None
+        consumer, self._consumer = self._consumer, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task}, timeout=5)
+        if consumer is not None:
             with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(self._consumer.stop(), 5)
+                await asyncio.wait_for(consumer.stop(), 5)

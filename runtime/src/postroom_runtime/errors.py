@@ -1,5 +1,6 @@
 """The three kinds of error, by type: permanent, infrastructure, and everything else, which is our bug."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -33,16 +34,20 @@ _INFRASTRUCTURE = (
     InfrastructureError,
     TimeoutError,
     ConnectionError,
+    socket.gaierror,  # name resolution
     mongo.ConnectionFailure,
     mongo.ExecutionTimeout,
     mongo.WTimeoutError,
     mongo.WaitQueueTimeoutError,
     mongo.NetworkTimeout,
 )
-_MONGO_RETRYABLE_CODES = frozenset({6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 50, 112, 251})
-"""Error codes of MongoDB that say "not now": host unreachable, not primary, interrupted, shutting down, write conflict.
-Source: error_codes.yml of MongoDB 6.0 (categories NetworkError, Interruption, NotPrimaryError, ShutdownError) and
-112 WriteConflict, 251 NoSuchTransaction."""
+_DUPLICATE_KEY = 11000
+_MONGO_RETRYABLE_CODES = frozenset(
+    {6, 7, 89, 91, 189, 262, 9001, 10058, 10107, 11600, 11601, 11602, 13435, 13436}  # network, shutdown, not primary
+    | {24, 46, 50, 112, 133, 134, 202, 251}  # locks, time limits, write conflict, read preference, no transaction
+    | {13, 18, 14031}  # not allowed, not logged in, disk full: an operator mends them, no record is to blame
+)
+"""Error codes of MongoDB that say "not now". Source: error_codes.yml of MongoDB 6.0."""
 
 
 def is_infrastructure(error: BaseException) -> bool:
@@ -53,8 +58,8 @@ def is_infrastructure(error: BaseException) -> bool:
         details = error.details or {}
         if details.get("writeConcernErrors"):
             return True
-        codes = {e.get("code") for e in details.get("writeErrors", [])}
-        return bool(codes) and codes <= _MONGO_RETRYABLE_CODES
+        codes = {e.get("code") for e in details.get("writeErrors", [])} - {_DUPLICATE_KEY}
+        return bool(codes) and codes <= _MONGO_RETRYABLE_CODES  # a conflict among them is met again by the repeat
     if isinstance(error, mongo.OperationFailure):
         return error.code in _MONGO_RETRYABLE_CODES or error.has_error_label("TransientTransactionError")
     if isinstance(error, mongo.PyMongoError):

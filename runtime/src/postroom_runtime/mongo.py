@@ -45,13 +45,14 @@ _CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 def connect(settings: RuntimeSettings) -> MongoClient:
     """Return a client of the driver that the settings name. It connects at first use; close it at the end.
 
-    Writes are acknowledged by a majority with their journal; every call ends within `mongo_timeout_seconds`.
+    Writes are acknowledged by a majority with their journal; every call, with its repeats by the driver, ends within
+    `mongo_timeout_seconds`, against a server that hangs too.
     """
     timeout_ms = int(settings.mongo_timeout_seconds * 1000)
     options: dict[str, Any] = {
         "serverSelectionTimeoutMS": timeout_ms,
         "connectTimeoutMS": timeout_ms,
-        "socketTimeoutMS": timeout_ms * 2,
+        "timeoutMS": timeout_ms,
         "waitQueueTimeoutMS": timeout_ms,
         "maxPoolSize": 32,
         "appname": "postroom",
