@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 @events_app.command("tail")
-def tail(  # noqa: PLR0917 - options of a command line
+def tail(
     type_: Annotated[str, typer.Option("--type", help="Only this type, such as message-received.")] = "",
     conversation: Annotated[str, typer.Option(help="Only this conversation.")] = "",
     from_: Annotated[str, typer.Option("--from", help="`beginning` or `end`.")] = "end",
@@ -45,7 +45,7 @@ def tail(  # noqa: PLR0917 - options of a command line
         raise fail(f"Kafka at {settings.kafka_bootstrap}: {error or type(error).__name__}") from error
 
 
-async def _tail(  # noqa: PLR0917
+async def _tail(
     settings: RuntimeSettings,
     topic: str,
     type_: str,
