@@ -5,6 +5,7 @@ are not known to be published. A repeated record decides nothing again: it publi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -44,12 +45,55 @@ class Decision(Generic[S]):
     emit: Sequence[Emit] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Pending:
-    """One record of `out`: kept until the record that caused it, at `physical`, is committed."""
+    """One record of `out`: kept until the record that caused it, at `physical`, is committed.
 
-    physical: Position
-    record: Outgoing
+    One that was loaded stays as it is stored, and is read only if it must be published again, which is seldom.
+    """
+
+    __slots__ = ("_record", "_stored", "physical")
+
+    def __init__(
+        self, physical: Position, record: Outgoing | None = None, stored: Mapping[str, Any] | None = None
+    ) -> None:
+        self.physical = physical
+        self._record = record
+        self._stored = stored
+
+    @classmethod
+    def from_mongo(cls, stored: Mapping[str, Any]) -> "Pending":
+        return cls(Position(*stored["p"]), stored=stored)
+
+    @property
+    def record(self) -> Outgoing:
+        if self._record is None:
+            assert self._stored is not None
+            found = self._stored
+            self._record = Outgoing(found["t"], found["k"], found["b"], list(found["h"].items()))
+        return self._record
+
+    def to_mongo(self) -> Mapping[str, Any]:
+        """Return the stored form; headers of ours have each name once."""
+        if self._stored is None:
+            record = self.record
+            place = self.physical
+            self._stored = {
+                "p": [place.topic_id, place.partition, place.offset],
+                "t": record.topic,
+                "k": record.key,
+                "b": record.body,
+                "h": dict(record.headers),
+            }
+        return self._stored
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pending) and (self.physical, self.record) == (other.physical, other.record)
+
+    def __hash__(self) -> int:
+        return hash(self.physical)
+
+    def __repr__(self) -> str:
+        return f"Pending({self.physical!r}, {self.record!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +151,7 @@ def to_mongo(document: Document[S], version: int) -> dict[str, Any]:
         "seen": document.seen,
         "requests": document.requests[-MAX_REQUESTS:],
         "ahead": [_ahead_to_mongo(a) for a in document.ahead],
-        "out": [_pending_to_mongo(p) for p in document.out],
+        "out": [p.to_mongo() for p in document.out],
         "state": None if document.state is None else document.state.model_dump(exclude_defaults=True),
     }
 
@@ -129,19 +173,8 @@ def _ahead_from_mongo(a: Mapping[str, Any]) -> Ahead:
     return Ahead(a["s"], a["n"], headers, None if body is None else bytes(body), Position(*a["p"]), a["t"])
 
 
-def _pending_to_mongo(p: Pending) -> dict[str, Any]:
-    record = p.record
-    return {
-        "p": [p.physical.topic_id, p.physical.partition, p.physical.offset],
-        "t": record.topic,
-        "k": record.key,
-        "b": record.body,
-        "h": [list(h) for h in record.headers],
-    }
-
-
 def from_mongo(stored: Mapping[str, Any], model: type[S]) -> Document[S]:
-    """Return the document as it was stored."""
+    """Return the document as it was stored; it takes the parts of `stored` for its own."""
     state = None if stored["state"] is None else model.model_validate(stored["state"])
     return Document(
         id=stored["_id"],
@@ -149,24 +182,12 @@ def from_mongo(stored: Mapping[str, Any], model: type[S]) -> Document[S]:
         before=state,
         version=stored["version"],
         sequence=stored["sequence"],
-        applied=dict(stored["applied"]),
-        seen=dict(stored["seen"]),
-        requests=list(stored["requests"]),
+        applied=stored["applied"],
+        seen=stored["seen"],
+        requests=stored["requests"],
         ahead=[_ahead_from_mongo(a) for a in stored["ahead"]],
-        out=[_pending_from_mongo(p) for p in stored["out"]],
+        out=[Pending.from_mongo(p) for p in stored["out"]],
     )
-
-
-def _pending_from_mongo(p: Mapping[str, Any]) -> Pending:
-    key = p["k"]
-    body = p["b"]
-    record = Outgoing(
-        p["t"],
-        None if key is None else bytes(key),
-        None if body is None else bytes(body),
-        [(name, bytes(value)) for name, value in p["h"]],
-    )
-    return Pending(Position(*p["p"]), record)
 
 
 class DocumentStore(Protocol[S]):
@@ -226,7 +247,8 @@ class InMemoryDocumentStore(Generic[S]):
 
     async def load(self, keys: Iterable[str]) -> dict[str, Document[S]]:
         return {
-            k: from_mongo(self.stored[k], self._model) if k in self.stored else Document(k) for k in dict.fromkeys(keys)
+            k: from_mongo(deepcopy(self.stored[k]), self._model) if k in self.stored else Document(k)
+            for k in dict.fromkeys(keys)
         }
 
     async def save(self, documents: Sequence[Document[S]]) -> None:
@@ -236,6 +258,6 @@ class InMemoryDocumentStore(Generic[S]):
             if (there["version"] if there else 0) != document.version:
                 conflict = True
                 continue
-            self.stored[document.id] = to_mongo(document, document.version + 1)
+            self.stored[document.id] = deepcopy(to_mongo(document, document.version + 1))
         if conflict:
             raise ConflictError("a document was changed by another writer")

@@ -231,7 +231,7 @@ class Fold(Generic[S, C]):
         if emit.id is not None:
             event = _with_id(event, emit.id)
         record = self._publisher.outgoing(CONVERSATION_EVENTS if fact else CONVERSATION_COMMANDS, event)
-        if record.size > MAX_RECORD_BYTES:  # now, not when it is saved: its number would be given and never seen
+        if record.exceeds(MAX_RECORD_BYTES):  # now, not when it is saved: its number would be given and never seen
             raise PermanentError(f"{event.type} would have {record.size} bytes; at most {MAX_RECORD_BYTES} fit")
         return record
 

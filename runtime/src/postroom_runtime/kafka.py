@@ -1,6 +1,7 @@
 """Connections to Kafka: options from the settings, the one producer of a process, topic creation."""
 
 import asyncio
+import random
 import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, for_code
+from aiokafka.partitioner import murmur2
 from postroom_contracts.events import Event, Headers, encode_body, encode_headers
 from postroom_contracts.topics import Topic
 
@@ -58,6 +60,14 @@ class Outgoing:
         """Bytes of key, body and headers; a header costs about four bytes beside its texts."""
         named = sum(len(name) + len(value or b"") + 4 for name, value in self.headers)
         return len(self.key or b"") + len(self.body or b"") + named
+
+    def exceeds(self, limit: int) -> bool:
+        """Say whether it has more than `limit` bytes; the headers are summed only where they could matter."""
+        return len(self.body or b"") + _HEADERS_BYTES > limit and self.size > limit
+
+
+_HEADERS_BYTES = 20_000
+"""More than key and headers of ours ever have: they are ids, times and names."""
 
 
 class Publisher:
@@ -155,15 +165,14 @@ class Publisher:
         if not wanted:
             return
         for record in wanted:
-            if len(record.body or b"") + 10_000 > max_bytes and record.size > max_bytes:  # summing headers costs
+            if record.exceeds(max_bytes):
                 raise PermanentError(f"a record of {record.size} bytes; {record.topic} takes {max_bytes}")
         producer = await self._ready()
         futures: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
-                for r in wanted:
-                    sent = producer.send(r.topic, r.body, r.key, r.partition, headers=r.headers)
-                    futures.append(await sent)
+                for topic, partition, batch in await _batches(producer, wanted):
+                    futures.append(await producer.send_batch(batch, topic, partition=partition))
                 await asyncio.gather(*futures)
         except Exception as error:
             self._throw_away(producer)
@@ -192,6 +201,31 @@ class Publisher:
                     raise InfrastructureError("kafka: no broker answers")
         except (TimeoutError, KafkaError) as error:
             raise InfrastructureError(f"kafka: {type(error).__name__}") from error
+
+
+async def _batches(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[tuple[str, int, Any]]:
+    """Return the records as batches of one partition each, in order; one future a batch is a fifth of one a record."""
+    counts = {topic: len(await producer.partitions_for(topic)) for topic in {r.topic for r in records}}
+    open_ones: dict[tuple[str, int], Any] = {}
+    found: list[tuple[str, int, Any]] = []
+    for record in records:
+        place = record.topic, _partition(record, counts[record.topic])
+        batch = open_ones.get(place)
+        content = {"timestamp": None, "key": record.key, "value": record.body, "headers": record.headers}
+        if batch is None or batch.append(**content) is None:
+            batch = open_ones[place] = producer.create_batch()
+            batch.append(**content)
+            found.append((*place, batch))
+    return found
+
+
+def _partition(record: Outgoing, count: int) -> int:
+    """Return the partition of a record: as every Kafka client does, by murmur2 of its key; any one without a key."""
+    if record.partition is not None:
+        return record.partition
+    if record.key is None:
+        return random.randrange(count)
+    return int(murmur2(record.key) & 0x7FFFFFFF) % count
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -369,10 +370,22 @@ async def _serve(runtime: Runtime, server: HttpServer, stopping: "asyncio.Task[A
         await asyncio.wait({starting})
         return
     starting.result()
+    _collect_less_often()
     log.info("started", port=server.port, configuration=runtime.configurations.latest_version)
     failed = asyncio.create_task(runtime.failed.wait())
     await asyncio.wait({stopping, failed}, return_when=asyncio.FIRST_COMPLETED)
     failed.cancel()
+
+
+def _collect_less_often() -> None:
+    """A batch of 200 records makes tens of thousands of short-lived objects, nearly none of them in a cycle.
+
+    Python's defaults (700, 10, 10) then look through everything that lives, again and again: measured, they cost 90 of
+    330 us a record. What was loaded until now is never looked through again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _stop_on_signals() -> asyncio.Event:
