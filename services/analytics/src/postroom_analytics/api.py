@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from postroom_contracts.business_time import from_epoch_ms
 from postroom_contracts.fields import format_time
@@ -39,6 +40,7 @@ def application(reads: MetricsReads) -> FastAPI:
     app = FastAPI(title="Postroom analytics", version="0.1.0", docs_url=None, redoc_url=None)
     app.add_exception_handler(InfrastructureError, _unavailable)
     app.add_exception_handler(HTTPException, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
     _register(app, reads)
     return app
 
@@ -129,12 +131,22 @@ def _read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
         raise HTTPException(422, "this cursor was not made here") from error
 
 
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    detail = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
+    return _answer(422, "Request refused", detail)
+
+
 async def _problem(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    body = {"type": "about:blank", "title": "Request refused", "status": error.status_code, "detail": error.detail}
-    return JSONResponse(body, error.status_code, media_type="application/problem+json")
+    return _answer(error.status_code, "Request refused", error.detail)
 
 
 async def _unavailable(_request: Request, _error: Exception) -> JSONResponse:
-    body = {"type": "about:blank", "title": "Unavailable", "status": 503, "detail": "the database does not answer"}
-    return JSONResponse(body, 503, {"Retry-After": "5"}, media_type="application/problem+json")
+    return _answer(503, "Unavailable", "the database does not answer", {"Retry-After": "5"})
+
+
+def _answer(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return problem details (RFC 9457)."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
