@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults tools
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo clean-demo check test bench faults format lock generate clean
+.PHONY: help setup demo clean-demo screenshots check test bench faults format lock generate clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,9 @@ demo: setup ## A small company with real Kafka, MongoDB and mail, on this machin
 
 clean-demo: ## Throw away what the demo kept
 	rm -rf .demo
+
+screenshots: setup ## The pictures of the docs, from a demo that runs beside
+	$(BIN)/python tools/screenshots.py
 
 check: setup ## Format, lint, types, import rules, contracts
 	$(BIN)/ruff format --check $(wildcard $(SOURCES))

@@ -123,9 +123,12 @@ def mongo_server(tmp_path: Path) -> Iterator[Callable[..., MongoServer]]:
         yield make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def greenmail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GreenMailServer]:
-    """The session's GreenMail with MAIL_USERS; mailboxes are shared, so tell mails apart by their Message-ID."""
+    """A GreenMail for a module with MAIL_USERS; mailboxes are shared, so tell mails apart by their Message-ID.
+
+    Not for the session: over a connection that a test broke off it turns with a whole core (see `mail.greets`).
+    """
     server = GreenMailServer(tmp_path_factory.mktemp("greenmail"), MAIL_USERS)
     server.start()
     yield server
