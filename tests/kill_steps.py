@@ -14,7 +14,7 @@ ROUTER = (
     "test_killed_at_each_step_of_the_thread_step_nothing_is_lost_or_doubled"
 )
 NOTIFIER = "tests/integration/notifier/test_kill_steps.py::test_killed_at"
-ANALYTICS = "tests/integration/analytics/test_analytics_service.py::test_killed_at_each_step_counts_once"
+ANALYTICS = "tests/integration/analytics/test_fold_in_mongo.py::test_killed_at_a_step_it_loses_and_doubles_nothing"
 
 COVERED: dict[str, str] = {
     "analytics.saved": ANALYTICS,

@@ -229,7 +229,8 @@ def mongo_container() -> Iterator[str]:
 
     port = free_port()
     container = DockerContainer(MONGO_IMAGE).with_bind_ports(port, port)
-    with container.with_command(f"--replSet rs0 --bind_ip_all --port {port}"):
+    command = f"--replSet rs0 --bind_ip_all --port {port} --setParameter transactionLifetimeLimitSeconds=10"
+    with container.with_command(command):
         wait_until(lambda: become_primary(port), f"{MONGO_IMAGE} at port {port}")
         yield f"mongodb://{LOOPBACK}:{port}/?replicaSet=rs0&directConnection=true"
 

@@ -96,6 +96,8 @@ class MongoServer:
             "--setParameter=diagnosticDataCollectionEnabled=false",
             # A stop is for tests and the end of a demo: nobody is there to take over, so do not wait for them.
             "--setParameter=shutdownTimeoutMillisForSignaledShutdown=0",
+            # A client that dies within a transaction blocks its documents for this long (60 s if not set).
+            "--setParameter=transactionLifetimeLimitSeconds=10",
         ]
 
 
