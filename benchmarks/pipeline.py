@@ -239,7 +239,7 @@ async def floor_side(servers: Servers, recipe: Path, *, with_latency: bool) -> F
 
 @dataclass
 class PipelineResult:
-    """Medians of the per-round ratios; p99 over the rounds' pooled samples is in `rounds`."""
+    """Medians of the per-round ratios, that of p50 and p99, too; `rounds` holds what each was made of."""
 
     ratio: float
     cpu_ratio: float

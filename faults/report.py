@@ -47,6 +47,9 @@ def problems(found: Mapping[str, Any], waiting: Mapping[str, int], options: Opti
         wrong.append(f"{found['mails']} of {options.mails} mails were sent")
     wrong += [f"not quiet in time: {count} {name}" for name, count in waiting.items()]
     unharmed = [name for name in SERVERS if found["kills"][name] < options.server_kills]
+    least = options.feed_seconds / options.kill_every / 2  # the others fall while one is away already
+    if sum(found["kills"][name] for name in options.services) < least:
+        wrong.append("services were not killed often enough")
     wrong += [f"{name} was not killed often enough" for name in unharmed]
     return wrong
 
