@@ -1,5 +1,6 @@
 # The commands of the README. Everything lives in .venv, build/ and .demo/ of this folder.
 PYTHON ?= python3
+TEST_PROCESSES ?= 2
 BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults tools
 .DEFAULT_GOAL := help
@@ -29,7 +30,7 @@ check: setup ## Format, lint, types, import rules, contracts
 	$(BIN)/python -m postroom_contracts.generate --check
 
 test: setup ## All tests, on real Kafka, MongoDB and mail
-	$(BIN)/pytest $(TEST_ARGS)
+	$(BIN)/pytest -n $(TEST_PROCESSES) $(TEST_ARGS)
 
 bench: setup ## Throughput and latency beside the raw floor (at most 30 minutes)
 	$(BIN)/python -m benchmarks.bench
