@@ -160,6 +160,8 @@ class BatchWork:
         for incoming in suspects:
             if incoming.key in failed and self._parking.stands_in_order(incoming):
                 failed[incoming.key].behind.append(incoming)
+                self._breaker.note(incoming.key, failed=True)  # it is as stuck as the one that it stands behind
+                self._stop_if_open()
                 continue
             error = await self._one(incoming, deadline)
             self._breaker.note(incoming.key, failed=error is not None)
@@ -169,10 +171,13 @@ class BatchWork:
                     failed[incoming.key] = _Failed(incoming, error)
                 else:  # it stood behind nothing and nothing stands behind it: whoever replayed it may do so again
                     await self._parking.park(incoming, "permanent", _detail(error))
-            if self._breaker.open:
-                raise BreakerOpenError(f"{self._group}: more than half of the last records failed")
+            self._stop_if_open()
         for failure in failed.values():
             await self._put_aside(failure)
+
+    def _stop_if_open(self) -> None:
+        if self._breaker.open:
+            raise BreakerOpenError(f"{self._group}: more than half of the last records failed")
 
     async def _one(self, incoming: Incoming, deadline: float) -> BaseException | None:
         """Try one record: three attempts for what is unexpected, more for conflicts, none for what is permanent.
