@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from postroom_demo.hours import closed_around, open_around
-from postroom_demo.people import ANSWER_ADDRESS, AUTHSERV_ID, COMPANY_DOMAIN, INBOXES, PEOPLE, InboxPlan, Person
+from postroom_demo.people import ANSWER_ADDRESS, AUTHSERV_ID, COMPANY_DOMAIN, GONE, INBOXES, PEOPLE, InboxPlan, Person
 
 DRAINS_AFTER_SECONDS = 40
 """When, after the start, the shift of sales begins: what waited until then is seen to drain."""
@@ -162,6 +162,12 @@ def _rules() -> list[dict[str, Any]]:
             "name": "With an attachment",
             "when": {"field": "has_attachment", "operator": "equals", "value": True},
             "then": {"add_tags": ["with-file"]},
+        },
+        {
+            "id": "regular-customer",
+            "name": "Mira looks after this customer",
+            "when": {"field": "sender", "operator": "equals", "value": GONE.address},
+            "then": {"agent": "mira"},
         },
     ]
 

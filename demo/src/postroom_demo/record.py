@@ -4,31 +4,32 @@ import asyncio
 import json
 from pathlib import Path
 
-from postroom_contracts.events import EnvelopeError, Event, as_dict, decode
+from postroom_contracts.events import Event, as_dict, decode
 from postroom_contracts.facts import MessageReceived
 from postroom_contracts.registry import MODELS
 from postroom_contracts.topics import TOPICS
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.tail import read_to_end
-from pydantic import ValidationError
 
 from postroom_demo.company import HISTORY_TAG
 
 
-async def record(settings: RuntimeSettings, directory: Path) -> dict[str, int]:
-    """Write one `TOPIC.jsonl` per topic (CloudEvents JSON, partitions in order); return topic -> lines."""
+async def record(settings: RuntimeSettings, directory: Path, data: Path) -> dict[str, int]:
+    """Write one `TOPIC.jsonl` per topic (CloudEvents JSON, partitions in order); return topic -> lines.
+
+    `data` is the demo's directory: where it lies is no business of a reader, so that its name stands for it. Raises
+    EnvelopeError or ValidationError for a record that is none of ours: none may be there.
+    """
     await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
     written = {}
     for topic in TOPICS:
         events: list[Event] = []
         async for found in read_to_end(settings, settings.topic(topic.name)):
-            try:
-                events.append(decode(dict(found.headers), found.value, MODELS))
-            except (EnvelopeError, ValidationError):
-                continue
+            events.append(decode(dict(found.headers), found.value, MODELS))
         generated = {e.subject for e in events if isinstance(e.data, MessageReceived) and HISTORY_TAG in e.data.tags}
         kept = [event for event in events if event.subject not in generated]
         text = "".join(json.dumps(as_dict(event), ensure_ascii=False) + "\n" for event in kept)
+        text = text.replace(str(data.absolute()), data.name)
         await asyncio.to_thread((directory / f"{topic.name}.jsonl").write_text, text, encoding="utf-8")
         written[topic.name] = len(kept)
     return written

@@ -350,7 +350,7 @@ class Demo:
         counting = self._counting
         self.progress.line(f"sent {counting.sent}, in conversations {counting.in_conversations}")
         if self.options.record_to is not None:
-            written = await record(self.settings, self.options.record_to)
+            written = await record(self.settings, self.options.record_to, self.options.data)
             self.progress.line("recorded " + ", ".join(f"{n} of {topic}" for topic, n in written.items()))
         for line in verdict.lacking:
             self.progress.console.print(f"[red]lacking:[/red] {line}", soft_wrap=True)
