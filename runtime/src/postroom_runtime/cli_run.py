@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from postroom_runtime.cli import fail
+from postroom_runtime.metrics import announce
 from postroom_runtime.service import ServiceDefinition, run_service
 
 SERVICES = "postroom.services"
@@ -43,6 +44,7 @@ def run(
         import uvloop  # noqa: PLC0415 - taken where it is installed
 
         uvloop.install()
+    announce(names[0])
     definition: ServiceDefinition = known[names[0]]()()  # type: ignore[operator]
     try:
         asyncio.run(run_service(definition, definition.settings()))

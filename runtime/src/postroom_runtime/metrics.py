@@ -1,5 +1,7 @@
 """Technical series of every service, declared once. Names follow Prometheus' conventions; labels are closed sets."""
 
+from importlib.metadata import version
+
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -29,5 +31,11 @@ TIMERS_OVERDUE = Gauge("postroom_timers_overdue", "Timers that are due and not y
 TIMERS_FIRED = Counter("postroom_timers_fired", "Timers that became commands.", ["service", "kind"])
 CONFIGURATION_VERSION = Gauge("postroom_configuration_version", "Newest configuration that this process uses.")
 BUILD = Info("postroom_build", "Version of this program.")
+
+
+def announce(service: str) -> None:
+    """Set `postroom_build_info`: which release of which service this process is."""
+    BUILD.info({"version": version("postroom-runtime"), "service": service})
+
 
 __all__ = ["REGISTRY"]
