@@ -157,7 +157,11 @@ def test_no_canary_reaches_the_customer(via: str) -> None:
         assert canary not in body
 
 
-@pytest.mark.parametrize("text", [MARKER, "write to Answers+abc@acme.test"], ids=["marker", "keyed-address"])
+@pytest.mark.parametrize(
+    "text",
+    [MARKER, "write to Answers+abc@acme.test", f"see https://desk.acme.test/conversations/{CONVERSATION}"],
+    ids=["marker", "keyed-address", "link"],
+)
 def test_text_with_our_own_tools_in_it_is_not_sent(text: str) -> None:
     with pytest.raises(CannotBeSentError, match="internal_content"):
         mail(reply_content(text=f"Hello\n{text}\nBye"))

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from postroom_contracts import ids
-from postroom_contracts.answers import MARKER
+from postroom_contracts.answers import MARKER, internal_matter
 from postroom_contracts.configuration import Configuration, Inbox, MailAccount
 from postroom_contracts.events import Event, new_event
 from postroom_contracts.inbound import TEXT_BYTES, Authentication, InboundReceived
@@ -123,7 +123,7 @@ def answer_text(text: str) -> tuple[str, str | None]:
     """Return what an agent newly wrote in an answer by mail, and why it cannot be used, if so.
 
     Everything above the marker line is taken where the marker is found; else what the splitter calls visible. A text
-    that still holds the marker is refused: internal matter would leave the house.
+    that still holds the marker, a link to a conversation or a keyed address is refused: internal matter would leave the house.
     """
     above = above_marker(text, MARKER)
     reply = visible_reply(text if above is None else above)
@@ -134,7 +134,7 @@ def answer_text(text: str) -> tuple[str, str | None]:
         own = ""
     if not own:
         return "", "empty"
-    return own, "holds_marker" if "".join(MARKER.split()) in "".join(own.split()) else None
+    return own, internal_matter(own)
 
 
 def mail_intake(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postroom_contracts.answers import MARKER
+from postroom_contracts.answers import internal_matter
 from postroom_contracts.configuration import Configuration, Inbox
 
 from postroom_notifier.domain.delivery import Delivery
@@ -143,9 +143,9 @@ def _with_signature(reply: Content, inbox: Inbox) -> tuple[str, str | None]:
 
 
 def _refuse_internal(configuration: Configuration, *texts: str) -> None:
-    """The last guard: neither the marker of our notifications nor a keyed address may leave the house."""
+    """The last guard: neither marker nor link of our notifications nor a keyed address may leave the house."""
     answer_address = configuration.company.answer_address
     keyed = f"{answer_address.rpartition('@')[0]}+".lower() if answer_address else None
     for text in texts:
-        if MARKER in text or (keyed is not None and keyed in text.lower()):
+        if internal_matter(text) or (keyed is not None and keyed in text.lower()):
             raise CannotBeSentError("internal_content")
