@@ -2,21 +2,31 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer
 
 from postroom_runtime.cli import fail
+from postroom_runtime.clock import monotonic
 from postroom_runtime.metrics import announce
 from postroom_runtime.service import ServiceDefinition, run_service
 
 SERVICES = "postroom.services"
+LOOK_SECONDS = 0.2
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+WELL_SECONDS = 60.0
+"""Who lived for so long is started again at once, as at first."""
+STOP_SECONDS = 40.0
+"""More than a service takes to drain and close."""
 
 
 def installed() -> dict[str, Callable[[], ServiceDefinition]]:
@@ -39,6 +49,8 @@ def run(
     if unknown:
         raise fail(f"no service {', '.join(unknown)}; installed: {', '.join(sorted(known))}", 2)
     if len(names) > 1:
+        if os.environ.get("POSTROOM_HTTP_PORT", "0") != "0":
+            raise fail("POSTROOM_HTTP_PORT is one port; for several services leave it out, each then takes a free one", 2)
         raise typer.Exit(_run_children(names, restart=restart))
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415 - taken where it is installed
@@ -52,10 +64,43 @@ def run(
         raise fail(f"{names[0]}: {error}") from error
 
 
+@dataclass(slots=True)
+class _Child:
+    """One service as a process, started again when it ends: after 1 s, then 2, 4, ... 30 s until it lives for a minute."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    began_at: float
+    pause: float = FIRST_PAUSE_SECONDS
+    due_at: float | None = None
+
+    @classmethod
+    def start(cls, name: str) -> Self:
+        return cls(name, _start(name), monotonic())
+
+    def look(self, *, restart: bool) -> bool:
+        """Return False when it has ended and is not to be started again. Never waits."""
+        now = monotonic()
+        if self.due_at is not None:
+            if now >= self.due_at:
+                self.process, self.began_at, self.due_at = _start(self.name), now, None
+            return True
+        if self.process.poll() is None:
+            return True
+        again = f", started again in {self._next_pause(now):g} s" if restart else ""
+        typer.echo(f"{self.name} ended with {self.process.returncode}{again}", err=True)
+        self.due_at = now + self.pause
+        self.pause = min(self.pause * 2, LONGEST_PAUSE_SECONDS)
+        return restart
+
+    def _next_pause(self, now: float) -> float:
+        if now - self.began_at > WELL_SECONDS:
+            self.pause = FIRST_PAUSE_SECONDS
+        return self.pause
+
+
 def _run_children(names: list[str], *, restart: bool) -> int:
-    """Run children until a signal; a child that ended by itself is started again with growing pauses."""
-    children = {name: _start(name) for name in names}
-    pauses = dict.fromkeys(names, 1.0)
+    """Run children until a signal, or until one ends that is not to be started again; return the exit code."""
     stopping = False
 
     def stop(*_: object) -> None:
@@ -64,18 +109,10 @@ def _run_children(names: list[str], *, restart: bool) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    while not stopping:
-        time.sleep(0.2)
-        for name, child in children.items():
-            if child.poll() is not None and not stopping:
-                typer.echo(f"{name} ended with {child.returncode}", err=True)
-                if not restart:
-                    stopping = True
-                    break
-                time.sleep(min(pauses[name], 30))
-                pauses[name] *= 2
-                children[name] = _start(name)
-    return _stop_children(children)
+    children = [_Child.start(name) for name in names]
+    while not stopping and all(child.look(restart=restart) for child in children):
+        time.sleep(LOOK_SECONDS)
+    return _stop_children([child.process for child in children], expected=stopping)
 
 
 def _start(name: str) -> subprocess.Popen[bytes]:
@@ -83,15 +120,16 @@ def _start(name: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "postroom_runtime.cli", "run", name], start_new_session=True)  # noqa: S603
 
 
-def _stop_children(children: dict[str, subprocess.Popen[bytes]]) -> int:
-    for child in children.values():
-        if child.poll() is None:
-            child.terminate()
-    worst = 0
-    for child in children.values():
+def _stop_children(children: list[subprocess.Popen[bytes]], *, expected: bool) -> int:
+    """End what runs; return 0 when all ended in order, 1 when one did not or had ended by itself."""
+    running = [child for child in children if child.poll() is None]
+    code = 0 if expected or len(running) == len(children) else 1
+    for child in running:
+        child.terminate()
+    for child in running:
         try:
-            worst = max(worst, child.wait(40))
+            child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
-            worst = 1
-    return worst
+        code |= child.returncode not in (0, -signal.SIGTERM)
+    return code
