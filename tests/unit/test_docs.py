@@ -17,8 +17,8 @@ from tests.unit.test_workspace import ROOT, tracked
 
 PAGES = [page for page in tracked("*.md") if page.is_file()]
 MADE_BY_HAND = re.compile(r"^(https?:|mailto:|#)")
-NOT_YET = {"docs/images/overview.png"}
-"""Pictures are made from a running demo, and stand here until they are."""
+NOT_YET = {"docs/images/overview.png", "docs/mail.md"}
+"""What is being made: the picture from a running demo, the table of what is supported of mail."""
 PLACEHOLDER = re.compile(r"^[A-Z][A-Z0-9_|.]*$|^\.\.\.$")
 
 
