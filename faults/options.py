@@ -44,7 +44,7 @@ def options(broken: str = "", environment: Mapping[str, str] | None = None) -> O
     env = os.environ if environment is None else environment
     chosen = Options(seed=int(env.get("FAULTS_SEED") or secrets.randbelow(1_000_000)), broken=broken)
     if broken:
-        chosen = replace(chosen, mails=500, kill_every=4.0, server_kills=1, aimed=AIMED_OF_BROKEN)
+        chosen = replace(chosen, mails=900, kill_every=4.0, server_kills=1, aimed=AIMED_OF_BROKEN)
     return replace(
         chosen,
         mails=int(env.get("FAULTS_MAILS", chosen.mails)),

@@ -29,7 +29,11 @@ AIMS = {
     "desk": ("fold.saved", "fold.after_saved", "consumer.handled"),
 }
 """Named steps of the services between two of their writes, where a death does the most harm."""
-BETWEEN_SAVE_AND_PUBLICATION: dict[str, tuple[str, ...]] = {"router": ("fold.saved",), "assigner": ("fold.saved",)}
+AIMS_OF_BROKEN: dict[str, dict[str, tuple[str, ...]]] = {
+    "ack-first": {"router": ("thread.claimed",)},
+    "no-resend": {"router": ("fold.saved",), "assigner": ("fold.saved",)},
+}
+"""Where the promise that a build leaves out is needed for sure: between commit and effect, between save and publication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,8 @@ def _services(options: Options, chance: random.Random) -> Sequence[Kill]:
     kills = []
     names = options.services
     aims, latest = AIMS, 12
-    if options.broken == "no-resend":  # what it leaves out is needed only there, and must be needed for sure
-        aims, latest = BETWEEN_SAVE_AND_PUBLICATION, 3
+    if options.broken in AIMS_OF_BROKEN:
+        aims, latest = AIMS_OF_BROKEN[options.broken], 3
         names = tuple(name for name in names if name in aims)
     for n in range(int(options.feed_seconds / options.kill_every)):
         name = chance.choice(names)
