@@ -120,7 +120,11 @@ class BatchConsumer:
         return monotonic() - self.last_poll_at
 
     def bind(self, consumer: ConsumerHandle) -> None:
-        """Take the handle of the subscriber's own consumer, and note its polls from now on."""
+        """Take the handle of the subscriber's own consumer, and note its polls from now on.
+
+        A poll waits for records as long as the settings say, not as FastStream asks: FastStream sleeps for as long as it polled
+        in vain, and a record that comes in that time waits.
+        """
         if self._consumer is consumer:
             return
         self._consumer = consumer
@@ -129,7 +133,7 @@ class BatchConsumer:
             return
 
         async def noted(*partitions: TopicPartition, **options: Any) -> Any:
-            found = await poll(*partitions, **options)
+            found = await poll(*partitions, **(options | {"timeout_ms": self._settings.poll_timeout_ms}))
             self.last_poll_at = monotonic()
             return found
 

@@ -38,7 +38,7 @@ class RuntimeSettings(BaseSettings):
     signing_keys_file: Path | None = None
     max_records: int = Field(200, ge=1, le=2000)
     """Records in one batch."""
-    batch_timeout_ms: int = Field(20, ge=1, le=1000)
+    poll_timeout_ms: int = Field(200, ge=1, le=1000)
     session_timeout_ms: int = Field(10_000, ge=1_000)
     heartbeat_interval_ms: int = Field(1_000, ge=100)
     rebalance_timeout_ms: int = Field(30_000, ge=5_000)

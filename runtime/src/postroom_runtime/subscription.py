@@ -61,7 +61,7 @@ def subscribe(
         parser=_parse_batch,
         decoder=_decode_batch,
         max_records=settings.max_records,
-        batch_timeout_ms=settings.batch_timeout_ms,
+        batch_timeout_ms=1,  # how long it sleeps after an empty poll; how long a poll waits: BatchConsumer.bind
         auto_offset_reset="earliest",
         partition_assignment_strategy=(RangePartitionAssignor,),
         rebalance_timeout_ms=settings.rebalance_timeout_ms,
