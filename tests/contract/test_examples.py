@@ -8,12 +8,12 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka
 from cloudevents.core.formats.json import JSONFormat
 from jsonschema import Draft202012Validator
 from postroom_contracts import generate
-from postroom_contracts.events import decode, encode_body, encode_headers
+from postroom_contracts.events import as_dict, decode, encode_body, encode_headers
 from postroom_contracts.examples import SAMPLES
 from postroom_contracts.registry import MODELS, REGISTRATIONS
 from postroom_contracts.schemas import SCHEMA_BASE, nodes
 
-from tests.validation import FORMATS, InvalidRecordError, validate_record, validator
+from tests.validation import FORMATS, InvalidRecordError, StructuredRecord, validate_record, validator
 
 HOME = Path(__file__).resolve().parents[2] / "contracts"
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -54,6 +54,16 @@ def test_example_is_read_and_written_again_unchanged(example: dict[str, Any]) ->
     event = decode(dict(record.headers), record.value, MODELS)
     assert {k: v.decode() for k, v in encode_headers(event)} == example["headers"]
     assert json.loads(encode_body(event.data)) == example["value"]
+
+
+def test_a_recorded_line_is_the_record_that_it_was(example: dict[str, Any]) -> None:
+    event = decode(
+        {k: v.encode() for k, v in example["headers"].items()}, json.dumps(example["value"]).encode(), MODELS
+    )
+    record = StructuredRecord.of(json.dumps(as_dict(event)), example["topic"])
+    validate_record(record)
+    assert sorted(record.headers) == sorted(record_of(example).headers)
+    assert json.loads(record.value or b"") == example["value"]
 
 
 def test_handwritten_values_survive_the_model() -> None:
