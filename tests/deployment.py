@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,8 +25,10 @@ from postroom_runtime.kafka import Publisher, create_topics
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.tail import read_to_end
 
-from tests.validation import validate_record
+from tests.validation import validate_record, validate_topics
 
+ADDRESS = re.compile(r"[\w.+-]+@[\w.-]*\.(?:test|example)\b")
+"""Every person and inbox of the tests lives at such an address."""
 SIGNING_KEY = "a-signing-key-of-the-tests-0001"
 
 
@@ -61,6 +65,10 @@ class ServiceProcess:
                 return
             await asyncio.sleep(0.1)
         raise AssertionError(f"{self.name} is not ready ({self.process.poll()}): {self.log.read_text()[-3000:]}")
+
+    def lines_with_addresses(self) -> list[str]:
+        """Return the lines of the log that hold a mail address: logs carry ids, never content."""
+        return [line for line in self.log.read_text(errors="replace").splitlines() if ADDRESS.search(line)]
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -100,16 +108,26 @@ class Deployment:
         self.publisher = Publisher(self.settings)
         self.processes: list[ServiceProcess] = []
         self.version = 0
+        self.has_bad_records = False
+        """A test that publishes such on purpose says so; else the records of its topics are checked at its end."""
 
     async def __aenter__(self) -> Self:
         await create_topics(self.settings, all_topics())
         await self.publisher.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, failure: object, *_: object) -> None:
         for process in self.processes:
             process.kill()
         await self.publisher.stop()
+        if failure is not None:
+            return
+        leaks = [line for process in self.processes for line in process.lines_with_addresses()]
+        assert leaks == [], "a log holds a person's address"
+        for process in self.processes:
+            shutil.rmtree(process.log.parent, ignore_errors=True)
+        if not self.has_bad_records:
+            await validate_topics(self.settings)
 
     async def configure(self, configuration: Configuration) -> None:
         """Publish the next version of the configuration."""

@@ -50,7 +50,9 @@ def run(
         raise fail(f"no service {', '.join(unknown)}; installed: {', '.join(sorted(known))}", 2)
     if len(names) > 1:
         if os.environ.get("POSTROOM_HTTP_PORT", "0") != "0":
-            raise fail("POSTROOM_HTTP_PORT is one port; for several services leave it out, each then takes a free one", 2)
+            raise fail(
+                "POSTROOM_HTTP_PORT is one port; for several services leave it out, each then takes a free one", 2
+            )
         raise typer.Exit(_run_children(names, restart=restart))
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415 - taken where it is installed

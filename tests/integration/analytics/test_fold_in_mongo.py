@@ -105,6 +105,7 @@ async def test_replicas_that_come_and_go_equal_one(figures: Figures) -> None:
 
 
 async def test_an_unreadable_record_counts_as_seen(figures: Figures) -> None:
+    figures.deployment.has_bad_records = True
     one = Chronicle("c1")
     opened = one.customer()
     one.later(60)

@@ -103,6 +103,7 @@ async def deployment(operator: Operator, tmp_path: Path) -> AsyncIterator[Deploy
     values = operator.environment
     names = ("KAFKA_BOOTSTRAP", "MONGO_URI", "TOPIC_PREFIX", "DATABASE_PREFIX")
     async with Deployment(*(values[f"POSTROOM_{name}"] for name in names)) as made:
+        made.has_bad_records = True
         await operator.types("config", "apply", str(COMPANY))
         yield made
 
