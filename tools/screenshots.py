@@ -29,7 +29,7 @@ def conversation(page: Page, root: str) -> None:
     found = [links.nth(n).get_attribute("href") for n in range(min(links.count(), 40))]
     for href in dict.fromkeys(found):
         page.goto(f"{root}{href}")
-        if page.locator(".message").count() >= 2:
+        if page.locator(".message").count() > 1:
             return
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from postroom_contracts.events import Event, as_dict, decode
+from postroom_contracts.events import as_dict, decode
 from postroom_contracts.facts import MessageReceived
 from postroom_contracts.registry import MODELS
 from postroom_contracts.topics import TOPICS
@@ -23,13 +23,17 @@ async def record(settings: RuntimeSettings, directory: Path, data: Path) -> dict
     await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
     written = {}
     for topic in TOPICS:
-        events: list[Event] = []
-        async for found in read_to_end(settings, settings.topic(topic.name)):
-            events.append(decode(dict(found.headers), found.value, MODELS))
+        records = read_to_end(settings, settings.topic(topic.name))
+        events = [decode(dict(found.headers), found.value, MODELS) async for found in records]
         generated = {e.subject for e in events if isinstance(e.data, MessageReceived) and HISTORY_TAG in e.data.tags}
         kept = [event for event in events if event.subject not in generated]
         text = "".join(json.dumps(as_dict(event), ensure_ascii=False) + "\n" for event in kept)
-        text = text.replace(str(data.absolute()), data.name)
-        await asyncio.to_thread((directory / f"{topic.name}.jsonl").write_text, text, encoding="utf-8")
+        await asyncio.to_thread(
+            (directory / f"{topic.name}.jsonl").write_text, _placeless(text, data), encoding="utf-8"
+        )
         written[topic.name] = len(kept)
     return written
+
+
+def _placeless(text: str, data: Path) -> str:
+    return text.replace(str(data.absolute()), data.name)
