@@ -18,7 +18,7 @@ from aiokafka import ConsumerRecord
 from postroom_runtime import mongo
 from postroom_runtime.clock import SystemClock
 from postroom_runtime.configuration_feed import ConfigurationFeed, Configurations
-from postroom_runtime.errors import ConfigurationNotYetError, ConflictError
+from postroom_runtime.errors import ConflictError, InfrastructureError
 from postroom_runtime.fold import RecordFailedError
 from postroom_runtime.leases import LeaseStore
 from postroom_runtime.mongo import Database
@@ -178,8 +178,8 @@ class _Run:
                     return
                 except ConflictError:
                     continue  # after the switch the service writes here too
-                except ConfigurationNotYetError:
-                    await asyncio.sleep(0.2)  # it stands on its topic, the feed is on the way to it
+                except InfrastructureError:
+                    await asyncio.sleep(0.2)  # MongoDB blinks or is busy, or the configuration's feed is on the way
                 except RecordFailedError as failed:
                     record = failed.incoming.record
                     self.result.failed.append(f"partition {record.partition}, offset {record.offset}: {failed.cause!r}")
