@@ -125,6 +125,15 @@ class SmtpServer(Section):
     password: SecretReference | None = None
 
 
+class DkimSigning(Section):
+    """How mail of an account is signed (RFC 6376); the public key stands at `SELECTOR._domainkey.DOMAIN`."""
+
+    domain: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)
+    selector: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)
+    key: SecretReference
+    """The private RSA key, PEM."""
+
+
 class MailAccount(Section):
     """One set of credentials at one mail provider."""
 
@@ -136,6 +145,8 @@ class MailAccount(Section):
     """Only the company's own, authenticated people can deliver to it: From is trusted."""
     trusted_authserv_ids: list[str] = Field(default_factory=list)
     """Whose Authentication-Results count (RFC 8601 section 5)."""
+    dkim: DkimSigning | None = None
+    """None: the mail server signs, or nobody."""
 
 
 class WebhookAccount(Section):
@@ -164,8 +175,13 @@ class Inbox(Section):
     source_of_contact: str = ""
     """The tag that each request gets; empty: the inbox's id."""
     sender_name: str = ""
-    """Shown to customers; empty: the company's name."""
+    """Shown to customers; empty: the company's name. May hold variables (`templates.py`)."""
     signature: str = ""
+    """Stands under each reply. May hold variables."""
+    quote_history: bool = True
+    """The message that is answered stands below the reply, for those who have it already."""
+    notify_of_automatic: bool = False
+    """Agents are told also of conversations that a machine opened (orders of a shop, alarms)."""
     policy: Slug | None = None
 
 

@@ -12,6 +12,7 @@ from re import _constants, _parser  # type: ignore[attr-defined]  # the only way
 from typing import Any
 
 from postroom_contracts.configuration import MAX_BYTES, Condition, Configuration, MailAccount
+from postroom_contracts.templates import INTERNAL, VARIABLES, variables_of
 from postroom_contracts.thread_keys import normalised_address
 from postroom_contracts.values import Channel
 
@@ -38,6 +39,7 @@ def findings(configuration: Configuration) -> list[Finding]:
         _company,
         _repeated_ids,
         _accounts_and_inboxes,
+        _templates,
         _addresses,
         _agents_and_teams,
         _rules,
@@ -115,6 +117,19 @@ def _accounts_and_inboxes(c: Configuration) -> Iterator[Finding]:
             yield from _mail_address((*at, "address"), inbox.address)
             for m, alias in enumerate(inbox.aliases):
                 yield from _mail_address((*at, "aliases", m), alias)
+
+
+def _templates(c: Configuration) -> Iterator[Finding]:
+    """Find variables in what customers read that do not exist, or that are internal."""
+    for n, inbox in enumerate(c.inboxes):
+        for field in ("sender_name", "signature"):
+            for name in dict.fromkeys(variables_of(getattr(inbox, field))):
+                path = ("inboxes", n, field)
+                if name in INTERNAL:
+                    yield Finding(path, f"[{name}] is internal and must not reach customers")
+                elif name not in VARIABLES:
+                    hint = suggestion(name, VARIABLES)
+                    yield Finding(path, f"[{name}] is not a variable{hint} (write [[{name}] for the text itself)")
 
 
 def _mail_address(path: Path, value: str) -> Iterator[Finding]:

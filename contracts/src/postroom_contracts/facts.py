@@ -351,10 +351,12 @@ class MessageBounced(Fact):
     bounced_at: UtcTime
     permanent: bool
     status_code: str | None = None
+    undeliverable: bool = False
+    """The address is marked: nothing that leaves by itself goes there until mail gets through or comes from it."""
 
 
 NotificationKind = Literal[
-    "assigned", "replied", "mentioned", "refused", "deadline_warned", "deadline_breached", "queued"
+    "assigned", "replied", "mentioned", "refused", "undelivered", "deadline_warned", "deadline_breached", "queued"
 ]
 
 

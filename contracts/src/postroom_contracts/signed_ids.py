@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 KEYED_DAYS = 14
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _MESSAGE_MAC_BYTES = 16
+_UNSUBSCRIBE_MAC_BYTES = 16
 _ANSWER_MAC_BYTES = 10
 """80 bits: with a conversation's 16 bytes the local part must stay under 64 octets (RFC 5321 section 4.5.3.1.1), and
 a guess can only be tried by mail, one at a time, for 14 days."""
@@ -105,3 +106,32 @@ def looks_like_answer_key(value: str) -> bool:
     """Say whether `value` has the form of a key, valid or not: such mail is never an ordinary customer's."""
     decoded = _from_base32(value)
     return decoded is not None and len(decoded) == 16 + 3 + 2 + _ANSWER_MAC_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """What a valid one-click address says: which agent wants no more notifications of which kind."""
+
+    agent_id: str
+    kind: str
+
+
+def unsubscribe_token(agent_id: str, kind: str, key: bytes) -> str:
+    """Return the token of a one-click address (RFC 8058): letters, digits, `-`, `_` and dots. The same input gives the same.
+
+    It does not expire: a mail may be years old when its reader has had enough, and all that it can do is to mute.
+    """
+    return f"{kind}.{agent_id}.{_base32(_mac(key, 'unsubscribe', kind, agent_id, size=_UNSUBSCRIBE_MAC_BYTES))}"
+
+
+def read_unsubscribe_token(value: str, keys: Sequence[bytes]) -> Unsubscribe | None:
+    """Return what a token says, or None when it is not one that we signed."""
+    kind, _, rest = value.partition(".")
+    agent_id, _, mac = rest.partition(".")
+    given = _from_base32(mac) if value.isascii() else None
+    for key in keys:
+        if given and hmac.compare_digest(
+            given, _mac(key, "unsubscribe", kind, agent_id, size=_UNSUBSCRIBE_MAC_BYTES)
+        ):
+            return Unsubscribe(agent_id, kind)
+    return None
