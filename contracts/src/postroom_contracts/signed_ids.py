@@ -130,8 +130,6 @@ def read_unsubscribe_token(value: str, keys: Sequence[bytes]) -> Unsubscribe | N
     agent_id, _, mac = rest.partition(".")
     given = _from_base32(mac) if value.isascii() else None
     for key in keys:
-        if given and hmac.compare_digest(
-            given, _mac(key, "unsubscribe", kind, agent_id, size=_UNSUBSCRIBE_MAC_BYTES)
-        ):
+        if given and hmac.compare_digest(given, _mac(key, "unsubscribe", kind, agent_id, size=_UNSUBSCRIBE_MAC_BYTES)):
             return Unsubscribe(agent_id, kind)
     return None

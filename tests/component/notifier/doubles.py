@@ -1,5 +1,6 @@
 """Doubles of the notifier's ports. `InMemoryDeliveryStore` passes the same tests as MongoDB's (test_delivery_store.py)."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 from postroom_contracts.configuration import MailAccount
 from postroom_contracts.events import Event
 from postroom_contracts.topics import Topic
+from postroom_notifier.adapters.mongo_addresses import REST
 from postroom_notifier.adapters.mongo_deliveries import from_mongo, to_mongo
 from postroom_notifier.delivery_log import DeliveryLog
 from postroom_notifier.domain.delivery import Delivery
 from postroom_notifier.domain.mime import OutgoingMail
 from postroom_notifier.domain.outcomes import Accepted, Mark, SendOutcome
+from postroom_runtime.clock import Clock
 from postroom_runtime.kafka import Outgoing
 
 
@@ -84,6 +87,8 @@ class InMemoryDeliveryStore:
             if d["conversation_id"] in conversation_ids and "remaining" in d:
                 d["remaining"] = []
                 d["details"]["erased"] = True
+            if d["conversation_id"] in conversation_ids:
+                d.pop("refused", None)
 
 
 class InMemoryDeliveryLogStore:
@@ -135,3 +140,43 @@ class RecordingPublisher:
             self.fail_next -= 1
             raise ConnectionError("kafka is away")
         self.published += list(records)
+
+
+class InMemoryAddressBook:
+    """Passes the same tests as MongoDB's (test_address_stores.py)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.marks: dict[str, datetime] = {}
+        self._clock = clock
+
+    async def mark(self, addresses: Sequence[str], code: str | None) -> None:
+        self.marks |= dict.fromkeys((a.lower() for a in addresses), self._clock.now())
+
+    async def clear(self, addresses: Sequence[str]) -> None:
+        for address in addresses:
+            self.marks.pop(address.lower(), None)
+
+    async def any(self) -> bool:
+        return bool(self.marks)
+
+    async def resting(self, addresses: Sequence[str]) -> bool:
+        since = self._clock.now() - REST
+        return any(at > since for a, at in self.marks.items() if a in {x.lower() for x in addresses})
+
+
+class InMemoryReceiverLimit:
+    """Passes the same tests as MongoDB's, for one process."""
+
+    def __init__(self, clock: Clock, mails_per_hour: int = 300) -> None:
+        self._clock = clock
+        self._most = mails_per_hour
+        self._counts: Counter[tuple[int, str]] = Counter()
+
+    def _key(self, address: str) -> tuple[int, str]:
+        return int(self._clock.now().timestamp()) // 3600, address.lower()
+
+    async def allows(self, addresses: Sequence[str]) -> bool:
+        return all(self._counts[self._key(a)] < self._most for a in addresses)
+
+    def count(self, addresses: Sequence[str]) -> None:
+        self._counts.update(self._key(a) for a in addresses)

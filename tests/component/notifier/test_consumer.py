@@ -14,15 +14,17 @@ from postroom_contracts.topics import CONVERSATION_EVENTS
 from postroom_notifier.decider import NotifierDecider
 from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.follow import Surroundings
+from postroom_notifier.returning import Returns
 from postroom_runtime.clock import ManualClock
 from postroom_runtime.configuration_feed import Configurations
+from postroom_runtime.content_store import InMemoryContentStore
 from postroom_runtime.documents import Document, InMemoryDocumentStore
 from postroom_runtime.errors import ConfigurationNotYetError, ConflictError
 from postroom_runtime.fold import Fold, RecordFailedError
 from postroom_runtime.kafka import Publisher
 from postroom_runtime.records import Incoming, read
 
-from tests.component.notifier.doubles import InMemoryDeliveryStore, RecordingPublisher
+from tests.component.notifier.doubles import InMemoryAddressBook, InMemoryDeliveryStore, RecordingPublisher
 from tests.unit.notifier.company import FRIDAY, Facts, configuration
 
 MODELS = models_of(CONVERSATION_EVENTS)
@@ -49,7 +51,10 @@ class Consumer:
         applied = ConfigurationApplied(configuration_version=1, applied_at=FRIDAY, configuration=configuration())
         self.configurations.add(applied)
         clock = ManualClock(FRIDAY + timedelta(minutes=1))
-        decider = NotifierDecider(self.deliveries, self.configurations, clock, timedelta(hours=72), self.woken)
+        self.content = InMemoryContentStore()
+        self.addresses = InMemoryAddressBook(clock)
+        returns = Returns(self.content, self.configurations, self.addresses)
+        decider = NotifierDecider(self.deliveries, self.configurations, clock, timedelta(hours=72), self.woken, returns)
         self.fold: Fold[Conversation, Surroundings] = Fold(
             service="notifier",
             decider=decider,

@@ -16,6 +16,7 @@ from postroom_notifier.domain.outcomes import SendOutcome, TryAgain
 from postroom_notifier.reporting import Reporter
 from postroom_notifier.sending import Sender
 from postroom_notifier.settings import NotifierSettings
+from postroom_notifier.watching import AddressWatch
 from postroom_runtime.clock import SystemClock
 from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import InMemoryContentStore
@@ -23,8 +24,10 @@ from postroom_runtime.kafka import Publisher
 from pydantic import ValidationError
 
 from tests.component.notifier.doubles import (
+    InMemoryAddressBook,
     InMemoryDeliveryLogStore,
     InMemoryDeliveryStore,
+    InMemoryReceiverLimit,
     RecordingMailSender,
     RecordingPublisher,
 )
@@ -46,7 +49,10 @@ class Office:
         composer = Composer(self.content, configurations, clock, [KEY], "https://desk.test", 1_000_000)
         reporter = Reporter(self.deliveries, self.logs, cast("Publisher", self.publisher), clock, 0.05)
         settings = NotifierSettings(delivery_poll_seconds=0.02)
-        self.sender = Sender(self.deliveries, composer, self.mail, reporter, clock, settings)
+        self.addresses = InMemoryAddressBook(clock)
+        self.limit = InMemoryReceiverLimit(clock)
+        watch = AddressWatch(self.addresses, self.limit)
+        self.sender = Sender(self.deliveries, composer, self.mail, reporter, clock, settings, watch)
 
     async def due(self, *conversations: str) -> None:
         config = configuration()

@@ -65,6 +65,7 @@ def customer_content(**changes: Any) -> dict[str, Any]:
         "in_reply_to": [],
         "references": ["start@example.test"],
         "attachments": [],
+        "received_at": datetime(2026, 3, 6, 13, tzinfo=UTC),
     } | changes
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from postroom_contracts.answers import MARKER
-from postroom_contracts.signed_ids import answer_key
+from postroom_contracts.signed_ids import answer_key, read_unsubscribe_token, unsubscribe_token
 from postroom_notifier.domain.delivery import Delivery
 from postroom_notifier.domain.notification_mail import notification_mail, thread_id
 from postroom_notifier.domain.reply_mail import CannotBeSentError
@@ -23,7 +23,12 @@ from tests.unit.notifier.company import (
 WHY = {"reason": "policy", "policy": "least_loaded", "load": 3, "capacity": 20}
 
 
-def mail(documents: dict[str, Any] | None = None, settings: Any = None, **changes: Any) -> bytes:
+def mail(
+    documents: dict[str, Any] | None = None,
+    settings: Any = None,
+    desk_url: str = "https://desk.acme.test/",
+    **changes: Any,
+) -> bytes:
     found = {"customer": customer_content()} if documents is None else documents
     fields: dict[str, Any] = {
         "id": "delivery-1",
@@ -46,7 +51,7 @@ def mail(documents: dict[str, Any] | None = None, settings: Any = None, **change
         Delivery.model_validate(fields | changes),
         settings or configuration(),
         found,
-        desk_url="https://desk.acme.test/",
+        desk_url=desk_url,
         message_id="sent-1@acme.test",
         now=FRIDAY,
         key=KEY,
@@ -55,6 +60,7 @@ def mail(documents: dict[str, Any] | None = None, settings: Any = None, **change
 
 def test_assigned_to_the_byte() -> None:
     key = answer_key(CONVERSATION, 7, "ana", FRIDAY, KEY)
+    token = unsubscribe_token("ana", "assigned", KEY)
     expected = f"""\
 From: Acme <answers@acme.test>
 To: Ana Ruiz <ana@staff.acme.test>
@@ -64,6 +70,9 @@ References: <{thread_id(CONVERSATION, "ana", "acme.test")}>
 Auto-Submitted: auto-generated
 X-Auto-Response-Suppress: All
 Reply-To: answers+{key}@acme.test
+List-Id: <assigned.notifications.acme.test>
+List-Unsubscribe: <https://desk.acme.test/u/{token}>
+List-Unsubscribe-Post: List-Unsubscribe=One-Click
 Date: Fri, 06 Mar 2026 14:02:12 +0000
 MIME-Version: 1.0
 Content-Type: text/plain; charset="utf-8"
@@ -82,6 +91,9 @@ My order 1234 is late.
 Where is it?
 
 https://desk.acme.test/conversations/{CONVERSATION}
+
+No more mails of this kind: https://desk.acme.test/u/{token[:22]}=
+{token[22:]}
 """
     assert mail() == expected.encode().replace(b"\n", b"\r\n")
 
@@ -146,3 +158,51 @@ def test_key_stands_in_reply_to_alone() -> None:
 def test_unknown_agent_is_a_failure() -> None:
     with pytest.raises(CannotBeSentError, match="unknown_agent"):
         mail(receiver="nobody")
+
+
+def test_one_click_address_mutes_this_kind_for_this_agent() -> None:
+    """RFC 8058: the address and the word that it may be posted to; only https may be."""
+    body = mail(kind="replied", receiver="ben")
+    address = (header(body, "List-Unsubscribe") or "").strip("<>")
+    said = read_unsubscribe_token(address.rpartition("/")[2], [KEY])
+    assert said is not None
+    assert (said.agent_id, said.kind) == ("ben", "replied")
+    assert header(body, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
+    plain = mail(desk_url="http://127.0.0.1:8080")
+    assert (header(plain, "List-Unsubscribe") or "").startswith("<http://127.0.0.1:8080/u/")
+    assert header(plain, "List-Unsubscribe-Post") is None
+
+
+@pytest.mark.parametrize("kind", ["refused", "undelivered"])
+def test_what_says_that_a_customer_has_not_got_a_text_cannot_be_muted(kind: str) -> None:
+    body = mail(kind=kind, details={"reason": "stale"})
+    assert header(body, "List-Unsubscribe") is None
+    assert b"No more mails" not in body
+
+
+def test_undelivered_reply_says_why_to_whom_and_gives_the_text_back() -> None:
+    contents = {"undelivered": reply_content(), "customer": customer_content()}
+    refused = [{"address": "dora@example.test", "code": "5.1.1"}, {"address": "emil@example.test", "code": "5.7.26"}]
+    body = mail(contents, kind="undelivered", details={"reason": "refused", "code": "5.1.1"}, refused=refused)
+    text = body.decode().replace("=\r\n", "").replace("\r\n", "\n")
+    assert (
+        "Ana, your reply did NOT reach the customer.\n"
+        "Why: the customer's mail server refused it (5.1.1: there is no such mailbox).\n"
+        "Not reached: dora@example.test (5.1.1: there is no such mailbox), emil@example.test (5.7.26). "
+        "Who is not named here has it.\n"
+    ) in text
+    assert "--- Your reply ---\nIt left today." in text
+
+
+@pytest.mark.parametrize(
+    ("details", "sentence"),
+    [
+        ({"reason": "too_large"}, "Why: it is larger than the mail server takes: send it with fewer"),
+        ({"reason": "bounced", "code": "5.2.2"}, "Why: it was sent, and came back (5.2.2: the mailbox is full)."),
+        ({"reason": "gave_up", "code": "451"}, "took it never (451)."),
+        ({"reason": "something_new"}, "Why: it failed (something_new)."),
+    ],
+    ids=lambda value: value["reason"] if isinstance(value, dict) else "",
+)
+def test_why_undelivered(details: dict[str, Any], sentence: str) -> None:
+    assert sentence in mail(kind="undelivered", details=details).decode().replace("=\r\n", "")

@@ -10,6 +10,7 @@ from postroom_runtime.fold import Fold
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
 
+from postroom_notifier.adapters.mongo_addresses import MongoAddressBook, MongoReceiverLimit
 from postroom_notifier.adapters.mongo_deliveries import MongoDeliveryStore
 from postroom_notifier.adapters.mongo_log import MongoDeliveryLogStore
 from postroom_notifier.adapters.smtp import SmtpMailSender
@@ -19,8 +20,10 @@ from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.follow import Surroundings
 from postroom_notifier.metrics import OLDEST_SECONDS, UNDONE
 from postroom_notifier.reporting import Reporter
+from postroom_notifier.returning import Returns
 from postroom_notifier.sending import Sender
 from postroom_notifier.settings import NotifierSettings
+from postroom_notifier.watching import AddressWatch
 
 OWN_TYPES = frozenset(name.encode() for name, r in BY_TYPE.items() if r.producers == ("notifier",))
 GAUGE_SECONDS = 5.0
@@ -40,13 +43,22 @@ class Notifier:
         assert isinstance(settings, NotifierSettings)
         deliveries = MongoDeliveryStore(runtime.database["deliveries"])
         await deliveries.prepare()
-        sender = _sender(runtime, settings, deliveries)
-        await runtime.consume("notifier", _fold(runtime, settings, deliveries, sender), ignored_types=OWN_TYPES)
+        key = settings.keys()[0]
+        addresses = MongoAddressBook(runtime.database["addresses"], runtime.clock, key)
+        limit = MongoReceiverLimit(runtime.database["receivers"], runtime.clock, key, settings.receiver_mails_per_hour)
+        await addresses.prepare()
+        await limit.prepare()
+        sender = _sender(runtime, settings, deliveries, AddressWatch(addresses, limit))
+        returns = Returns(runtime.content, runtime.configurations, addresses)
+        fold = _fold(runtime, settings, deliveries, sender, returns)
+        await runtime.consume("notifier", fold, ignored_types=OWN_TYPES)
         runtime.background("sender", sender.run)
         runtime.background("delivery gauges", lambda: _gauges(runtime, deliveries))
 
 
-def _sender(runtime: Runtime, settings: NotifierSettings, deliveries: MongoDeliveryStore) -> Sender:
+def _sender(
+    runtime: Runtime, settings: NotifierSettings, deliveries: MongoDeliveryStore, watch: AddressWatch
+) -> Sender:
     composer = Composer(
         content=runtime.content,
         configurations=runtime.configurations,
@@ -62,14 +74,16 @@ def _sender(runtime: Runtime, settings: NotifierSettings, deliveries: MongoDeliv
         runtime.clock,
         settings.delivery_sweep_seconds,
     )
-    return Sender(deliveries, composer, SmtpMailSender(settings), reporter, runtime.clock, settings)
+    sender = Sender(deliveries, composer, SmtpMailSender(settings), reporter, runtime.clock, settings, watch)
+    runtime.configurations.on_change.append(sender.mended)
+    return sender
 
 
 def _fold(
-    runtime: Runtime, settings: NotifierSettings, deliveries: MongoDeliveryStore, sender: Sender
+    runtime: Runtime, settings: NotifierSettings, deliveries: MongoDeliveryStore, sender: Sender, returns: Returns
 ) -> Fold[Conversation, Surroundings]:
     decider = NotifierDecider(
-        deliveries, runtime.configurations, runtime.clock, timedelta(hours=settings.too_old_hours), sender.wake
+        deliveries, runtime.configurations, runtime.clock, timedelta(hours=settings.too_old_hours), sender.wake, returns
     )
     return Fold(
         service="notifier",

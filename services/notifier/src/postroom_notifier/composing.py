@@ -11,9 +11,11 @@ from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import ContentStore
 
 from postroom_notifier.domain.delivery import Delivery
+from postroom_notifier.domain.follow import notification_account
 from postroom_notifier.domain.mime import File, OutgoingMail
 from postroom_notifier.domain.notification_mail import notification_mail
 from postroom_notifier.domain.reply_mail import CannotBeSentError, Content, file_list, reply_mail
+from postroom_notifier.domain.returned import undelivered
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class Composer:
         if len(mail.body) > self.mail_bytes:
             raise CannotBeSentError("too_large")
         return mail
+
+    def undelivered(self, about: Delivery, reason: str, code: str | None) -> Delivery | None:
+        """Return the notification to the author of a reply that failed; None when there is nobody to tell."""
+        configuration = self.configurations.at(about.configuration_version)
+        account = notification_account(configuration, about.inbox_id)
+        return undelivered(about, configuration, account, self.clock.now(), reason=reason, code=code)
 
     async def _reply(
         self, delivery: Delivery, configuration: Configuration, contents: Mapping[str, Content], message_id: str

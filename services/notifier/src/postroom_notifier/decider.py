@@ -13,9 +13,11 @@ from postroom_runtime.fold import QuietDecider
 from postroom_runtime.records import Incoming
 
 from postroom_notifier.domain.conversation import Conversation
+from postroom_notifier.domain.delivery import Delivery
 from postroom_notifier.domain.follow import Surroundings, follow
-from postroom_notifier.metrics import DELIVERIES, TOO_OLD
+from postroom_notifier.metrics import DELIVERIES, SKIPPED, TOO_OLD
 from postroom_notifier.ports import DeliveryStore
+from postroom_notifier.returning import Returns
 
 
 def _named_ahead(document: Document[Conversation]) -> list[str]:
@@ -39,8 +41,10 @@ class NotifierDecider(QuietDecider[Conversation, Surroundings]):
     too_old: timedelta
     wake: Callable[[], None]
     """Tells the sender that there is something due."""
+    returns: Returns
 
     async def prepare(self, batch: Sequence[Incoming], documents: Mapping[str, Document[Conversation]]) -> Surroundings:
+        await self.returns.heard_from([i.event for i in batch if i.event is not None])
         named = [e.data.delivery_id for e in (i.event for i in batch) if e and isinstance(e.data, MessageReceived)]
         named += [delivery_id for document in documents.values() for delivery_id in _named_ahead(document)]
         return Surroundings(
@@ -56,14 +60,24 @@ class NotifierDecider(QuietDecider[Conversation, Surroundings]):
     ) -> Decision[Conversation] | None:
         return Decision(follow(state, incoming.the_event, context))
 
-    async def before_save(self, documents: Sequence[Document[Conversation]], context: Surroundings) -> None:  # noqa: ARG002
+    async def before_save(self, documents: Sequence[Document[Conversation]], context: Surroundings) -> None:
         states = [(d.id, d.state) for d in documents if d.state is not None]
         added = await self.deliveries.add([delivery for _, state in states for delivery in state.due])
         for delivery in added:
-            if delivery.state == "skipped_too_old":
-                TOO_OLD.labels(delivery.kind).inc()
-                DELIVERIES.labels(delivery.kind, "skipped_too_old").inc()
+            _count(delivery)
+        bounces = [delivery for _, state in states for delivery in state.due if delivery.kind == "bounce"]
+        await self.returns.came_back(bounces, context.bounced)
         if erased := [conversation_id for conversation_id, state in states if state.erased]:
             await self.deliveries.erase(erased)
-        if any(d.state != "skipped_too_old" for d in added):
+        if any(not d.state.startswith("skipped") for d in added):
             self.wake()
+
+
+def _count(delivery: Delivery) -> None:
+    """Count what ends before it begins."""
+    if delivery.state == "skipped_too_old":
+        TOO_OLD.labels(delivery.kind).inc()
+        DELIVERIES.labels(delivery.kind, "skipped_too_old").inc()
+    elif delivery.state == "skipped":
+        SKIPPED.labels(delivery.kind, delivery.last_reason).inc()
+        DELIVERIES.labels(delivery.kind, "skipped").inc()

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from postroom_notifier.domain.outcomes import GAPS_SECONDS
-from postroom_notifier.metrics import ACCOUNTS_WAITING
+from postroom_notifier.metrics import ACCOUNT_REFUSED, ACCOUNTS_WAITING
 
 LONGEST_REST_SECONDS = 30.0
 """A server that is back is noticed within this time."""
+REFUSED_REST_SECONDS = 300.0
+"""A log-in that was refused is not tried more often: providers lock accounts. A new configuration ends the rest at once."""
 
 
 @dataclass
@@ -41,8 +43,17 @@ class AccountGates:
     def begin(self, account_id: str) -> None:
         self._in_flight[account_id] += 1
 
-    def end(self, account_id: str, *, reachable: bool) -> None:
-        """Note the end of a send; each failure of those that began before a rest is over counts once."""
+    def reopen(self) -> None:
+        """Forget all rests: what was wrong may have been mended."""
+        self._failures.clear()
+        self._open_at.clear()
+        ACCOUNTS_WAITING.set(0)
+
+    def end(self, account_id: str, *, reachable: bool, refused: bool = False) -> None:
+        """Note the end of a send; each failure of those that began before a rest is over counts once.
+
+        `refused`: its log-in was, so it rests longer.
+        """
         self._in_flight[account_id] -= 1
         if reachable:
             self._failures.pop(account_id, None)
@@ -50,5 +61,8 @@ class AccountGates:
         elif self.rest_seconds(account_id) <= 0:
             self._failures[account_id] += 1
             gap = GAPS_SECONDS[min(self._failures[account_id], len(GAPS_SECONDS)) - 1]
-            self._open_at[account_id] = self.monotonic() + min(float(gap), LONGEST_REST_SECONDS)
+            longest = REFUSED_REST_SECONDS if refused else LONGEST_REST_SECONDS
+            self._open_at[account_id] = self.monotonic() + min(float(gap), longest)
+        if account_id and (refused or reachable):
+            ACCOUNT_REFUSED.labels(account_id).set(1 if refused else 0)
         ACCOUNTS_WAITING.set(len(self._open_at))

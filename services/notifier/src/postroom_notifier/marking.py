@@ -37,11 +37,15 @@ class Marker:
             for _, future in batch:
                 if not future.done():
                     future.set_result(None)
+            if any(mark.then for mark, _ in batch):
+                self._released()
             await self._release([mark for mark, _ in batch])
 
     async def _store(self, marks: Sequence[Mark]) -> None:
         while True:
             try:
+                # First what follows: a crash between the two repeats the send's end, which gives the same id.
+                await self._deliveries.add([m.then for m in marks if m.then is not None])
                 await self._deliveries.mark(marks)
                 return
             except Exception as error:

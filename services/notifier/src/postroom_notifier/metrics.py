@@ -3,7 +3,9 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 DELIVERIES = Counter("postroom_deliveries", "Attempts by what became of them.", ["kind", "outcome"])
-"""outcome: accepted, failed, again, put_back, skipped_too_old."""
+"""outcome: accepted, failed, again, put_back, skipped, skipped_too_old."""
+SKIPPED = Counter("postroom_deliveries_skipped", "Deliveries that were not to leave, by reason.", ["kind", "reason"])
+"""reason: automatic (a machine wrote what it answers), loop_limit, receiver_limit, undeliverable."""
 TOO_OLD = Counter(
     "postroom_deliveries_skipped_too_old",
     "Deliveries whose cause was too old when it was read; alert on any.",
@@ -26,3 +28,8 @@ HANDOFF_SECONDS = Histogram(
 IN_FLIGHT = Gauge("postroom_sends_in_flight", "Mails that are being sent or marked.")
 REPUBLISHED = Counter("postroom_delivery_results_swept", "Results that the sweep had to report.")
 ACCOUNTS_WAITING = Gauge("postroom_smtp_accounts_waiting", "Accounts whose server did not take connections.")
+ACCOUNT_REFUSED = Gauge(
+    "postroom_smtp_account_refused",
+    "1 while the server of this account refuses its log-in or its signing key is missing; its mail waits.",
+    ["account"],
+)

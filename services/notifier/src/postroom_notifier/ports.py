@@ -70,6 +70,38 @@ class DeliveryLogStore(Protocol):
         ...
 
 
+class AddressBook(Protocol):
+    """Keeps which addresses cannot be reached. Addresses are compared in lower case."""
+
+    async def mark(self, addresses: Sequence[str], code: str | None) -> None:
+        """Note that mail to these came back for good just now."""
+        ...
+
+    async def clear(self, addresses: Sequence[str]) -> None:
+        """Forget the marks of these: mail got through, or came from there."""
+        ...
+
+    async def any(self) -> bool:
+        """Say whether any address is marked."""
+        ...
+
+    async def resting(self, addresses: Sequence[str]) -> bool:
+        """Say whether nothing should leave by itself for one of these: it was marked within the last 24 hours."""
+        ...
+
+
+class ReceiverLimit(Protocol):
+    """Caps what leaves by itself for one address within an hour."""
+
+    async def allows(self, addresses: Sequence[str]) -> bool:
+        """Say whether each of these may get one more."""
+        ...
+
+    def count(self, addresses: Sequence[str]) -> None:
+        """Note that each of these got one."""
+        ...
+
+
 class MailSender(Protocol):
     """Hands mail to an account's server."""
 

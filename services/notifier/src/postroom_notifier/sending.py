@@ -8,29 +8,44 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from postroom_contracts.configuration import MailAccount
 from postroom_runtime.clock import Clock, monotonic
 from postroom_runtime.errors import InfrastructureError, is_infrastructure
 from postroom_runtime.steps import reach
 
 from postroom_notifier.composing import Composer
 from postroom_notifier.domain.delivery import Delivery
-from postroom_notifier.domain.outcomes import Accepted, Mark, Rejected, SendOutcome, TryAgain, conclude, put_back
+from postroom_notifier.domain.mime import OutgoingMail
+from postroom_notifier.domain.outcomes import (
+    Accepted,
+    Mark,
+    Rejected,
+    SendOutcome,
+    Skipped,
+    TryAgain,
+    conclude,
+    failure_of,
+    put_back,
+)
 from postroom_notifier.domain.reply_mail import CannotBeSentError
 from postroom_notifier.gates import AccountGates
 from postroom_notifier.marking import Marker
-from postroom_notifier.metrics import DELIVERIES, HANDOFF_SECONDS, IN_FLIGHT
+from postroom_notifier.metrics import DELIVERIES, HANDOFF_SECONDS, IN_FLIGHT, SKIPPED
 from postroom_notifier.ports import DeliveryStore, MailSender
 from postroom_notifier.reporting import Reporter
 from postroom_notifier.settings import NotifierSettings
+from postroom_notifier.watching import AddressWatch
 
 log = structlog.get_logger(__name__)
 PUT_BACK_SECONDS = 1.0
 NO_ACCOUNT = ""
+REFUSED_REASONS = frozenset({"account_refused", "dkim_key"})
+"""What is wrong with the account itself, until somebody mends it."""
 
 
 @dataclass(slots=True)
@@ -52,6 +67,7 @@ class Sender:
     reporter: Reporter
     clock: Clock
     settings: NotifierSettings
+    watch: AddressWatch
     gates: AccountGates = field(init=False)
     marker: Marker = field(init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,6 +85,11 @@ class Sender:
         """Look for due work at once."""
         self._more = True
         self._wake.set()
+
+    def mended(self) -> None:
+        """The configuration changed: an account that was refused may be right now."""
+        self.gates.reopen()
+        self.wake()
 
     async def run(self) -> None:
         """Send until cancelled; then drain, at most for the graceful timeout."""
@@ -177,17 +198,18 @@ class Sender:
             self._wake.set()
 
     async def _one(self, leased: Leased) -> None:
-        delivery, reachable = leased.delivery, True
+        delivery, reachable, refused = leased.delivery, True, False
         try:
             outcome = await self._send(leased)
             reachable = not (isinstance(outcome, TryAgain) and outcome.unreachable)
+            refused = isinstance(outcome, TryAgain) and outcome.reason in REFUSED_REASONS
             if isinstance(outcome, Accepted):
                 reach("notifier.sent")
             await self._mark(delivery, outcome)
         except Exception:
             log.exception("delivery not handled", delivery=delivery.id, conversation=delivery.conversation_id)
         finally:
-            self.gates.end(delivery.account_id or NO_ACCOUNT, reachable=reachable)
+            self.gates.end(delivery.account_id or NO_ACCOUNT, reachable=reachable, refused=refused)
             self._running.pop(delivery.id, None)
             self._wake.set()
 
@@ -207,15 +229,29 @@ class Sender:
         if account is None or account.smtp is None:
             log.error("no account can send", account=delivery.account_id, delivery=delivery.id)
             return TryAgain("no_smtp_server")
-        return await self.mail.send(account, mail)
+        return await self._hand_over(delivery, account, mail)
+
+    async def _hand_over(self, delivery: Delivery, account: MailAccount, mail: OutgoingMail) -> SendOutcome:
+        try:
+            if delivery.leaves_by_itself and (reason := await self.watch.objection(mail.recipients)):
+                return Skipped(reason)
+        except InfrastructureError:
+            return TryAgain("waits")
+        outcome = await self.mail.send(account, mail)
+        await self.watch.learn(mail.recipients, outcome, counts=delivery.leaves_by_itself)
+        return outcome
 
     async def _mark(self, delivery: Delivery, outcome: SendOutcome) -> None:
         now = self.clock.now()
         mark = conclude(delivery, outcome, now, timedelta(hours=self.settings.give_up_hours))
+        if (failure := failure_of(delivery, outcome, mark)) is not None:
+            mark = replace(mark, then=self.composer.undelivered(*failure))
         await self.marker.mark(mark)
         after = mark.after
         outcome_name = after.state if mark.done else "again"
         DELIVERIES.labels(delivery.kind, outcome_name).inc()
+        if isinstance(outcome, Skipped):
+            SKIPPED.labels(delivery.kind, outcome.reason).inc()
         if not mark.done:
             reason = outcome.reason if isinstance(outcome, TryAgain) else "partly"
             log.warning("delivery is tried again", delivery=delivery.id, reason=reason, attempts=delivery.attempts)

@@ -244,6 +244,7 @@ def _content(
         "raw_blob_id": raw_id,
         "received_at": common["received_at"],
         "warnings": list(mail.warnings)[:50],
+        **({"bounce": {"recipient": mail.dsn.recipient, "status": mail.dsn.status}} if mail.dsn else {}),
     }
 
 

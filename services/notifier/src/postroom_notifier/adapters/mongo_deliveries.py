@@ -205,6 +205,10 @@ class MongoDeliveryStore:
                 {"conversation_id": {"$in": list(conversation_ids)}, "remaining": {"$exists": True}},
                 {"$set": {"remaining": [], "details.erased": True}},
             )
+            await self._collection.update_many(
+                {"conversation_id": {"$in": list(conversation_ids)}, "refused": {"$exists": True}},
+                {"$unset": {"refused": ""}},
+            )
 
     async def backlog(self, now: datetime) -> tuple[int, datetime | None]:
         """Return how many are undone and due (counted up to 10,000), and since when the oldest is due."""

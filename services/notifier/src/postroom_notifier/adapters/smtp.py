@@ -16,6 +16,7 @@ from aiosmtplib import SMTP
 from postroom_contracts.configuration import MailAccount, SecretReference, SmtpServer
 from postroom_runtime.clock import monotonic
 
+from postroom_notifier.adapters.dkim_signer import SigningError, signed
 from postroom_notifier.domain.mime import OutgoingMail
 from postroom_notifier.domain.outcomes import Accepted, Refusal, Rejected, SendOutcome, TryAgain
 from postroom_notifier.metrics import SEND_SECONDS
@@ -28,10 +29,17 @@ _ACCOUNT_CODES = frozenset({530, 534, 535, 538})
 """Log-in missing or refused (RFC 4954 section 6): the account's fault, not the mail's, and it gets mended."""
 _CLOSING = 421
 """The server closes the connection (RFC 5321 section 3.8)."""
+_TOO_LARGE_CODE = 552
+_TOO_LARGE = frozenset({"5.2.3", "5.3.4"})
+"""RFC 1870 section 6.1, RFC 3463 section 3: larger than the mailbox or the server takes."""
 _COMPLETED = 250
 _RECIPIENT_TAKEN = frozenset({250, 251})
 """251: not here, but it is forwarded (RFC 5321 section 4.3.2)."""
 _QUIT_SECONDS = 2.0
+
+
+class TooLargeError(Exception):
+    """The mail is larger than the server said that it takes."""
 
 
 @dataclass(slots=True)
@@ -60,11 +68,14 @@ class SmtpMailSender:
         self._settings = settings
         self._hostname = settings.smtp_hostname or socket.gethostname()
         self._idle: dict[str, list[_Connection]] = {}
+        self._expiry: asyncio.Task[None] | None = None
 
     async def send(self, account: MailAccount, mail: OutgoingMail) -> SendOutcome:
         started = monotonic()
         try:
             async with asyncio.timeout(self._settings.smtp_send_seconds):
+                if account.dkim is not None:
+                    mail = await signed(mail, account.dkim)
                 outcome = await self._send(account, mail)
         except Exception as error:  # noqa: BLE001 - whatever a server makes of us is an outcome, sorted by type
             outcome = classify(error)
@@ -98,6 +109,11 @@ class SmtpMailSender:
         options, encoding = ([b"SMTPUTF8"], "utf-8") if mail.utf8 else ([], "ascii")
         if mail.utf8 and not client.supports_extension("smtputf8"):
             raise aiosmtplib.SMTPNotSupported("SMTPUTF8")
+        largest = int(client.esmtp_extensions.get("size") or 0) if client.supports_extension("size") else 0
+        if 0 < largest < len(mail.body):  # RFC 1870 section 5: 0 says nothing
+            raise TooLargeError
+        if client.supports_extension("size"):
+            options = [*options, b"SIZE=%d" % len(mail.body)]
         # The library's mail() and rcpt() parse each address again; ours are checked (`headers.mail_address`).
         path = f"FROM:<{mail.sender}>".encode(encoding)
         response = await client.execute_command(b"MAIL", path, *options)
@@ -163,11 +179,31 @@ class SmtpMailSender:
         connection.used_at = monotonic()
         if connection.mails < self._settings.smtp_mails_per_connection and connection.client.is_connected:
             self._idle.setdefault(account_id, []).append(connection)
+            self._expire_soon()
         else:
             await _quit(connection.client)
 
+    def _expire_soon(self) -> None:
+        if self._expiry is None:
+            wait = max(self._settings.smtp_idle_seconds, 0.05)
+            self._expiry = asyncio.get_running_loop().create_task(self._expire(wait), name="smtp idle")
+
+    async def _expire(self, wait_seconds: float) -> None:
+        """Close what lies idle for too long, until nothing does: servers drop it, and count it against us until then."""
+        while any(self._idle.values()):
+            await asyncio.sleep(wait_seconds)
+            oldest = monotonic() - wait_seconds
+            late = [c for cs in self._idle.values() for c in cs if c.used_at <= oldest]
+            self._idle = {a: [c for c in cs if c.used_at > oldest] for a, cs in self._idle.items()}
+            await asyncio.gather(*(_quit(c.client) for c in late))
+        self._expiry = None
+
     async def close(self) -> None:
         """Say goodbye on all idle connections."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            await asyncio.gather(self._expiry, return_exceptions=True)
+            self._expiry = None
         idle, self._idle = [c for cs in self._idle.values() for c in cs], {}
         await asyncio.gather(*(_quit(c.client) for c in idle))
 
@@ -188,17 +224,18 @@ def nobody_taken(refusals: list[Refusal]) -> SendOutcome:
     """Return what it means that no recipient was taken: one that may be tried again is reason enough to."""
     soft = next((r for r in refusals if not r.permanent), None)
     if soft is not None:
-        return TryAgain("refused_for_now", code=soft.enhanced or str(soft.code))
-    return Rejected("refused", refusals[0].enhanced or str(refusals[0].code))
+        return TryAgain("refused_for_now", code=soft.status)
+    return Rejected("refused", refusals[0].status, tuple(refusals))
 
 
 def classify(error: Exception) -> SendOutcome:
     """Return what an error of the connection or the server means, by its type and code."""
+    if (known := _before_sending(error)) is not None:
+        return known
     match error:
-        case aiosmtplib.SMTPNotSupported():
-            return Rejected("address_not_supported")
         case aiosmtplib.SMTPAuthenticationError():
-            return TryAgain("account_refused", unreachable=True, code=str(error.code))
+            reason = "account_refused" if error.code >= 500 else "server_unavailable"  # noqa: PLR2004 - RFC 4954 section 6
+            return TryAgain(reason, unreachable=True, code=str(error.code))
         case aiosmtplib.SMTPConnectResponseError() | aiosmtplib.SMTPHeloError():
             return TryAgain("server_unavailable", unreachable=True, code=str(error.code))
         case aiosmtplib.SMTPResponseException():
@@ -211,10 +248,21 @@ def classify(error: Exception) -> SendOutcome:
         case OSError() | KeyError():
             log.warning("mail server cannot be used", error=type(error).__name__)
             return TryAgain("unreachable", unreachable=True)
-        case UnicodeEncodeError():
-            return Rejected("address_not_supported")
     log.error("mail not sent", error=type(error).__name__, exc_info=error)
     return TryAgain("error")
+
+
+def _before_sending(error: Exception) -> SendOutcome | None:
+    """Return what it means when the mail did not go out because of itself, or because it could not be signed."""
+    match error:
+        case SigningError():  # unsigned it would be taken for forged, so it waits
+            log.warning("mail cannot be signed", error=str(error))
+            return TryAgain("dkim_key", unreachable=True)
+        case TooLargeError():
+            return Rejected("too_large")
+        case aiosmtplib.SMTPNotSupported() | UnicodeEncodeError():
+            return Rejected("address_not_supported")
+    return None
 
 
 def _by_code(code: int, status: str | None) -> SendOutcome:
@@ -223,5 +271,6 @@ def _by_code(code: int, status: str | None) -> SendOutcome:
     if code == _CLOSING:
         return TryAgain("server_unavailable", unreachable=True, code=str(code))
     if code >= 500:  # noqa: PLR2004 - RFC 5321 section 4.2.1
-        return Rejected("refused", status or str(code))
+        too_large = status in _TOO_LARGE or (status is None and code == _TOO_LARGE_CODE)
+        return Rejected("too_large" if too_large else "refused", status or str(code))
     return TryAgain("refused_for_now", code=status or str(code))

@@ -28,6 +28,14 @@ class Conversation(BaseModel):
     """Of our latest public reply."""
     router_sequence: int = 0
     merged_into: str | None = None
+    by_machine: bool = False
+    """A machine opened it, and no person has written since."""
+    answers_machine: bool = False
+    """A machine wrote the latest incoming message, or a list passed it on: nothing answers that by itself."""
+    left_at: tuple[UtcTime, ...] = ()
+    """When the last automatic mails were decided, oldest first (limits.py)."""
+    returned: tuple[str, ...] = ()
+    """Replies that came back, as far as their authors were told of it."""
     deliveries: int = 0
     last_due_at: UtcTime | None = None
     due: tuple[Delivery, ...] = Field(default=(), exclude=True)

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 CUSTOMER = "customer"
 """The receiver of a reply; every other receiver is an agent's id."""
-DeliveryKind = Literal["reply", "bounce", "assigned", "replied", "mentioned", "refused"]
+DeliveryKind = Literal["reply", "bounce", "assigned", "replied", "mentioned", "refused", "undelivered"]
 """`reply` goes to the customer; `bounce` sends nothing, it only reports; the others are notifications to agents."""
-DeliveryState = Literal["due", "accepted", "failed", "reported_only", "skipped_too_old"]
+DeliveryState = Literal["due", "accepted", "failed", "reported_only", "skipped", "skipped_too_old"]
 
 RESULT_TYPES: dict[str, type[Fact]] = {
     m.__name__: m for m in (MessageSent, MessageFailed, MessageBounced, NotificationSentFact, NotificationFailedFact)
@@ -35,6 +35,15 @@ class Result(BaseModel):
     @property
     def fact(self) -> Fact:
         return RESULT_TYPES[self.name].model_validate(self.data)
+
+
+class RefusedAddress(BaseModel):
+    """One recipient that a server refused for good, with the status code that it gave."""
+
+    model_config = ConfigDict(frozen=True)
+
+    address: str
+    code: str | None = None
 
 
 class Delivery(BaseModel):
@@ -71,11 +80,13 @@ class Delivery(BaseModel):
     router_sequence: int = 0
     """Highest sequence of the router that the receiver is shown."""
     contents: dict[str, str] = Field(default_factory=dict)
-    """Content ids by role: `reply` and `answers`, or `customer`, `note`, `refused`, `colleague`."""
+    """Content ids by role: `reply` and `answers`, or `customer`, `note`, `refused`, `colleague`, `undelivered`."""
     details: dict[str, Any] = Field(default_factory=dict)
     """What the wording needs: codes and ids, no personal data."""
     remaining: list[str] | None = None
     """Addresses that a server put off while it took the others; only these are tried again."""
+    refused: list[RefusedAddress] | None = None
+    """Of a reply: those refused for good while others are still tried. Of `undelivered`: whom it did not reach."""
     last_reason: str | None = None
     results: list[Result] = Field(default_factory=list)
     unreported_since: UtcTime | None = None
@@ -85,6 +96,11 @@ class Delivery(BaseModel):
     @property
     def is_reply(self) -> bool:
         return self.kind == "reply"
+
+    @property
+    def leaves_by_itself(self) -> bool:
+        """Whether nobody pressed a button for it: notifications, and replies that a rule or timer made."""
+        return not self.is_reply or bool(self.details.get("automatic"))
 
 
 def sent(delivery: Delivery, now: datetime) -> Fact:
@@ -110,8 +126,10 @@ def failed(delivery: Delivery, now: datetime, reason: str, status_code: str | No
     return NotificationFailedFact.model_validate(_about(delivery) | {"failed_at": now, "reason": reason})
 
 
-def bounced(delivery: Delivery, now: datetime, *, permanent: bool, status_code: str | None) -> Fact:
-    """Return the fact that it came back after it had been taken."""
+def bounced(
+    delivery: Delivery, now: datetime, *, permanent: bool, status_code: str | None, undeliverable: bool = False
+) -> Fact:
+    """Return the fact that it came back after it had been taken. `undeliverable`: the address is marked because of it."""
     if delivery.is_reply:
         return MessageBounced(
             message_id=delivery.message_id or "",
@@ -119,6 +137,7 @@ def bounced(delivery: Delivery, now: datetime, *, permanent: bool, status_code: 
             bounced_at=now,
             permanent=permanent,
             status_code=status_code,
+            undeliverable=undeliverable,
         )
     return NotificationFailedFact.model_validate(_about(delivery) | {"failed_at": now, "reason": "bounced"})
 

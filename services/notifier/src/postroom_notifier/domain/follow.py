@@ -25,10 +25,18 @@ from postroom_contracts.values import Channel, Status
 
 from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.delivery import CUSTOMER, Delivery, DeliveryKind, Result, bounced, failed
+from postroom_notifier.domain.limits import is_exceeded, noted
+from postroom_notifier.domain.returned import address_is_bad, undelivered_contents
 
 ROUTER = source_of("router")
 SILENT_REASONS = frozenset({"automatic"})
 """Refusals that nobody is told of: a machine wrote the answer, and answering it could go on for ever."""
+MACHINES = frozenset({"auto-reply", "auto-generated", "bounce"})
+"""What ingest says of mail that no person wrote; `list` only says how it came."""
+MAX_RETURNED = 50
+"""Replies of a conversation of which it is kept that their author was told."""
+ALWAYS_TOLD = frozenset({"refused", "undelivered"})
+"""Cannot be muted: the agent believes that the customer has their text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +123,51 @@ def _on_reply_accepted(state: Conversation, event: Event, data: ReplyAccepted, a
         configuration_version=data.configuration_version,
         contents=contents,
         due_at=data.send_at,
-        details={"scheduled": data.send_at is not None, "automatic": data.actor.kind != "agent"},
+        details={
+            "scheduled": data.send_at is not None,
+            "automatic": data.actor.kind != "agent",
+            "author": data.actor.id if data.actor.kind == "agent" else None,
+        },
     )
     state = state.after(reply_content_id=data.content.content_id)
     problem = "unknown_inbox" if inbox is None else "no_reply_channel" if data.channel is not Channel.EMAIL else None
-    if problem is None:
+    if problem is not None:
+        return _last_only_reported(state, "failed", around.now, problem)
+    return _counted(state, event, around, answers_machine=state.answers_machine)
+
+
+def _counted(state: Conversation, event: Event, around: Surroundings, *, answers_machine: bool = False) -> Conversation:
+    """Count the last delivery against the limits if it leaves by itself; one too many, or an answer to a machine, is skipped."""
+    if not state.due[-1].leaves_by_itself:
         return state
-    return state.after(due=(*state.due[:-1], _only_reported(state.due[-1], "failed", around.now, problem)))
+    if answers_machine:
+        return _last_only_reported(state, "skipped", around.now, "automatic", silent=not state.due[-1].is_reply)
+    if is_exceeded(state.left_at, event.time):
+        return _last_only_reported(state, "skipped", around.now, "loop_limit")
+    return state.after(left_at=noted(state.left_at, event.time))
+
+
+def _last_only_reported(
+    state: Conversation, became: str, now: datetime, reason: str, *, silent: bool = False
+) -> Conversation:
+    """End the last delivery before it begins. `silent`: it is kept and counted, but no fact says so."""
+    done = _only_reported(state.due[-1], became, now, reason)
+    if silent:
+        done = done.model_copy(update={"results": [], "unreported_since": None})
+    return state.after(due=(*state.due[:-1], done))
 
 
 def _only_reported(delivery: Delivery, state: str, now: datetime, reason: str) -> Delivery:
     result = Result.of(failed(delivery, now, reason, None))
     return delivery.model_copy(
-        update={"state": state, "next_at": None, "results": [result], "unreported_since": now, "done_at": now}
+        update={
+            "state": state,
+            "next_at": None,
+            "results": [result],
+            "unreported_since": now,
+            "done_at": now,
+            "last_reason": reason,
+        }
     )
 
 
@@ -137,7 +177,14 @@ def _only_reported(delivery: Delivery, state: str, now: datetime, reason: str) -
 def _on_message_received(
     state: Conversation, event: Event, data: MessageReceived, around: Surroundings
 ) -> Conversation:
-    state = state.after(inbox_id=data.inbox_id, team_id=data.team_id or state.team_id, watchers=tuple(data.watchers))
+    machine = data.message_kind != "message" or data.automatic in MACHINES
+    state = state.after(
+        inbox_id=data.inbox_id,
+        team_id=data.team_id or state.team_id,
+        watchers=tuple(data.watchers),
+        by_machine=machine and (data.opened or state.by_machine),
+        answers_machine=machine or data.automatic is not None,
+    )
     if data.message_kind in {"bounce", "status"}:
         return _on_returned(state, event, data, around)
     if data.message_kind != "message":
@@ -168,8 +215,9 @@ def _on_returned(state: Conversation, event: Event, data: MessageReceived, aroun
     permanent = data.delivery_status != "delayed" and not (code or "").startswith("4")
     if not about.is_reply and not permanent:
         return state
-    fact = bounced(about, data.received_at, permanent=permanent, status_code=code)
-    return state.with_due(
+    bad = permanent and address_is_bad(code)
+    fact = bounced(about, data.received_at, permanent=permanent, status_code=code, undeliverable=bad)
+    state = state.with_due(
         event,
         "bounce",
         about.id,
@@ -180,6 +228,32 @@ def _on_returned(state: Conversation, event: Event, data: MessageReceived, aroun
         results=[Result.of(fact)],
         unreported_since=around.now,
         done_at=around.now,
+        contents={"bounce": data.content.content_id},
+        details={"undeliverable": bad, "code": code},
+    )
+    if data.delivery_status == "delayed" or not about.is_reply:
+        return state
+    return _tell_author(state, event, data, about, around)
+
+
+def _tell_author(
+    state: Conversation, event: Event, data: MessageReceived, about: Delivery, around: Surroundings
+) -> Conversation:
+    """Tell who wrote the reply that it came back; of one that nobody wrote, nobody. Once, however often it comes back."""
+    author = about.details.get("author")
+    if author is None or about.id in state.returned:
+        return state
+    state = state.after(returned=(*state.returned, about.id)[-MAX_RETURNED:])
+    return _tell(
+        state,
+        event,
+        "undelivered",
+        author,
+        around,
+        configuration_version=data.configuration_version,
+        extra=undelivered_contents(about.contents),
+        message_id=about.message_id,
+        details={"reason": "bounced", "code": data.delivery_status_code},
     )
 
 
@@ -202,7 +276,24 @@ def _on_assigned(state: Conversation, event: Event, data: ConversationAssigned, 
         "actor": data.actor.id if data.actor.kind == "agent" else None,
     }
     version = data.record.configuration_version
-    return _tell(state, event, "assigned", data.agent_id, around, configuration_version=version, details=details)
+    return _tell(
+        state,
+        event,
+        "assigned",
+        data.agent_id,
+        around,
+        configuration_version=version,
+        details=details,
+        answers_machine=state.by_machine and data.actor.kind != "agent" and not _wanted(state, version, around),
+    )
+
+
+def _wanted(state: Conversation, version: int, around: Surroundings) -> bool:
+    """Say whether the inbox wants its agents told of what machines write. Two such inboxes may tell each other for ever,
+    but for the limits.
+    """
+    inbox = around.configuration_at(version or around.newest_version).inbox(state.inbox_id or "")
+    return inbox is not None and inbox.notify_of_automatic
 
 
 def _on_note_added(state: Conversation, event: Event, data: NoteAdded, around: Surroundings) -> Conversation:
@@ -240,18 +331,23 @@ def _tell(
     *,
     configuration_version: int = 0,
     extra: Mapping[str, str] | None = None,
+    answers_machine: bool = False,
     **fields: Any,
 ) -> Conversation:
-    """Make a notification, unless the agent is unknown, disabled, or does not want this kind."""
+    """Make a notification, unless the agent is unknown, disabled, or does not want this kind.
+
+    `answers_machine`: it would tell of what a machine wrote; it is skipped, so that two systems which notify each other's
+    addresses stop.
+    """
     version = configuration_version or around.newest_version
     configuration = around.configuration_at(version)
     if not wants(configuration, kind, agent_id):
         return state
     contents = dict(extra or {})
     if state.customer_content_id:
-        contents["customer"] = state.customer_content_id
+        contents.setdefault("customer", state.customer_content_id)
     fields.setdefault("message_id", state.customer_message_id)
-    return state.with_due(
+    state = state.with_due(
         event,
         kind,
         agent_id,
@@ -260,14 +356,15 @@ def _tell(
         contents=contents,
         **fields,
     )
+    return _counted(state, event, around, answers_machine=answers_machine)
 
 
 def wants(configuration: Configuration, kind: DeliveryKind, agent_id: str) -> bool:
-    """Say whether the agent is told of `kind`. A refused answer is always told: the agent believes that it was sent."""
+    """Say whether the agent is told of `kind`."""
     agent = configuration.agent(agent_id)
     if agent is None or not agent.enabled:
         return False
-    if kind == "refused":
+    if kind in ALWAYS_TOLD:
         return True
     preferences = configuration.notifications
     return bool(getattr(preferences, kind)) and kind not in preferences.muted.get(agent_id, [])

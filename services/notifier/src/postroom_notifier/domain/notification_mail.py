@@ -1,5 +1,6 @@
 """The mail to an agent: what happened, the customer's text, a link, and an address to which they may simply answer."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from postroom_contracts.answers import MARKER
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.ids import digest
-from postroom_contracts.signed_ids import answer_key
+from postroom_contracts.signed_ids import answer_key, unsubscribe_token
 
 from postroom_notifier.domain.delivery import Delivery
 from postroom_notifier.domain.headers import base_subject, mail_address, mailbox, one_line, subject
@@ -15,8 +16,11 @@ from postroom_notifier.domain.mime import OutgoingMail, build
 from postroom_notifier.domain.reply_mail import CannotBeSentError, Content
 from postroom_notifier.domain.wording import headline
 
+MUTABLE = frozenset({"assigned", "replied", "mentioned"})
+"""Kinds that an agent may do without; the others say that a customer does not have the agent's text."""
 TEXT_CHARACTERS = 50_000
 """More of a text is not mailed: the link shows all of it."""
+_WEB_ADDRESS = re.compile(r"https?://[\x21-\x3b\x3d\x3f-\x7e]{1,300}")
 
 
 def notification_mail(
@@ -51,7 +55,11 @@ def notification_mail(
     reply_to = _answer_address(delivery, configuration, now, key)
     if reply_to is not None:
         headers.append(("Reply-To", reply_to))
+    mute_url = _mute_url(delivery, desk_url, key)
+    headers += _list_headers(configuration, delivery, mute_url)
     text = _text(delivery, configuration, contents, desk_url, can_answer=reply_to is not None)
+    if mute_url:
+        text += f"\nNo more mails of this kind: {mute_url}\n"
     body = build(headers, delivery.due_at, text)
     return OutgoingMail(sender, (address,), body, utf8=not (address.isascii() and sender.isascii()))
 
@@ -59,6 +67,24 @@ def notification_mail(
 def thread_id(conversation_id: str, agent_id: str, domain: str) -> str:
     """Return an id that no mail has: all notifications of a conversation refer to it, so mail clients show them together."""
     return f"{digest('notification-thread', conversation_id, agent_id)}@{domain}"
+
+
+def _mute_url(delivery: Delivery, desk_url: str, key: bytes) -> str | None:
+    """Return the one-click address under which the desk mutes this kind for this agent; None for what cannot be muted."""
+    base = desk_url.rstrip("/")
+    if delivery.kind not in MUTABLE or not _WEB_ADDRESS.fullmatch(base):
+        return None
+    return f"{base}/u/{unsubscribe_token(delivery.receiver, delivery.kind, key)}"
+
+
+def _list_headers(configuration: Configuration, delivery: Delivery, mute_url: str | None) -> list[tuple[str, str]]:
+    """Return List-Id (RFC 2919) and List-Unsubscribe (RFC 2369); one-click needs https (RFC 8058 section 3.1)."""
+    headers = [("List-Id", f"<{delivery.kind}.notifications.{configuration.company.domain}>")]
+    if mute_url is not None:
+        headers.append(("List-Unsubscribe", f"<{mute_url}>"))
+        if mute_url.startswith("https://"):
+            headers.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    return headers
 
 
 def _sender(delivery: Delivery, configuration: Configuration) -> str:
@@ -100,6 +126,8 @@ def _text(
     parts = [*top, headline(delivery, configuration), ""]
     if "refused" in delivery.contents:
         parts += _section("Your text", contents.get("refused"))
+    if "undelivered" in delivery.contents:
+        parts += _section("Your reply", contents.get("undelivered"))
     if "note" in delivery.contents:
         parts += _section("The note", contents.get("note"))
     if "colleague" in delivery.contents:

@@ -1,15 +1,17 @@
 """The mail to the customer. Nothing that is ours alone may be in it: only what is named here goes out."""
 
-import html as html_escape
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from postroom_contracts.answers import internal_matter
-from postroom_contracts.configuration import Configuration, Inbox
+from postroom_contracts.configuration import Agent, Configuration, Inbox
+from postroom_contracts.templates import filled, variables_of
 
 from postroom_notifier.domain.delivery import Delivery
-from postroom_notifier.domain.headers import base_subject, mail_address, mailbox, message_ids, subject
+from postroom_notifier.domain.headers import base_subject, mail_address, mailbox, message_ids, one_line, subject
+from postroom_notifier.domain.history import Quotation, participants, quotation
+from postroom_notifier.domain.markup import content_ids, html_of, plain_text, safe_html
 from postroom_notifier.domain.mime import File, OutgoingMail, build
 
 Content = Mapping[str, Any]
@@ -51,17 +53,24 @@ def reply_mail(
     if inbox is None or sender is None:
         raise CannotBeSentError("unknown_inbox")
     recipients = choose_recipients(reply, answered, own_addresses(configuration))
-    text, html = _with_signature(reply, inbox)
-    _refuse_internal(configuration, text, html or "")
-    shown = inbox.sender_name or configuration.company.name
-    headers = [("From", mailbox(shown, sender)), ("To", ", ".join(mailbox(n, a) for n, a in recipients.to))]
+    author = configuration.agent(delivery.details.get("author"))
+    text, html = _texts(reply, filled(inbox.signature, _values(author, configuration)).strip())
+    _refuse_internal(configuration, text, html, plain_text(html))
+    files = [replace(f, inline=f.inline and f.content_id in content_ids(html)) for f in files]
+    quoted = _quotation(delivery, configuration, inbox, answered, recipients)
+    if quoted is not None:
+        text, html = f"{text}\n\n{quoted.text}", f"{html}<br>\n{quoted.html}"
+    headers = [
+        ("From", mailbox(sender_name(inbox, author, configuration), sender)),
+        ("To", ", ".join(mailbox(n, a) for n, a in recipients.to)),
+    ]
     if recipients.cc:
         headers.append(("Cc", ", ".join(mailbox(n, a) for n, a in recipients.cc)))
     headers += [("Subject", _subject(reply, answered)), ("Message-ID", f"<{message_id}>")]
     headers += _threading(answered)
     if delivery.details.get("automatic"):
-        headers.append(("Auto-Submitted", "auto-replied"))
-    body = build(headers, delivery.due_at, text, html, files)
+        headers += [("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")]
+    body = build(headers, delivery.due_at, text, _document(html), files)
     wanted = tuple(delivery.remaining) if delivery.remaining else recipients.addresses
     return OutgoingMail(sender, wanted, body, utf8=not all(a.isascii() for a in recipients.addresses))
 
@@ -129,23 +138,66 @@ def _threading(answered: Content | None) -> list[tuple[str, str]]:
     return headers + ([("References", " ".join(line))] if line else [])
 
 
-def _with_signature(reply: Content, inbox: Inbox) -> tuple[str, str | None]:
-    text = str(reply.get("text") or "").rstrip()
-    html = reply.get("html") if reply.get("kind") != "answer" else None
-    signature = inbox.signature.strip()
+def sender_name(inbox: Inbox, author: Agent | None, configuration: Configuration) -> str:
+    """Return the name that customers see: the inbox's with its variables filled, else the company's."""
+    nobody = author is None and any(name.startswith("agent.") for name in variables_of(inbox.sender_name))
+    shown = "" if nobody else filled(inbox.sender_name, _values(author, configuration))
+    return shown.strip() or configuration.company.name
+
+
+def _values(author: Agent | None, configuration: Configuration) -> dict[str, str]:
+    """Return what the variables stand for. Each is one line: a name cannot add lines to a signature."""
+    values = {"company": configuration.company.name}
+    if author is not None:
+        values |= {f"agent.{field}": getattr(author, field) for field in ("first_name", "last_name", "title")}
+    return {name: one_line(value, 100) for name, value in values.items()}
+
+
+def _texts(reply: Content, signature: str) -> tuple[str, str]:
+    """Return the reply with its signature as text and as HTML; one is made from the other when there is only one."""
+    markup = str(reply.get("html") or "") if reply.get("kind") != "answer" else ""
+    clean = safe_html(markup) if markup else ""
+    text = str(reply.get("text") or "").rstrip() or plain_text(clean)
+    html = clean or f"<div>{html_of(text)}</div>"
     if not signature:
         return text, html
     # "-- " is what mail clients recognise as the start of a signature (RFC 3676 section 4.3).
-    text = f"{text}\n\n-- \n{signature}"
-    if html is not None:
-        html = f"{html}<p>-- <br>{html_escape.escape(signature).replace(chr(10), '<br>')}</p>"
-    return text, html
+    return f"{text}\n\n-- \n{signature}", f"{html}<br>\n<div>-- <br>\n{html_of(signature)}</div>"
+
+
+def _document(html: str) -> str:
+    return f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"></head><body>\n{html}\n</body></html>'
+
+
+def _quotation(
+    delivery: Delivery, configuration: Configuration, inbox: Inbox, answered: Content | None, recipients: Recipients
+) -> Quotation | None:
+    """Return the message that is answered, for those who have it already: a newcomer must not read what was not sent to them.
+
+    One that holds our own tools (a customer who got a forwarded notification) is left out whole.
+    """
+    if answered is None or not inbox.quote_history:
+        return None
+    if not {address.lower() for address in recipients.addresses} <= participants(answered):
+        return None
+    zone = configuration.calendar_for(inbox.id, delivery.team_id).time_zone
+    quoted = quotation(answered, language=configuration.company.language, time_zone=zone)
+    if (
+        quoted is None
+        or _holds_internal(configuration, quoted.text)
+        or _holds_internal(configuration, plain_text(quoted.html))
+    ):
+        return None
+    return quoted
 
 
 def _refuse_internal(configuration: Configuration, *texts: str) -> None:
-    """The last guard: neither marker nor link of our notifications nor a keyed address may leave the house."""
+    """The last guard: neither marker nor links of our notifications nor a keyed address may leave the house."""
+    if any(_holds_internal(configuration, text) for text in texts):
+        raise CannotBeSentError("internal_content")
+
+
+def _holds_internal(configuration: Configuration, text: str) -> bool:
     answer_address = configuration.company.answer_address
     keyed = f"{answer_address.rpartition('@')[0]}+".lower() if answer_address else None
-    for text in texts:
-        if internal_matter(text) or (keyed is not None and keyed in text.lower()):
-            raise CannotBeSentError("internal_content")
+    return internal_matter(text) is not None or (keyed is not None and keyed in "".join(text.split()).lower())

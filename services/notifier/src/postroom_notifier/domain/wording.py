@@ -6,6 +6,7 @@ from typing import Any
 from postroom_contracts.configuration import Agent, Configuration
 
 from postroom_notifier.domain.delivery import Delivery
+from postroom_notifier.domain.headers import one_line
 
 _REASONS: Mapping[str, str] = {
     "stale": "the conversation changed after the mail that you answered",
@@ -20,6 +21,30 @@ _REASONS: Mapping[str, str] = {
     "wrong_status": "the conversation is in a state in which nothing can be sent (spam, deleted or merged)",
     "not_found": "the conversation does not exist any more",
 }
+_FAILURES: Mapping[str, str] = {
+    "refused": "the customer's mail server refused it",
+    "bounced": "it was sent, and came back",
+    "gave_up": "it was tried for days, and the mail server took it never",
+    "too_large": "it is larger than the mail server takes: send it with fewer or smaller attachments, or a link to them",
+    "no_recipient": "there is no address that it could go to",
+    "internal_content": "it holds our marker line or a personal answer address, which must not reach the customer",
+    "address_not_supported": "the mail server cannot send to an address with such letters",
+    "unknown_inbox": "its inbox is not in the configuration any more",
+}
+_STATUS: Mapping[str, str] = {
+    "5.1.0": "the address is not known",
+    "5.1.1": "there is no such mailbox",
+    "5.1.2": "there is no such mail domain",
+    "5.1.3": "the address is not written as one",
+    "5.1.6": "the mailbox has moved",
+    "5.1.10": "there is no such mailbox",
+    "5.2.1": "the mailbox is disabled",
+    "5.2.2": "the mailbox is full",
+    "5.2.3": "it is too large for this mailbox",
+    "5.3.4": "it is too large for the mail server",
+    "5.7.1": "the server refuses mail like this",
+}
+"""Source: RFC 3463 section 3, and the registry that RFC 5248 made."""
 _CHANGES: Mapping[str, str] = {
     "message_received": "the customer wrote again",
     "reply_accepted": "a colleague answered",
@@ -54,6 +79,8 @@ def headline(delivery: Delivery, configuration: Configuration) -> str:
         case "mentioned":
             author = agent_name(configuration.agent(delivery.details.get("actor")))
             return f"{hello}{author} mentioned you in a note."
+        case "undelivered":
+            return f"{hello}your reply did NOT reach the customer.\n{why_undelivered(delivery)}"
         case _:
             return f"{hello}your answer was NOT sent to the customer.\n{why_refused(delivery.details)}"
 
@@ -84,3 +111,21 @@ def why_refused(details: Mapping[str, Any]) -> str:
     changed = [_CHANGES[c] for c in details.get("changed") or [] if c in _CHANGES]
     since = f"\nSince the mail that you answered: {', '.join(changed)}." if changed else ""
     return f"Why: {reason}.{since}\nYour text is kept below. To send it, answer this mail, or open the conversation."
+
+
+def why_undelivered(delivery: Delivery) -> str:
+    """Return why a reply did not get through, and to whom, as far as that is still known."""
+    reason, code = str(delivery.details.get("reason")), delivery.details.get("code")
+    why = _FAILURES.get(reason, f"it failed ({reason})")
+    lines = [f"Why: {why}{_status(code)}."]
+    if delivery.refused:
+        named = (f"{one_line(r.address, 254)}{_status(r.code)}" for r in delivery.refused)
+        lines.append(f"Not reached: {', '.join(named)}. Who is not named here has it.")
+    return "\n".join(lines)
+
+
+def _status(code: str | None) -> str:
+    if not code:
+        return ""
+    meaning = _STATUS.get(code)
+    return f" ({code}: {meaning})" if meaning else f" ({code})"

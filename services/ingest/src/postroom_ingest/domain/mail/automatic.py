@@ -38,6 +38,8 @@ def classify(headers: Headers, root: Part, sender: str, dsn: Dsn | None) -> Auto
     precedence = headers.plain("precedence").lower()
     if _is_reply(headers, submitted, precedence) or report == "disposition-notification":
         return "auto-reply"
+    if submitted.startswith("auto-"):  # its author says so; fields of a list only say how it came (RFC 3834 section 5)
+        return "auto-generated"
     if any(headers.raw(name) for name in _LIST_FIELDS) or precedence == "list":
         return "list"
     if submitted not in {"", "no"} or null_path or report or precedence in {"bulk", "junk"}:
