@@ -302,13 +302,16 @@ class Tag(Section):
     color: str = Field("#64748b", pattern=r"^#[0-9a-fA-F]{6}$")
 
 
+MutableKind = Literal["assigned", "replied", "mentioned"]
+
+
 class Notifications(Section):
     """What agents are told by mail. `muted`: kinds that an agent does not want."""
 
     assigned: bool = True
     replied: bool = True
     mentioned: bool = True
-    muted: dict[Slug, list[Literal["assigned", "replied", "mentioned"]]] = Field(default_factory=dict)
+    muted: dict[Slug, list[MutableKind]] = Field(default_factory=dict)
     sender: str = ""
     """From of notification mail; empty: the answer address."""
     account: Slug | None = None

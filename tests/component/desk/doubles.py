@@ -11,6 +11,7 @@ from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.events import Data, Event, encode_body, encode_headers, new_event
 from postroom_contracts.values import Status
 from postroom_desk.api.build import build
+from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.apply import apply
 from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition, Positions
@@ -146,6 +147,34 @@ class RecordingCommands:
             await self.router(event)
 
 
+class InMemoryConfigurationStore:
+    """Port ConfigurationStore. `overtaken` lets that many writers be first before ours."""
+
+    def __init__(self, *versions: ConfigurationApplied) -> None:
+        self.versions = list(versions)
+        self.unmarked: list[ConfigurationApplied] = []
+        self.overtaken = 0
+
+    async def latest(self) -> ConfigurationApplied | None:
+        return self.versions[-1] if self.versions else None
+
+    async def add(self, applied: ConfigurationApplied) -> bool:
+        if self.overtaken:
+            self.overtaken -= 1
+            other = self.versions[-1].model_copy(update={"configuration_version": len(self.versions) + 1})
+            self.versions.append(other)
+            return False
+        self.versions.append(applied)
+        self.unmarked.append(applied)
+        return True
+
+    async def unpublished(self) -> list[ConfigurationApplied]:
+        return list(self.unmarked)
+
+    async def mark_published(self, version: int) -> None:
+        self.unmarked = [v for v in self.unmarked if v.configuration_version != version]
+
+
 class FixedPeer:
     """Ports Figures and Demo with one answer to everything."""
 
@@ -184,7 +213,9 @@ class DeskBench:
     def __post_init__(self) -> None:
         self.live = Broadcaster(self.settings.live_queue)
         self.configurations = Configurations()
-        self.configurations.add(ConfigurationApplied(configuration_version=1, applied_at=NOW, configuration=company()))
+        first = ConfigurationApplied(configuration_version=1, applied_at=NOW, configuration=company())
+        self.configurations.add(first)
+        self.versions = InMemoryConfigurationStore(first)
         reader = Reader(
             self.conversations, self.events, self.content, self.configurations, self.settings.read_wait_seconds
         )
@@ -210,9 +241,13 @@ class DeskBench:
                 self.configurations,
                 self.figures,
                 self.demo,
+                ConfigurationWriter(self.versions, self._applied, self.clock),
             )
         )
         self._sequences: dict[tuple[str, str], int] = {}
+
+    async def _applied(self, applied: ConfigurationApplied) -> None:
+        self.configurations.add(applied)
 
     def client(self, token: str | None = TOKEN, **options: Any) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

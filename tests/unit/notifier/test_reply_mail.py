@@ -26,7 +26,7 @@ from tests.unit.notifier.company import (
 TEXT = """\
 It left today.
 
--- 
+--\x20
 Your Acme team
 
 On 2026-03-06 at 13:00, Carla Cruz <carla@example.test> wrote:

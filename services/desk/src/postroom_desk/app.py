@@ -54,7 +54,7 @@ class Desk:
         live = Broadcaster(settings.live_queue)
         await self._follow(runtime, settings, live)
         await self._fold(runtime, events)
-        self._sweep_configuration(runtime, settings)
+        writer = self._configuration_writer(runtime, settings)
         reader = Reader(conversations, events, runtime.content, runtime.configurations, settings.read_wait_seconds)
         commands = KafkaCommands(runtime.publisher, settings.command_timeout_seconds)
         door = RequestDoor(
@@ -78,6 +78,7 @@ class Desk:
                     configurations=runtime.configurations,
                     figures=RememberedFigures(figures),
                     demo=demo,
+                    writer=writer,
                 )
             )
         )
@@ -104,8 +105,8 @@ class Desk:
         )
         await runtime.consume("desk", fold)
 
-    def _sweep_configuration(self, runtime: Runtime, settings: DeskSettings) -> None:
-        """Publish versions that a `config apply` stored and did not live to publish."""
+    def _configuration_writer(self, runtime: Runtime, settings: DeskSettings) -> ConfigurationWriter:
+        """Return the writer; in the background it publishes versions that somebody stored and did not live to publish."""
         writer = ConfigurationWriter(
             MongoConfigurationStore(runtime.database), KafkaConfigurationPublisher(settings), runtime.clock
         )
@@ -116,3 +117,4 @@ class Desk:
                 await asyncio.sleep(SWEEP_SECONDS)
 
         runtime.background("configuration sweep", sweep)
+        return writer

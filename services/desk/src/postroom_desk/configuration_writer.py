@@ -1,11 +1,14 @@
 """Writing the configuration: one whole snapshot at a time, compare-and-set on its version, published in order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_runtime.clock import Clock
 
 from postroom_desk.ports import ConfigurationPublisher, ConfigurationStore
+
+CHANGE_ATTEMPTS = 5
 
 
 class VersionConflictError(Exception):
@@ -49,6 +52,29 @@ class ConfigurationWriter:
             raise VersionConflictError(version + 1)
         await self.publish_pending()
         return version + 1, True
+
+    async def change(self, changed: Callable[[Configuration], Configuration], *, applied_by: str) -> int:
+        """Apply `changed` to what stands there, over again when another writer was first; return the version.
+
+        `changed` must keep the configuration valid, and return it unchanged when there is nothing to do. Raises
+        VersionConflictError after several lost races, LookupError when there is no configuration yet.
+        """
+        for attempt in range(CHANGE_ATTEMPTS):
+            latest = await self.store.latest()
+            if latest is None:
+                raise LookupError("there is no configuration yet")
+            try:
+                version, _ = await self.apply(
+                    changed(latest.configuration),
+                    applied_by=applied_by,
+                    expected_version=latest.configuration_version,
+                )
+            except VersionConflictError:
+                if attempt + 1 == CHANGE_ATTEMPTS:
+                    raise
+            else:
+                return version
+        raise AssertionError
 
     async def publish_pending(self) -> int:
         """Publish every version that is not marked, oldest first; return how many. A repeat changes nothing for readers."""

@@ -7,6 +7,7 @@ from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import ContentStore
 from starlette.requests import HTTPConnection
 
+from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.live import Broadcaster
 from postroom_desk.ports import Demo, EventLog, Figures, RequestStore
 from postroom_desk.reading import Reader
@@ -29,6 +30,8 @@ class Parts:
     configurations: Configurations
     figures: Figures
     demo: Demo | None = None
+    writer: ConfigurationWriter | None = None
+    """Writes what agents may change of the configuration themselves."""
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from postroom_desk import unsubscribe
 from postroom_desk.api import problems, reads, streams, writes
 from postroom_desk.api.shown import BASE
 from postroom_desk.console import routes as console
@@ -26,6 +27,7 @@ def build(parts: Parts) -> FastAPI:
     app.state.parts = parts
     for module in (reads, writes, streams):
         app.include_router(module.router, prefix=BASE, tags=[module.__name__.rpartition(".")[2]])
+    app.include_router(unsubscribe.router)
     console.install(app)
     problems.install(app)
     app.add_middleware(problems.RequestId)

@@ -1,0 +1,65 @@
+"""The one-click address of notification mail (RFC 8058): `POST /u/TOKEN` mutes one kind for one agent, without a log-in.
+
+A GET only asks: scanners of mail follow every link. The token is signed, so that nobody mutes others; a repeat changes nothing.
+"""
+
+from typing import get_args
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, Response
+from postroom_contracts.configuration import Configuration, MutableKind
+from postroom_contracts.signed_ids import Unsubscribe, read_unsubscribe_token
+
+from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.problems import Problem
+from postroom_desk.console.rendering import SECURITY_HEADERS, page
+from postroom_desk.parts import Parts
+
+KINDS: dict[str, str] = {
+    "assigned": "a conversation becomes yours",
+    "replied": "a customer writes again",
+    "mentioned": "a colleague mentions you",
+}
+router = APIRouter(prefix="/u", include_in_schema=False)
+
+
+@router.get("/{token}")
+async def ask(token: str, parts: PartsOf) -> Response:
+    return _answer(_said(token, parts), done=False)
+
+
+@router.post("/{token}")
+async def mute(token: str, parts: PartsOf) -> Response:
+    """Whatever the body says: mail clients post `List-Unsubscribe=One-Click`, the page an empty form."""
+    said = _said(token, parts)
+    if said is not None:
+        if parts.writer is None:
+            raise Problem(503, "unavailable", "Not available", "the configuration cannot be written here")
+        await parts.writer.change(lambda c: muted(c, said), applied_by=f"one-click of {said.agent_id}")
+    return _answer(said, done=True)
+
+
+def muted(configuration: Configuration, said: Unsubscribe) -> Configuration:
+    """Return the configuration with this kind muted for this agent; the same one when it is already, or has no such agent."""
+    kinds = configuration.notifications.muted.get(said.agent_id, [])
+    if said.kind in kinds or configuration.agent(said.agent_id) is None:
+        return configuration
+    everybody = {**configuration.notifications.muted, said.agent_id: [*kinds, said.kind]}
+    notifications = configuration.notifications.model_copy(update={"muted": everybody})
+    return configuration.model_copy(update={"notifications": notifications})
+
+
+def _said(token: str, parts: Parts) -> Unsubscribe | None:
+    try:
+        keys = parts.settings.keys()
+    except ValueError:  # a desk without signing keys has signed nothing
+        return None
+    said = read_unsubscribe_token(token, keys)
+    known = said is not None and said.kind in get_args(MutableKind)
+    return said if known and parts.reader.configuration.agent(said.agent_id if said else None) else None
+
+
+def _answer(said: Unsubscribe | None, *, done: bool) -> Response:
+    when = KINDS.get(said.kind, "") if said else ""
+    body = page("unsubscribe.html", title="Notifications", when=when, done=done)
+    return HTMLResponse(body, 200 if said else 404, headers=SECURITY_HEADERS)
