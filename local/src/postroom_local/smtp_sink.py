@@ -74,7 +74,7 @@ class SmtpSink:
     `deliver` is called with (recipient, bytes) for each recipient of each mail that was taken, before the sender gets
     its answer; a KeyError of it means an unknown recipient and is passed over, any other error refuses the mail for now
     (451). With `users` (login to password) mail is taken only after a log-in; without, any log-in is refused and none
-    is needed. `port` None takes a free one, kept over restarts.
+    is needed. `port` None takes a free one, kept over restarts. `data_bytes` is the largest mail, as EHLO says (SIZE).
     """
 
     def __init__(
@@ -84,12 +84,14 @@ class SmtpSink:
         users: Mapping[str, str] | None = None,
         deliver: Callable[[str, bytes], object] | None = None,
         keep: bool = True,
+        data_bytes: int = _DATA_LIMIT_BYTES,
     ) -> None:
         self.host = LOOPBACK
         self.port = port or free_port()
         self._users = dict(users) if users is not None else None
         self._deliver = deliver
         self._keep = keep
+        self._data_bytes = data_bytes
         self._state = threading.Condition()
         self._mails: list[ReceivedMail] = []
         self._answers: defaultdict[str, deque[Answer]] = defaultdict(deque)
@@ -101,7 +103,8 @@ class SmtpSink:
         if self._controller is not None:
             return
         require_free(self.port, "the SMTP sink", "the `port` argument")
-        controller = _Controller(_Handler(self), self.port, self._authenticate if self._users is not None else None)
+        authenticate = self._authenticate if self._users is not None else None
+        controller = _Controller(_Handler(self), self.port, authenticate, self._data_bytes)
         controller.start()
         self._controller = controller
 
@@ -253,13 +256,15 @@ def _abort(server: SMTP) -> None:
 class _Controller(Controller):
     """aiosmtpd's thread, which drops the connections that are open when it stops."""
 
-    def __init__(self, handler: _Handler, port: int, authenticator: Callable[..., AuthResult] | None) -> None:
+    def __init__(
+        self, handler: _Handler, port: int, authenticator: Callable[..., AuthResult] | None, data_bytes: int
+    ) -> None:
         self._servers: list[SMTP] = []
         super().__init__(
             handler,
             hostname=LOOPBACK,
             port=port,
-            data_size_limit=_DATA_LIMIT_BYTES,
+            data_size_limit=data_bytes,
             enable_SMTPUTF8=True,
             authenticator=authenticator,
             auth_require_tls=False,

@@ -25,7 +25,7 @@ from postroom_runtime.kafka import Publisher
 from postroom_runtime.records import Incoming, read
 
 from tests.component.notifier.doubles import InMemoryAddressBook, InMemoryDeliveryStore, RecordingPublisher
-from tests.unit.notifier.company import FRIDAY, Facts, configuration
+from tests.unit.notifier.company import FRIDAY, Facts, configuration, contents, customer_content, reply_content
 
 MODELS = models_of(CONVERSATION_EVENTS)
 
@@ -154,3 +154,66 @@ async def test_erased_content_takes_addresses_out_of_deliveries() -> None:
     [delivery] = consumer.deliveries.all()
     assert delivery.remaining == []
     assert "carla" not in str(consumer.deliveries.stored)
+
+
+async def came_back(consumer: Consumer, facts: Facts, code: str, **document: Any) -> None:
+    """A reply goes out, and comes back with `code`; the bounce's content document holds `document`."""
+    await consumer.read(facts.received(), facts.replied())
+    reply = next(d for d in consumer.deliveries.all() if d.kind == "reply")
+    await consumer.content.put([{"_id": "bounce-content", "text": "Delivery failed", **document}])
+    bounce = facts.received(
+        "b",
+        "bounce-content",
+        message_kind="bounce",
+        delivery_id=reply.id,
+        delivery_status="failed",
+        delivery_status_code=code,
+    )
+    await consumer.read(bounce)
+
+
+async def test_bounce_marks_the_address_and_a_mail_from_it_clears_the_mark() -> None:
+    consumer, facts = Consumer(), Facts()
+    await consumer.content.put(contents())
+    await came_back(consumer, facts, "5.1.1", bounce={"recipient": "Carla@example.test", "status": "5.1.1"})
+    assert list(consumer.addresses.marks) == ["carla@example.test"]
+    assert consumer.told == [("reply", "customer"), ("bounce", consumer.deliveries.all()[0].id), ("undelivered", "ana")]
+    await consumer.read(facts.received("m2", message_kind="auto_reply", automatic="auto-reply"))
+    assert consumer.addresses.marks, "a machine's mail says nothing"
+    await consumer.read(facts.received("m3"))
+    assert consumer.addresses.marks == {}
+
+
+@pytest.mark.parametrize("code", ["4.4.7", "5.7.1"])
+async def test_other_bounces_mark_nobody(code: str) -> None:
+    consumer, facts = Consumer(), Facts()
+    await consumer.content.put(contents())
+    await came_back(consumer, facts, code)
+    assert consumer.addresses.marks == {}
+    assert consumer.told[-1] == ("undelivered", "ana")
+
+
+async def test_bounce_cannot_mark_an_address_that_the_mail_did_not_go_to() -> None:
+    """Whoever got a mail of ours knows its id, and could forge a bounce of it."""
+    consumer, facts = Consumer(), Facts()
+    to = [{"address": "carla@example.test"}, {"address": "dora@example.test"}]
+    await consumer.content.put([customer_content(), reply_content(to=to)])
+    await came_back(consumer, facts, "5.1.1", bounce={"recipient": "boss@example.test"})
+    assert consumer.addresses.marks == {}
+
+
+async def test_bounced_notification_marks_the_agent_whose_answer_clears_it() -> None:
+    consumer, facts = Consumer(), Facts()
+    await consumer.read(facts.received(), facts.assigned())
+    [notification] = consumer.deliveries.all()
+    bounce = facts.received(
+        "b",
+        message_kind="bounce",
+        delivery_id=notification.id,
+        delivery_status="failed",
+        delivery_status_code="5.1.1",
+    )
+    await consumer.read(bounce)
+    assert list(consumer.addresses.marks) == ["ana@staff.acme.test"]
+    await consumer.read(facts.replied(via="mail"))
+    assert consumer.addresses.marks == {}

@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.facts import MessageFailed
+from postroom_contracts.values import Actor
 from postroom_notifier.composing import Composer
 from postroom_notifier.domain.delivery import Delivery
 from postroom_notifier.domain.follow import Surroundings, follow
-from postroom_notifier.domain.outcomes import SendOutcome, TryAgain
+from postroom_notifier.domain.outcomes import Accepted, Refusal, Rejected, SendOutcome, TryAgain
 from postroom_notifier.reporting import Reporter
 from postroom_notifier.sending import Sender
 from postroom_notifier.settings import NotifierSettings
@@ -21,6 +22,7 @@ from postroom_runtime.clock import SystemClock
 from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import InMemoryContentStore
 from postroom_runtime.kafka import Publisher
+from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
 from tests.component.notifier.doubles import (
@@ -54,14 +56,21 @@ class Office:
         watch = AddressWatch(self.addresses, self.limit)
         self.sender = Sender(self.deliveries, composer, self.mail, reporter, clock, settings, watch)
 
-    async def due(self, *conversations: str) -> None:
+    async def due(self, *conversations: str, **reply: Any) -> None:
         config = configuration()
         for conversation in conversations:
             facts = Facts(conversation, start=datetime.now(UTC) - timedelta(seconds=1))
             around = Surroundings(facts.now, lambda _version: config, 1, {}, timedelta(hours=72))
-            state = follow(follow(None, facts.received(), around), facts.replied(), around)
+            state = follow(follow(None, facts.received(), around), facts.replied(**reply), around)
             await self.deliveries.add(state.due)
         self.sender.wake()
+
+    async def deliver(self, *conversations: str, count: int = 1, **reply: Any) -> list[Delivery]:
+        """Send until `count` results are reported; return all deliveries by kind, then number."""
+        await self.due(*conversations, **reply)
+        async with self.open():
+            await self.until(lambda: len(self.reported()) == count)
+        return sorted(self.deliveries.all(), key=lambda d: (d.kind, d.number))
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -178,3 +187,74 @@ async def test_erased_text_fails_instead_of_going_out_empty(office: Office) -> N
 def test_lease_must_outlast_a_send() -> None:
     with pytest.raises(ValidationError, match="smtp_lease_seconds"):
         NotifierSettings(smtp_send_seconds=60, smtp_lease_seconds=60)
+
+
+def text_of(office: Office, recipient: str) -> str:
+    [mail] = [m for m in office.mail.mails if m.recipients == (recipient,)]
+    return mail.body.decode().replace("=\r\n", "").replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        (Rejected("too_large", "5.3.4"), "Why: it is larger than the mail server takes"),
+        (
+            Rejected("refused", "5.1.1", (Refusal("carla@example.test", 550, "5.1.1"),)),
+            "Not reached: carla@example.test (5.1.1: there is no such mailbox).",
+        ),
+    ],
+    ids=["too-large", "refused"],
+)
+async def test_author_is_told_why_a_reply_did_not_go_out(outcome: SendOutcome, sentence: str) -> None:
+    office = Office(outcome)
+    await office.content.put(contents())
+    reply, told = await office.deliver(IDS[0], count=2)
+    assert (reply.state, told.kind, told.receiver, told.state) == ("failed", "undelivered", "ana", "accepted")
+    assert sentence in text_of(office, "ana@staff.acme.test")
+    assert "carla@example.test" not in str(office.deliveries.stored), "it is forgotten once it was told"
+
+
+async def test_two_get_it_once_and_the_third_is_reported(office: Office) -> None:
+    to = [{"address": f"{name}@example.test"} for name in ("a", "b", "c")]
+    await office.content.put([{"_id": "three", "kind": "reply", "text": "Hello.", "to": to}])
+    office.mail.outcomes = [Accepted((Refusal("b@example.test", 550, "5.1.1"),))]
+    reply, _ = await office.deliver(IDS[0], count=2, content_id="three")
+    assert [r.name for r in reply.results] == ["MessageSent", "MessageBounced"]
+    assert len(office.mail.mails) == 2
+    assert "Not reached: b@example.test (5.1.1: there is no such mailbox). Who is not named here has it." in text_of(
+        office, "ana@staff.acme.test"
+    )
+    assert list(office.addresses.marks) == ["b@example.test"]
+
+
+async def test_automatic_mail_to_a_marked_or_full_address_is_skipped_and_a_persons_is_not(office: Office) -> None:
+    rule = {"actor": Actor(kind="rule", id="thanks"), "via": "rule"}
+    await office.addresses.mark(["carla@example.test"], "5.1.1")
+    [marked] = await office.deliver(IDS[0], **rule)
+    assert (marked.state, marked.last_reason, office.mail.mails) == ("skipped", "undeliverable", [])
+    fact = marked.results[0].fact
+    assert isinstance(fact, MessageFailed)
+    assert fact.reason == "undeliverable"
+    await office.deliver(IDS[1], count=2)
+    assert len(office.mail.mails) == 1
+    assert office.addresses.marks == {}, "it got through"
+    office.limit._most = 0
+    await office.deliver(IDS[2], count=3, **rule)
+    assert len(office.mail.mails) == 1
+    await office.deliver(IDS[3], count=4)
+    assert len(office.mail.mails) == 2
+
+
+async def test_refused_log_in_keeps_the_mail_and_a_new_configuration_sends_it() -> None:
+    office = Office(TryAgain("account_refused", unreachable=True, code="535"))
+    await office.content.put(contents())
+    await office.due(IDS[0])
+    async with office.open():
+        await office.until(lambda: office.sender.gates.rest_seconds("mail") > 1)
+        assert REGISTRY.get_sample_value("postroom_smtp_account_refused", {"account": "mail"}) == 1
+        [delivery] = office.deliveries.all()
+        office.deliveries.stored[delivery.id]["next_at"] = datetime.now(UTC)
+        office.sender.mended()
+        await office.until(lambda: bool(office.reported()))
+    assert len(office.mail.mails) == 1
+    assert REGISTRY.get_sample_value("postroom_smtp_account_refused", {"account": "mail"}) == 0

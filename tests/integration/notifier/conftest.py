@@ -31,6 +31,7 @@ class House:
         self.client = mongo.connect(deployment.settings)
         self.content = MongoContentStore(mongo.database(self.client, deployment.settings, "content"))
         self.deliveries = mongo.database(self.client, deployment.settings, "notifier")["deliveries"]
+        self.addresses = mongo.database(self.client, deployment.settings, "notifier")["addresses"]
 
     async def notifier(self, **env: str) -> ServiceProcess:
         process = self.deployment.start("notifier", **env)

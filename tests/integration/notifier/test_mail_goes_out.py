@@ -177,11 +177,40 @@ async def test_bounce_that_names_a_delivery_becomes_message_bounced(house: House
         delivery_status_code="5.1.1",
     )
     await house.publish(bounce)
-    _, bounced = await house.facts(2)
+    facts_now = await house.facts(3)
+    [bounced] = [e for e in facts_now if isinstance(e.data, MessageBounced)]
     assert isinstance(bounced.data, MessageBounced)
-    assert (bounced.sequence, bounced.data.permanent, bounced.data.status_code) == (2, True, "5.1.1")
+    assert (bounced.data.permanent, bounced.data.status_code, bounced.data.undeliverable) == (True, "5.1.1", True)
     assert bounced.data.message_id == sent.data.message_id
-    assert len(house.sink.mails) == 1
+    assert sorted(e.sequence or 0 for e in facts_now) == [1, 2, 3]
+    [_, told] = house.sink.mails
+    assert told.recipients == ("ana@staff.acme.test",)
+    assert b"your reply did NOT reach the customer." in told.content
+    assert await house.addresses.count_documents({}) == 1
+    await house.publish(facts.received("m3"), facts.assigned())
+    await house.facts(4)
+    assert await house.addresses.count_documents({}) == 0, "the customer wrote, so the address lives"
+
+
+async def test_reply_that_is_refused_for_good_comes_back_to_its_author_once(house: House) -> None:
+    house.sink.answer_always("dora@example.test", Reject(550, "5.1.1 no such user"))
+    house.sink.answer_next("emil@example.test", Reject(450, "4.2.1 greylisted"))
+    to = [{"address": f"{name}@example.test"} for name in ("carla", "dora", "emil")]
+    await house.content.put([{"_id": "three", "kind": "reply", "text": "Hello all.", "to": to}])
+    await house.notifier()
+    facts = Facts(start=now())
+    await house.publish(facts.received(), facts.replied(content_id="three"))
+    found = await house.facts(3)
+    assert sorted(type(e.data).__name__ for e in found) == ["MessageBounced", "MessageSent", "NotificationSent"]
+    assert [m.recipients for m in house.sink.mails] == [
+        ("carla@example.test",),
+        ("emil@example.test",),
+        ("ana@staff.acme.test",),
+    ]
+    text = message_from_bytes(house.sink.mails[-1].content, policy=default).get_content().replace("\r\n", "\n")
+    assert "Not reached: dora@example.test (5.1.1: there is no such mailbox). Who is not named here has it." in text
+    stored = await house.deliveries.find().to_list(length=10)
+    assert "example.test" not in str(stored), "addresses stay in a delivery only while they are needed"
 
 
 async def test_cause_of_four_days_ago_is_skipped_and_counted(house: House) -> None:

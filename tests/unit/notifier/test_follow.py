@@ -152,3 +152,138 @@ def test_due_work_and_marks_are_never_stored_with_the_state() -> None:
     assert {"due", "erased"}.isdisjoint(stored)
     again = Conversation.model_validate(stored)
     assert again == state.after(due=(), erased=False)
+
+
+# --- machines and limits ---------------------------------------------------------------------------------------------
+
+ASSIGNER = Actor(kind="system", id="assigner")
+RULE = Actor(kind="rule", id="thanks")
+
+
+def test_hand_that_gives_a_machines_conversation_to_somebody_tells_them() -> None:
+    f = Facts()
+    by_ben = f.assigned(reason="manual", actor=Actor(kind="agent", id="ben"))
+    assert [d.state for d in due(f.received(message_kind="auto_reply"), by_ben)] == ["due"]
+
+
+def test_person_who_writes_into_a_machines_conversation_is_told_of() -> None:
+    f = Facts()
+    alarm = f.received(message_kind="auto_reply", automatic="auto-generated")
+    found = due(alarm, f.assigned(), f.received("m2"), f.assigned("ben", epoch=2))
+    assert [(d.kind, d.receiver, d.state) for d in found] == [
+        ("assigned", "ana", "skipped"),
+        ("replied", "ana", "due"),
+        ("assigned", "ben", "due"),
+    ]
+
+
+def test_mail_through_a_list_is_a_persons() -> None:
+    f = Facts()
+    assert [d.state for d in due(f.received(automatic="list"), f.assigned())] == ["due"]
+
+
+@pytest.mark.parametrize(
+    "came",
+    [{"message_kind": "auto_reply", "automatic": "auto-reply"}, {"automatic": "list"}, {"message_kind": "bounce"}],
+    ids=["auto-reply", "list", "bounce"],
+)
+def test_nothing_answers_a_machine_or_a_list_by_itself(came: dict[str, Any]) -> None:
+    f = Facts()
+    [delivery] = due(f.received(**came), f.replied(actor=RULE, via="rule"))
+    assert (delivery.state, delivery.next_at, delivery.last_reason) == ("skipped", None, "automatic")
+    assert [r.name for r in delivery.results] == ["MessageFailed"]
+    f = Facts()
+    [by_hand] = due(f.received(**came), f.replied())
+    assert by_hand.state == "due"
+
+
+def test_automatic_answer_to_a_person_goes_out() -> None:
+    f = Facts()
+    [delivery] = due(f.received(), f.replied(actor=RULE, via="rule"))
+    assert (delivery.state, delivery.leaves_by_itself) == ("due", True)
+
+
+def test_flood_is_cut_to_ten_in_ten_minutes_and_a_hundred_in_six_hundred() -> None:
+    """A customer's machine that is taken for a person writes every 20 seconds; how many notifications leave, by the minute."""
+    f = Facts()
+    state = follow(follow(None, f.received(), around()), f.assigned(), around()).after(due=(), left_at=())
+    begin = f.now
+    total, left = 0, dict[int, int]()
+    for n in range(600 * 3):
+        f.now = begin + timedelta(seconds=20 * n)
+        state = follow(state, f.received(f"x{n}"), around())
+        total += sum(d.state == "due" for d in state.due)
+        left[n // 3 + 1], state = total, state.after(due=())
+    assert [left[minute] for minute in (1, 10, 30, 60, 180, 600)] == [3, 10, 15, 25, 50, 100]
+    assert len(state.left_at) <= 100
+
+
+def test_what_people_send_is_not_limited() -> None:
+    f = Facts()
+    found = due(f.received(), *(f.replied(f"r{n}") for n in range(30)))
+    assert {d.state for d in found} == {"due"}
+
+
+# --- what comes back -------------------------------------------------------------------------------------------------
+
+
+def returned(code: str | None, status: str = "failed", author: str | None = "ana", times: int = 1) -> list[Delivery]:
+    """Return what is due after a reply of `author` came back, without the reply itself."""
+    f = Facts()
+    state = follow(None, f.received(), around())
+    actor = Actor(kind="agent", id=author) if author else RULE
+    state = follow(state, f.replied(actor=actor), around())
+    [reply] = state.due
+    state = state.after(due=())
+    for n in range(times):
+        bounce = f.received(
+            f"b{n}", message_kind="bounce", delivery_id=reply.id, delivery_status=status, delivery_status_code=code
+        )
+        state = follow(state, bounce, around(bounced={reply.id: reply}))
+    return list(state.due)
+
+
+def test_author_is_told_that_the_reply_came_back_with_its_text() -> None:
+    bounce, told_of_it = returned("5.1.1")
+    fact = bounce.results[0].fact
+    assert isinstance(fact, MessageBounced)
+    assert (fact.permanent, fact.undeliverable, bounce.details["undeliverable"]) == (True, True, True)
+    assert (told_of_it.kind, told_of_it.receiver, told_of_it.state) == ("undelivered", "ana", "due")
+    assert told_of_it.contents == {"undelivered": "reply-content", "customer": "customer-content"}
+    assert told_of_it.details == {"reason": "bounced", "code": "5.1.1"}
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "permanent", "marked", "told_too"),
+    [
+        ("5.1.1", "failed", True, True, True),
+        ("5.7.1", "failed", True, False, True),
+        ("4.4.7", "failed", False, False, True),
+        (None, "failed", True, False, True),
+        ("4.4.1", "delayed", False, False, False),
+    ],
+    ids=["no-such-user", "policy", "expired", "no-code", "delayed"],
+)
+def test_only_5xx_marks_the_address(
+    code: str | None, status: str, permanent: bool, marked: bool, told_too: bool
+) -> None:
+    found = returned(code, status)
+    fact = found[0].results[0].fact
+    assert isinstance(fact, MessageBounced)
+    assert (fact.permanent, fact.undeliverable, len(found) == 2) == (permanent, marked, told_too)
+
+
+def test_nobody_is_told_twice_or_of_what_nobody_wrote() -> None:
+    assert [d.kind for d in returned("5.1.1", times=3)] == ["bounce", "undelivered", "bounce", "bounce"]
+    assert [d.kind for d in returned("5.1.1", author=None)] == ["bounce"]
+
+
+def test_notification_that_comes_back_is_told_to_nobody() -> None:
+    f = Facts()
+    state = follow(follow(None, f.received(), around()), f.assigned(), around())
+    [notification] = state.due
+    bounce = f.received(
+        "b", message_kind="bounce", delivery_id=notification.id, delivery_status="failed", delivery_status_code="5.1.1"
+    )
+    state = follow(state.after(due=()), bounce, around(bounced={notification.id: notification}))
+    assert [(d.kind, d.results[0].name) for d in state.due] == [("bounce", "NotificationFailed")]

@@ -109,6 +109,25 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
         "teams: [workshop]\n  - id: orders", "teams: [workshop]\n    policy: std\n  - id: orders",
         ["c.yaml:19: inboxes[0].policy: 'std' is not a policy; there is standard"],
     ),
+    "unknown variable in a sender name": (
+        "teams: [workshop]\n  - id: orders",
+        "teams: [workshop]\n    sender_name: '[agent.firstname] at [company]'\n  - id: orders",
+        [("c.yaml:19: inboxes[0].sender_name: [agent.firstname] is not a variable; did you mean 'agent.first_name'?"
+          " (write [[agent.firstname] for the text itself)")],
+    ),
+    "internal and unknown variables in a signature": (
+        "teams: [workshop]\n  - id: orders",
+        "teams: [workshop]\n    signature: |\n      [agent.title]\n      [inbox.name], [[x] [X]\n      [x]\n  - id: orders",
+        ["c.yaml:19: inboxes[0].signature: [inbox.name] is internal and must not reach customers",
+         ("c.yaml:19: inboxes[0].signature: [x] is not a variable; there is agent.first_name, agent.last_name, agent.title,"
+          " company (write [[x] for the text itself)")],
+    ),
+    "DKIM selector of two words": (
+        "smtp: {host: smtp.velo.example}",
+        "smtp: {host: smtp.velo.example}\n    dkim: {domain: velo.example, selector: 'a b', key: {file: /k}}",
+        [("c.yaml:13: accounts[0].dkim.selector: expected text of the form "
+          "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$, found 'a b'")],
+    ),
     "unknown team member": (
         "members: [mira]", "members:\n      - mira\n      - jonas",
         ["c.yaml:29: teams[0].members[1]: 'jonas' is not an agent; there is mira"],
