@@ -8,6 +8,8 @@ from faults.records import Record
 
 Due = tuple[str, str, str]
 """Kind of notification, agent, id of the event that caused it."""
+LOOP_LIMIT = 10
+"""Mails that leave a conversation by themselves within ten minutes, which is longer than a run."""
 
 
 def due_notifications(records: Sequence[Record]) -> list[Due]:
@@ -39,14 +41,25 @@ def check_notifications(evidence: Evidence, log: Log, findings: Findings) -> Non
         data = record.data
         said[data["notification"], data["agent_id"], data["cause_id"]].append(record)
     boxes = _by_delivery(evidence.mailed)
+    limited: set[Due] = set()
     for records in log.by_conversation.values():
+        limited |= (over := _over_the_limit(records))
         for due in due_notifications(records):
-            _compare(f"notification {' '.join(due)}", said.pop(due, []), findings)
+            if due not in over:
+                _compare(f"notification {' '.join(due)}", said.pop(due, []), findings)
     findings.duplicate_effects += [f"notification {' '.join(due)} was owed to nobody" for due in said]
     for record in log.of_type("notification-sent"):
         wanted = evidence.agents.get(record.data["agent_id"], "")
         _one_mail(record, boxes.pop(record.data["delivery_id"], []), wanted, findings)
-    _check_unsaid(log, boxes, findings)
+    _check_unsaid(log, boxes, limited, findings)
+
+
+def _over_the_limit(records: Sequence[Record]) -> set[Due]:
+    """Return what one conversation left unsent because ten mails had left it by themselves, if indeed ten have."""
+    if sum(record.type == "notification-sent" for record in records) < LOOP_LIMIT:
+        return set()
+    failed = (r.data for r in records if r.type == "notification-failed" and r.data.get("reason") == "loop_limit")
+    return {(data["notification"], data["agent_id"], data["cause_id"]) for data in failed}
 
 
 def _by_delivery(mailed: Sequence[Mailed]) -> dict[str, list[Mailed]]:
@@ -74,13 +87,16 @@ def _one_mail(record: Record, mails: Sequence[Mailed], recipient: str, findings:
     findings.duplicate_effects += [f"{what}: lies with {other}" for other in wrong]
 
 
-def _check_unsaid(log: Log, boxes: Mapping[str, list[Mailed]], findings: Findings) -> None:
+def _check_unsaid(log: Log, boxes: Mapping[str, list[Mailed]], limited: set[Due], findings: Findings) -> None:
     """A mail of which no fact tells: either it is one too many, or the fact is lost."""
     sent = {record.data["delivery_id"] for record in log.of_type("message-sent")}
     for delivery, mails in boxes.items():
         if delivery not in sent:
             findings.lost.append(f"no event tells of the mail {mails[0].message_id} to {mails[0].recipient}")
     for record in log.of_type("notification-failed", "message-failed"):
+        data = record.data
+        if (data.get("notification"), data.get("agent_id"), data.get("cause_id")) in limited:
+            continue
         findings.lost.append(f"{record.type} {record.data['delivery_id']}: {record.data.get('reason')}")
 
 

@@ -210,6 +210,7 @@ async def test_author_is_told_why_a_reply_did_not_go_out(outcome: SendOutcome, s
     await office.content.put(contents())
     reply, told = await office.deliver(IDS[0], count=2)
     assert (reply.state, told.kind, told.receiver, told.state) == ("failed", "undelivered", "ana", "accepted")
+    assert [r.name for r in told.results] == ["NotificationSent"]
     assert sentence in text_of(office, "ana@staff.acme.test")
     assert "carla@example.test" not in str(office.deliveries.stored), "it is forgotten once it was told"
 
@@ -228,7 +229,7 @@ async def test_two_get_it_once_and_the_third_is_reported(office: Office) -> None
 
 
 async def test_automatic_mail_to_a_marked_or_full_address_is_skipped_and_a_persons_is_not(office: Office) -> None:
-    rule = {"actor": Actor(kind="rule", id="thanks"), "via": "rule"}
+    rule: dict[str, Any] = {"actor": Actor(kind="rule", id="thanks"), "via": "rule"}
     await office.addresses.mark(["carla@example.test"], "5.1.1")
     [marked] = await office.deliver(IDS[0], **rule)
     assert (marked.state, marked.last_reason, office.mail.mails) == ("skipped", "undeliverable", [])

@@ -71,7 +71,8 @@ async def test_addresses_do_not_lie_in_the_database(database: Any, clock: Manual
     limit.count(["bad@x.test"])
     limit._refresh_at = 0
     await limit.allows(["bad@x.test"])
-    found = [d async for name in ("addresses", "receivers") for d in database[name].find()]
+    found = [await database[name].find().to_list(length=9) for name in ("addresses", "receivers")]
+    found = [document for documents in found for document in documents]
     assert len(found) == 2
     assert "x.test" not in str(found)
 

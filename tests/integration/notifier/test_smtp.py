@@ -76,7 +76,7 @@ async def test_refused_log_in_is_the_accounts_fault_and_tried_again(
 ) -> None:
     monkeypatch.setenv("TEST_SMTP_PASSWORD", "wrong")
     name = "TEST_SMTP_NOWHERE" if problem == "missing" else "TEST_SMTP_PASSWORD"
-    smtp = {} if problem == "none" else {"user": "support@acme.test", "password": {"env": name}}
+    smtp: dict[str, Any] = {} if problem == "none" else {"user": "support@acme.test", "password": {"env": name}}
     outcome = await sender().send(account(guarded_sink, **smtp), mail())
     assert isinstance(outcome, TryAgain)
     assert outcome.unreachable

@@ -65,6 +65,35 @@ def test_an_event_before_its_predecessor_is_taken_behind_it() -> None:
     assert sum(check(shuffled).counts.values()) == 0
 
 
+def flooded(evidence: Evidence, sent: int) -> Evidence:
+    """Twelve more mails of a customer in a conversation; the first `sent` notifications go out, the others are over a limit."""
+    mails, inbounds, events, mailboxes = [], [], [], []
+    for n in range(12):
+        token = f"T{n + 10:05d}x0000{n + 10}"
+        mails.append(replace(evidence.mails[2], number=n + 10, token=token))
+        inbounds.append(inbound(token, f"more{n}"))
+        cause = received("two", n + 2, f"more{n}", opened=False)
+        told = notified("two", n + 2, "replied", cause)
+        if n >= sent:
+            told = replace(told, type="notification-failed", data={**told.data, "reason": "loop_limit"})
+        else:
+            mailboxes.append(mailed(told, token=token))
+        events += [cause, told]
+    return replace(
+        with_events(evidence, *events),
+        mails=[*evidence.mails, *mails],
+        inbound=[*evidence.inbound, *inbounds],
+        mailed=[*evidence.mailed, *mailboxes],
+    )
+
+
+def test_what_is_over_the_limit_of_a_conversation_is_not_lost() -> None:
+    assert sum(check(flooded(good(), 9)).counts.values()) == 0, "nine and that of the new owner are ten"
+    assert check(flooded(good(), 8)).counts["lost"] == 8, (
+        "the limit was not reached: four not sent, four said to be over it"
+    )
+
+
 LOST: dict[str, Change] = {
     "mail never taken in": lambda e: replace(e, inbound=e.inbound[:2]),
     "mail never accepted": lambda e: without(e, "two-ter-1"),

@@ -120,7 +120,8 @@ def put_back(delivery: Delivery, next_at: datetime, reason: str = "put_back") ->
 
 def _accepted(delivery: Delivery, refusals: tuple[Refusal, ...], now: datetime) -> Mark:
     """Who was put off is tried again alone; who was refused for good is kept until then, and reported once."""
-    refused = with_refused(delivery.refused, _for_good(refusals))
+    known = delivery.refused if delivery.is_reply else None  # a notification says there whom another mail did not reach
+    refused = with_refused(known, _for_good(refusals))
     put_off = [r.address for r in refusals if not r.permanent]
     if put_off:
         fields: dict[str, Any] = {"remaining": put_off, "lease": None, "last_reason": "partly"}
@@ -176,7 +177,7 @@ def failure_of(delivery: Delivery, outcome: SendOutcome, mark: Mark) -> tuple[De
     """Return what a reply's author has to be told once `mark` ends it: the delivery with everybody it did not reach,
     the reason and the code; None when it got through to all, or is not ended.
     """
-    if not mark.done:
+    if not (mark.done and delivery.is_reply):
         return None
     more: list[RefusedAddress] = []
     match outcome:
