@@ -249,7 +249,11 @@ def test_author_is_told_that_the_reply_came_back_with_its_text() -> None:
     assert isinstance(fact, MessageBounced)
     assert (fact.permanent, fact.undeliverable, bounce.details["undeliverable"]) == (True, True, True)
     assert (told_of_it.kind, told_of_it.receiver, told_of_it.state) == ("undelivered", "ana", "due")
-    assert told_of_it.contents == {"undelivered": "reply-content", "customer": "customer-content"}
+    assert told_of_it.contents == {
+        "undelivered": "reply-content",
+        "customer": "customer-content",
+        "bounce": "customer-content",
+    }
     assert told_of_it.details == {"reason": "bounced", "code": "5.1.1"}
 
 

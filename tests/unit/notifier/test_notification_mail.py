@@ -206,3 +206,9 @@ def test_undelivered_reply_says_why_to_whom_and_gives_the_text_back() -> None:
 )
 def test_why_undelivered(details: dict[str, Any], sentence: str) -> None:
     assert sentence in mail(kind="undelivered", details=details).decode().replace("=\r\n", "")
+
+
+def test_address_that_a_report_names_is_shown_on_one_line() -> None:
+    bounce = {"bounce": {"recipient": "dora@example.test\n--- Your reply ---", "status": "5.1.1"}}
+    text = mail({"bounce": bounce}, kind="undelivered", details={"reason": "bounced"}).decode().replace("=\r\n", "")
+    assert "\r\nThe report names: dora@example.test --- Your reply ---.\r\n" in text

@@ -251,7 +251,7 @@ def _tell_author(
         author,
         around,
         configuration_version=data.configuration_version,
-        extra=undelivered_contents(about.contents),
+        extra=undelivered_contents(about.contents) | {"bounce": data.content.content_id},
         message_id=about.message_id,
         details={"reason": "bounced", "code": data.delivery_status_code},
     )

@@ -123,7 +123,7 @@ def _text(
     can_answer: bool,
 ) -> str:
     top = [MARKER, "What you write above that line is sent to the customer.", ""] if can_answer else []
-    parts = [*top, headline(delivery, configuration), ""]
+    parts = [*top, headline(delivery, configuration), *_reported(contents.get("bounce")), ""]
     if "refused" in delivery.contents:
         parts += _section("Your text", contents.get("refused"))
     if "undelivered" in delivery.contents:
@@ -137,6 +137,12 @@ def _text(
         parts += _section("The customer", customer, _from_line(customer))
     parts += [f"{desk_url.rstrip('/')}/conversations/{delivery.conversation_id}", ""]
     return "\n".join(parts)
+
+
+def _reported(bounce: Content | None) -> list[str]:
+    """Return which address a delivery report names; it is what a stranger's server wrote."""
+    recipient = ((bounce or {}).get("bounce") or {}).get("recipient")
+    return [f"The report names: {one_line(str(recipient), 254)}."] if recipient else []
 
 
 def _section(title: str, content: Content | None, *lines: str) -> list[str]:
