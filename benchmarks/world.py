@@ -122,6 +122,7 @@ class Round:
             "POSTROOM_TOPIC_PREFIX": f"{self.prefix}-",
             "POSTROOM_DATABASE_PREFIX": f"{self.prefix}_",
             "POSTROOM_SIGNING_KEYS": "a-signing-key-of-the-benchmark",
+            "POSTROOM_RECEIVER_MAILS_PER_HOUR": "1000000",  # a few agents get thousands of mails in minutes
             "POSTROOM_LOG_LEVEL": os.environ.get("BENCH_LOG_LEVEL", "warning"),
             **self.extra,
         }

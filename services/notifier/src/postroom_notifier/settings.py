@@ -39,7 +39,7 @@ class NotifierSettings(RuntimeSettings):
     """A cause that is older when it is read is not acted on any more."""
     give_up_hours: float = Field(72, gt=0)
     """How long a refused or unreachable delivery is tried."""
-    receiver_mails_per_hour: int = Field(300, ge=1)
+    receiver_mails_per_hour: int = Field(1000, ge=1)
     """Most that leaves by itself for one address within an hour; more is skipped and counted."""
     mail_bytes: int = Field(25 * 1024 * 1024, gt=0)
     """Largest mail that is handed to a server."""
