@@ -1,5 +1,6 @@
 """The mail to the customer, to the byte; and that nothing internal is in it."""
 
+import time
 from email import message_from_bytes
 from email.policy import default
 from typing import Any
@@ -227,6 +228,19 @@ def test_long_history_is_cut() -> None:
     sent = mail(answered=customer_content(text="long line\n" * 100_000, html="<p>x</p>" * 100_000))
     assert len(sent.body) < 80_000
     assert parts(sent)["text/plain"].rstrip().endswith("\n> [...]")
+
+
+@pytest.mark.parametrize("tag", ["<div>", "<b><p>", "<table>", "<blockquote>"])
+def test_html_nested_without_end_is_quoted_in_bounded_time(tag: str) -> None:
+    html = (tag * 15_000)[:60_000]
+    began = time.perf_counter()
+    sent = mail(answered=customer_content(html=html))
+    assert time.perf_counter() - began < 2
+    assert "Where is it?" in parts(sent)["text/html"]
+
+
+def test_half_a_character_is_no_reason_to_fail() -> None:
+    assert "<p>a?b</p>" in parts(mail(reply_content(html="<p>a\ud800b</p>")))["text/html"]
 
 
 def test_older_quotes_stay_quotes() -> None:

@@ -14,6 +14,8 @@ MAX_TEXT_CHARACTERS = 20_000
 """More of the text is cut: the text of an answer holds the earlier ones, so it would grow with each round."""
 MAX_HTML_CHARACTERS = 60_000
 """Longer HTML is quoted as text: Gmail hides what stands beyond 102 kB of a mail."""
+MAX_HTML_TAGS = 4_000
+"""So is HTML with more tags: parsers take quadratic time for what is nested deep (1 s for 12,000)."""
 _CUT = "[...]"
 _ATTRIBUTIONS: Mapping[str, tuple[str, str]] = {
     "de": ("Am {at:%d.%m.%Y} um {at:%H:%M} schrieb {who}:", "{who} schrieb:"),
@@ -45,7 +47,8 @@ def quotation(answered: Mapping[str, Any], *, language: str, time_zone: str) -> 
     head = _attribution(answered, language, time_zone)
     if len(text) > MAX_TEXT_CHARACTERS:
         text = f"{text[:MAX_TEXT_CHARACTERS].rstrip()}\n{_CUT}"
-    inner = safe_html(markup, images=False) if 0 < len(markup) <= MAX_HTML_CHARACTERS else html_of(text)
+    as_html = 0 < len(markup) <= MAX_HTML_CHARACTERS and markup.count("<") <= MAX_HTML_TAGS
+    inner = safe_html(markup, images=False) if as_html else html_of(text)
     # Class and structure are Gmail's: it is what most clients know to fold.
     quoted = (
         f'<div class="gmail_quote"><div class="gmail_attr">{html.escape(head)}<br></div>'

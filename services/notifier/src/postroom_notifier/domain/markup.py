@@ -47,7 +47,7 @@ def safe_html(markup: str, *, images: bool = True) -> str:
         return None if tag == "img" and name == "src" and not images and value.lower().startswith("cid:") else value
 
     return nh3.clean(
-        markup[:MAX_CHARACTERS],
+        _valid(markup),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,
@@ -57,6 +57,11 @@ def safe_html(markup: str, *, images: bool = True) -> str:
     )
 
 
+def _valid(markup: str) -> str:
+    """Return what the parser takes: no half of a surrogate pair, not too much."""
+    return markup[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+
+
 def content_ids(markup: str) -> frozenset[str]:
     """Return the Content-IDs that the HTML shows (RFC 2392), without `cid:`."""
     return frozenset(html.unescape(found) for found in _CID.findall(markup))
@@ -64,6 +69,6 @@ def content_ids(markup: str) -> frozenset[str]:
 
 def plain_text(markup: str) -> str:
     """Return what of the HTML can be read, roughly laid out: for the text part of a mail that has HTML alone."""
-    broken = _BREAKS.sub(lambda found: found[0] + "\n", markup[:MAX_CHARACTERS].replace("\r\n", "\n"))
+    broken = _BREAKS.sub(lambda found: found[0] + "\n", _valid(markup).replace("\r\n", "\n"))
     text = html.unescape(nh3.clean(broken, tags=set(), attributes={}, link_rel=None))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip()
