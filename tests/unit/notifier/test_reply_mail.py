@@ -127,6 +127,11 @@ def test_reply_to_of_the_customer_goes_before_from() -> None:
     assert mail(answered=answered).recipients == ("desk@example.test",)
 
 
+def test_reply_to_that_does_not_count_is_passed_over() -> None:
+    answered = customer_content(reply_to=[{"address": "desk@example.test"}])
+    assert mail(answered=answered, details={"from_only": True}).recipients == ("carla@example.test",)
+
+
 def test_reply_to_that_is_ours_is_passed_over() -> None:
     answered = customer_content(reply_to=[{"address": "Help+x@acme.test"}])
     assert mail(answered=answered).recipients == ("carla@example.test",)

@@ -10,7 +10,7 @@ from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import ContentStore
 
 from postroom_notifier.domain.delivery import Delivery
-from postroom_notifier.domain.reply_mail import CannotBeSentError, choose_recipients, own_addresses
+from postroom_notifier.domain.reply_mail import CannotBeSentError, recipients_of
 from postroom_notifier.domain.returned import whom_it_is_about
 from postroom_notifier.ports import AddressBook
 
@@ -51,8 +51,8 @@ class Returns:
         found = await self.content.get([*original.contents.values(), *bounce.contents.values()])
         by_role = {role: found[i] for role, i in (*original.contents.items(), *bounce.contents.items()) if i in found}
         try:
-            own = own_addresses(self.configurations.latest)
-            recipients = choose_recipients(by_role.get("reply", {}), by_role.get("answers"), own)
+            latest = self.configurations.latest
+            recipients = recipients_of(original, latest, by_role.get("reply", {}), by_role.get("answers"))
         except CannotBeSentError:  # erased meanwhile
             return None
         reported = (by_role.get("bounce", {}).get("bounce") or {}).get("recipient")

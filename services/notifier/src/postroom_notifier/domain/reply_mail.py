@@ -52,7 +52,7 @@ def reply_mail(
     sender = mail_address(inbox.address) if inbox else None
     if inbox is None or sender is None:
         raise CannotBeSentError("unknown_inbox")
-    recipients = choose_recipients(reply, answered, own_addresses(configuration))
+    recipients = recipients_of(delivery, configuration, reply, answered)
     author = configuration.agent(delivery.details.get("author"))
     text, html = _texts(reply, filled(inbox.signature, _values(author, configuration)).strip())
     _refuse_internal(configuration, text, html, plain_text(html))
@@ -78,6 +78,17 @@ def reply_mail(
 def file_list(reply: Content) -> list[Mapping[str, Any]]:
     """Return the attachments that go out: none of an answer by mail, whose files are the agent's own signature or worse."""
     return [] if reply.get("kind") == "answer" else list(reply.get("attachments") or [])
+
+
+def recipients_of(
+    delivery: Delivery, configuration: Configuration, reply: Content, answered: Content | None
+) -> Recipients:
+    """Return whom this delivery goes to: at its sending, and when it comes back. Raises CannotBeSentError for nobody.
+
+    `from_only` in its details: the Reply-To of the mail that is answered does not count.
+    """
+    asked = {**answered, "reply_to": []} if answered and delivery.details.get("from_only") else answered
+    return choose_recipients(reply, asked, own_addresses(configuration))
 
 
 def choose_recipients(reply: Content, answered: Content | None, own: frozenset[str]) -> Recipients:
