@@ -11,11 +11,11 @@ from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import ContentStore
 
 from postroom_notifier.domain.delivery import Delivery
-from postroom_notifier.domain.follow import notification_account
 from postroom_notifier.domain.mime import File, OutgoingMail
 from postroom_notifier.domain.notification_mail import notification_mail
 from postroom_notifier.domain.reply_mail import CannotBeSentError, Content, file_list, reply_mail
 from postroom_notifier.domain.returned import undelivered
+from postroom_notifier.domain.telling import notification_account
 
 
 @dataclass(frozen=True)

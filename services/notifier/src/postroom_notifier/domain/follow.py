@@ -1,11 +1,5 @@
 """Which event makes which delivery: the whole of "who is told", pure."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
-
-from postroom_contracts.configuration import Configuration, MailAccount
 from postroom_contracts.events import Data, Event
 from postroom_contracts.facts import (
     ContentErased,
@@ -24,9 +18,11 @@ from postroom_contracts.registry import source_of
 from postroom_contracts.values import Channel, Status
 
 from postroom_notifier.domain.conversation import Conversation
-from postroom_notifier.domain.delivery import CUSTOMER, Delivery, DeliveryKind, Result, bounced, failed
-from postroom_notifier.domain.limits import is_exceeded, noted
+from postroom_notifier.domain.delivery import CUSTOMER, Delivery, Result, bounced
 from postroom_notifier.domain.returned import address_is_bad, undelivered_contents
+from postroom_notifier.domain.telling import Surroundings, counted, end_last, tell
+
+__all__ = ["Surroundings", "follow"]
 
 ROUTER = source_of("router")
 SILENT_REASONS = frozenset({"automatic"})
@@ -35,21 +31,6 @@ MACHINES = frozenset({"auto-reply", "auto-generated", "bounce"})
 """What ingest says of mail that no person wrote; `list` only says how it came."""
 MAX_RETURNED = 50
 """Replies of a conversation of which it is kept that their author was told."""
-ALWAYS_TOLD = frozenset({"refused", "undelivered"})
-"""Cannot be muted: the agent believes that the customer has their text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a decision knows beside the conversation."""
-
-    now: datetime
-    configuration_at: Callable[[int], Configuration]
-    """Version to configuration; 0 is the newest. Raises ConfigurationNotYetError."""
-    newest_version: int
-    bounced: Mapping[str, Delivery]
-    """The deliveries that bounces of this batch name, as far as they are ours."""
-    too_old: timedelta
 
 
 def follow(state: Conversation | None, event: Event, around: Surroundings) -> Conversation:
@@ -132,43 +113,8 @@ def _on_reply_accepted(state: Conversation, event: Event, data: ReplyAccepted, a
     state = state.after(reply_content_id=data.content.content_id)
     problem = "unknown_inbox" if inbox is None else "no_reply_channel" if data.channel is not Channel.EMAIL else None
     if problem is not None:
-        return _last_only_reported(state, "failed", around.now, problem)
-    return _counted(state, event, around, answers_machine=state.answers_machine)
-
-
-def _counted(state: Conversation, event: Event, around: Surroundings, *, answers_machine: bool = False) -> Conversation:
-    """Count the last delivery against the limits if it leaves by itself; one too many, or an answer to a machine, is skipped."""
-    if not state.due[-1].leaves_by_itself:
-        return state
-    if answers_machine:
-        return _last_only_reported(state, "skipped", around.now, "automatic", silent=not state.due[-1].is_reply)
-    if is_exceeded(state.left_at, event.time):
-        return _last_only_reported(state, "skipped", around.now, "loop_limit")
-    return state.after(left_at=noted(state.left_at, event.time))
-
-
-def _last_only_reported(
-    state: Conversation, became: str, now: datetime, reason: str, *, silent: bool = False
-) -> Conversation:
-    """End the last delivery before it begins. `silent`: it is kept and counted, but no fact says so."""
-    done = _only_reported(state.due[-1], became, now, reason)
-    if silent:
-        done = done.model_copy(update={"results": [], "unreported_since": None})
-    return state.after(due=(*state.due[:-1], done))
-
-
-def _only_reported(delivery: Delivery, state: str, now: datetime, reason: str) -> Delivery:
-    result = Result.of(failed(delivery, now, reason, None))
-    return delivery.model_copy(
-        update={
-            "state": state,
-            "next_at": None,
-            "results": [result],
-            "unreported_since": now,
-            "done_at": now,
-            "last_reason": reason,
-        }
-    )
+        return end_last(state, "failed", around.now, problem)
+    return counted(state, event, around, answers_machine=state.answers_machine)
 
 
 # --- agents -----------------------------------------------------------------------------------------------------
@@ -194,7 +140,7 @@ def _on_message_received(
         return state
     told = dict.fromkeys(a for a in (state.owner_id, *state.watchers) if a)
     for agent_id in told:
-        state = _tell(
+        state = tell(
             state,
             event,
             "replied",
@@ -244,7 +190,7 @@ def _tell_author(
     if author is None or about.id in state.returned:
         return state
     state = state.after(returned=(*state.returned, about.id)[-MAX_RETURNED:])
-    return _tell(
+    return tell(
         state,
         event,
         "undelivered",
@@ -276,7 +222,7 @@ def _on_assigned(state: Conversation, event: Event, data: ConversationAssigned, 
         "actor": data.actor.id if data.actor.kind == "agent" else None,
     }
     version = data.record.configuration_version
-    return _tell(
+    return tell(
         state,
         event,
         "assigned",
@@ -299,7 +245,7 @@ def _wanted(state: Conversation, version: int, around: Surroundings) -> bool:
 def _on_note_added(state: Conversation, event: Event, data: NoteAdded, around: Surroundings) -> Conversation:
     for agent_id in dict.fromkeys(data.mentions):
         if agent_id != data.actor.id:
-            state = _tell(
+            state = tell(
                 state,
                 event,
                 "mentioned",
@@ -319,60 +265,4 @@ def _on_refused(state: Conversation, event: Event, data: RequestRefused, around:
     if "reply_accepted" in data.changed and state.reply_content_id:
         extra["colleague"] = state.reply_content_id
     details = {"reason": data.reason, "changed": data.changed}
-    return _tell(state, event, "refused", data.actor.id, around, extra=extra, details=details)
-
-
-def _tell(
-    state: Conversation,
-    event: Event,
-    kind: DeliveryKind,
-    agent_id: str,
-    around: Surroundings,
-    *,
-    configuration_version: int = 0,
-    extra: Mapping[str, str] | None = None,
-    answers_machine: bool = False,
-    **fields: Any,
-) -> Conversation:
-    """Make a notification, unless the agent is unknown, disabled, or does not want this kind.
-
-    `answers_machine`: it would tell of what a machine wrote; it is skipped, so that two systems which notify each other's
-    addresses stop.
-    """
-    version = configuration_version or around.newest_version
-    configuration = around.configuration_at(version)
-    if not wants(configuration, kind, agent_id):
-        return state
-    contents = dict(extra or {})
-    if state.customer_content_id:
-        contents.setdefault("customer", state.customer_content_id)
-    fields.setdefault("message_id", state.customer_message_id)
-    state = state.with_due(
-        event,
-        kind,
-        agent_id,
-        account_id=notification_account(configuration, state.inbox_id),
-        configuration_version=version,
-        contents=contents,
-        **fields,
-    )
-    return _counted(state, event, around, answers_machine=answers_machine)
-
-
-def wants(configuration: Configuration, kind: DeliveryKind, agent_id: str) -> bool:
-    """Say whether the agent is told of `kind`."""
-    agent = configuration.agent(agent_id)
-    if agent is None or not agent.enabled:
-        return False
-    if kind in ALWAYS_TOLD:
-        return True
-    preferences = configuration.notifications
-    return bool(getattr(preferences, kind)) and kind not in preferences.muted.get(agent_id, [])
-
-
-def notification_account(configuration: Configuration, inbox_id: str | None) -> str | None:
-    """Return the account that sends notifications: the configured one, else the inbox's, else the first that can send."""
-    inbox = configuration.inbox(inbox_id or "")
-    wanted = configuration.notifications.account or (inbox.account if inbox else None)
-    able = [a.id for a in configuration.accounts if isinstance(a, MailAccount) and a.smtp is not None]
-    return wanted if wanted in able else next(iter(able), None)
+    return tell(state, event, "refused", data.actor.id, around, extra=extra, details=details)

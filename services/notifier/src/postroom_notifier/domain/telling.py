@@ -1,0 +1,118 @@
+"""The making of deliveries: who wants to be told, what leaves by itself, and what is held back. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from postroom_contracts.configuration import Configuration, MailAccount
+from postroom_contracts.events import Event
+
+from postroom_notifier.domain.conversation import Conversation
+from postroom_notifier.domain.delivery import Delivery, DeliveryKind, Result, failed
+from postroom_notifier.domain.limits import is_exceeded, noted
+
+ALWAYS_TOLD = frozenset({"refused", "undelivered"})
+"""Cannot be muted: the agent believes that the customer has their text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a decision knows beside the conversation."""
+
+    now: datetime
+    configuration_at: Callable[[int], Configuration]
+    """Version to configuration; 0 is the newest. Raises ConfigurationNotYetError."""
+    newest_version: int
+    bounced: Mapping[str, Delivery]
+    """The deliveries that bounces of this batch name, as far as they are ours."""
+    too_old: timedelta
+
+
+def counted(state: Conversation, event: Event, around: Surroundings, *, answers_machine: bool = False) -> Conversation:
+    """Count the last delivery against the limits if it leaves by itself; one too many, or an answer to a machine, is skipped."""
+    if not state.due[-1].leaves_by_itself:
+        return state
+    if answers_machine:
+        return end_last(state, "skipped", around.now, "automatic", silent=not state.due[-1].is_reply)
+    if is_exceeded(state.left_at, event.time):
+        return end_last(state, "skipped", around.now, "loop_limit")
+    return state.after(left_at=noted(state.left_at, event.time))
+
+
+def end_last(state: Conversation, became: str, now: datetime, reason: str, *, silent: bool = False) -> Conversation:
+    """End the last delivery before it begins. `silent`: it is kept and counted, but no fact says so."""
+    done = _ended(state.due[-1], became, now, reason)
+    if silent:
+        done = done.model_copy(update={"results": [], "unreported_since": None})
+    return state.after(due=(*state.due[:-1], done))
+
+
+def _ended(delivery: Delivery, state: str, now: datetime, reason: str) -> Delivery:
+    result = Result.of(failed(delivery, now, reason, None))
+    return delivery.model_copy(
+        update={
+            "state": state,
+            "next_at": None,
+            "results": [result],
+            "unreported_since": now,
+            "done_at": now,
+            "last_reason": reason,
+        }
+    )
+
+
+def tell(
+    state: Conversation,
+    event: Event,
+    kind: DeliveryKind,
+    agent_id: str,
+    around: Surroundings,
+    *,
+    configuration_version: int = 0,
+    extra: Mapping[str, str] | None = None,
+    answers_machine: bool = False,
+    **fields: Any,
+) -> Conversation:
+    """Make a notification, unless the agent is unknown, disabled, or does not want this kind.
+
+    `answers_machine`: it would tell of what a machine wrote; it is skipped, so that two systems which notify each other's
+    addresses stop.
+    """
+    version = configuration_version or around.newest_version
+    configuration = around.configuration_at(version)
+    if not wants(configuration, kind, agent_id):
+        return state
+    contents = dict(extra or {})
+    if state.customer_content_id:
+        contents.setdefault("customer", state.customer_content_id)
+    fields.setdefault("message_id", state.customer_message_id)
+    state = state.with_due(
+        event,
+        kind,
+        agent_id,
+        account_id=notification_account(configuration, state.inbox_id),
+        configuration_version=version,
+        contents=contents,
+        **fields,
+    )
+    return counted(state, event, around, answers_machine=answers_machine)
+
+
+def wants(configuration: Configuration, kind: DeliveryKind, agent_id: str) -> bool:
+    """Say whether the agent is told of `kind`."""
+    agent = configuration.agent(agent_id)
+    if agent is None or not agent.enabled:
+        return False
+    if kind in ALWAYS_TOLD:
+        return True
+    preferences = configuration.notifications
+    return bool(getattr(preferences, kind)) and kind not in preferences.muted.get(agent_id, [])
+
+
+def notification_account(configuration: Configuration, inbox_id: str | None) -> str | None:
+    """Return the account that sends notifications: the configured one, else the inbox's, else the first that can send."""
+    inbox = configuration.inbox(inbox_id or "")
+    wanted = configuration.notifications.account or (inbox.account if inbox else None)
+    able = [a.id for a in configuration.accounts if isinstance(a, MailAccount) and a.smtp is not None]
+    return wanted if wanted in able else next(iter(able), None)
