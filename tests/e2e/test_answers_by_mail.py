@@ -107,9 +107,9 @@ class House:
         deadline = time.monotonic() + seconds
         while True:
             for mail in self.mails_to(address):
-                if where(mail.get_content()):
+                if where(text_of(mail)):
                     return mail
-            texts = [mail.get_content() for mail in self.mails_to(address)]
+            texts = [text_of(mail) for mail in self.mails_to(address)]
             assert time.monotonic() < deadline, f"no such mail to {address}; there are {texts}"
             await asyncio.sleep(0.05)
 
@@ -155,6 +155,11 @@ async def house(
         yield House(settings, dovecot, sink)
 
 
+def text_of(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    return str(body.get_content()).replace("\r\n", "\n") if body is not None else ""
+
+
 async def _configure(settings: NotifierSettings, configuration: Configuration) -> None:
     now = SystemClock().now()
     data = ConfigurationApplied(configuration_version=1, applied_at=now, configuration=configuration)
@@ -173,19 +178,20 @@ async def test_of_two_who_answer_in_the_same_second_the_customer_gets_one_mail(h
     told = {who: await house.mail_to(who, lambda text: "And they smell." in text) for who in (ANN, BEN)}
     assert all(mail["Reply-To"].startswith("answers+") for mail in told.values())
     assert told[ANN]["Reply-To"] != told[BEN]["Reply-To"]
-    assert all(MARKER in mail.get_content() for mail in told.values())
+    assert all(MARKER in text_of(mail) for mail in told.values())
 
     for who, words in ((ANN, "Bring them in today."), (BEN, "Oil them.")) * 2:  # each is delivered a second time
-        quoted = "".join(f"> {line}\n" for line in told[who].get_content().splitlines())
+        quoted = "".join(f"> {line}\n" for line in text_of(told[who]).splitlines())
         text = f"{words}\n\nOn Friday, Acme wrote:\n{quoted}"
         house.write(told[who]["Reply-To"], who, text, f"answer-of-{who}", f"Re: {subject}", told[who]["Message-ID"])
 
     sent = await house.mail_to(CUSTOMER, bool)
-    said = sent.get_content().strip()
+    said, _, history = text_of(sent).partition("\n\n")
     assert said in ("Bring them in today.", "Oil them.")
+    assert history.rstrip().endswith("\n> And they smell."), "what is answered stands below, and nothing else"
     late = BEN if said.startswith("Bring") else ANN
     refused = await house.mail_to(late, lambda text: "NOT sent" in text, seconds=5)
-    assert ("Oil them." if late == BEN else "Bring them in today.") in refused.get_content()
+    assert ("Oil them." if late == BEN else "Bring them in today.") in text_of(refused)
 
     assert (sent["From"].addresses[0].addr_spec, sent["In-Reply-To"]) == (SUPPORT, "<q2@example.test>")
     assert sent["References"] == "<q1@example.test> <q2@example.test>"
