@@ -26,8 +26,11 @@ class ContentStore(Protocol):
         """Store all that are not there yet. When it returns they are safe (majority, journaled)."""
         ...
 
-    async def get(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return what is there of `ids`, in one query; an erased or unknown id is absent."""
+    async def get(self, ids: Iterable[str], only: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+        """Return what is there of `ids`, in one query; an erased or unknown id is absent.
+
+        `only`: the fields that are wanted beside `_id`; empty: all.
+        """
         ...
 
     async def put_blob(self, blob_id: str, body: bytes) -> None: ...
@@ -62,12 +65,13 @@ class MongoContentStore:
                 if codes != {DUPLICATE_KEY}:  # already there: the same id holds the same content
                     raise
 
-    async def get(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    async def get(self, ids: Iterable[str], only: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
         async with translated("load content"):
-            found = await self._documents.find({"_id": {"$in": wanted}}).to_list(length=len(wanted))
+            fields = dict.fromkeys(only, 1) or None
+            found = await self._documents.find({"_id": {"$in": wanted}}, fields).to_list(length=len(wanted))
         return {document["_id"]: document for document in found}
 
     async def put_blob(self, blob_id: str, body: bytes) -> None:
@@ -122,8 +126,10 @@ class InMemoryContentStore:
         for document in documents:
             self.documents.setdefault(document["_id"], dict(document))
 
-    async def get(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        return {i: dict(self.documents[i]) for i in ids if i in self.documents}
+    async def get(self, ids: Iterable[str], only: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+        found = {i: dict(self.documents[i]) for i in ids if i in self.documents}
+        wanted = {"_id", *only}
+        return {i: {k: v for k, v in d.items() if k in wanted} for i, d in found.items()} if only else found
 
     async def put_blob(self, blob_id: str, body: bytes) -> None:
         self.blobs.setdefault(blob_id, body)

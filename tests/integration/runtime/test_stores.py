@@ -87,6 +87,14 @@ async def test_content_is_written_once_and_erased(content: Any) -> None:
     assert await content.get_blob("x") is None
 
 
+async def test_of_content_only_the_fields_that_are_asked_for_come(content: Any) -> None:
+    await content.put([{"_id": "m", "from": {"address": "a@x.test"}, "text": "long", "html": None}])
+    assert await content.get(["m", "n"], only=["from", "absent"]) == {
+        "m": {"_id": "m", "from": {"address": "a@x.test"}}
+    }
+    assert set((await content.get(["m"]))["m"]) == {"_id", "from", "text", "html"}
+
+
 async def test_a_lease_has_one_holder_and_each_new_one_a_higher_fence(database: Any) -> None:
     clock = ManualClock(NOW)
     one, two = (LeaseStore(database["leases"], clock, name) for name in ("one", "two"))

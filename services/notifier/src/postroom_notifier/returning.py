@@ -29,7 +29,7 @@ class Returns:
         agents = {e.data.actor.id for e in events if isinstance(e.data, ReplyAccepted) and e.data.via == "mail"}
         if not (contents or agents) or not await self.addresses.any():
             return
-        found = await self.content.get(contents)
+        found = await self.content.get(contents, only=["from"])
         senders = [str((document.get("from") or {}).get("address") or "") for document in found.values()]
         known = (self.configurations.latest.agent(agent_id) for agent_id in agents)
         await self.addresses.clear([a for a in (*senders, *(k.email for k in known if k)) if a])
