@@ -19,7 +19,9 @@ _MARKER = _BLANKS.sub("", MARKER).lower()
 
 
 def internal_matter(text: str) -> Internal | None:
-    """Return what of a notification of ours still stands in `text`: marker line, link to a conversation or to the muting of mails, keyed address.
+    """Return what of a notification of ours still stands in `text`: marker line, a link of ours, keyed address.
+
+    Links of ours lead to a conversation, or to where notifications are muted.
 
     Mail clients break lines and put blanks in, so blanks do not count. Linear in the text's length.
     """
