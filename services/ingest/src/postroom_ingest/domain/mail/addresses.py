@@ -6,14 +6,25 @@ Source: RFC 5322 sections 3.4 and 4.4 (mailboxes, groups, obsolete forms), RFC 6
 import re
 from dataclasses import dataclass
 
-from postroom_ingest.domain.mail.headers import decode_words, unfold
+from postroom_ingest.domain.mail.headers import WORD, decode_words, unfold
 
 MAX_RECIPIENTS = 1_000
-_EMAIL = re.compile(r"[^\s<>()\[\]\",;:@]{1,200}@[^\s<>()\",;:@]{1,255}")
-_SIMPLE = re.compile(r'(?:"([^"\\<>]*)"|([^"<>(),;:@\\]*))\s*<([^\s<>()",;:@\\]{1,200}@[^\s<>()",;:@\\]{1,255})>')
-_SPECIAL = re.compile(r"[\"();:]|<[^>]*[,<]")
+_DOMAIN = r'(?:\[[^\s\[\]<>]{1,255}\]|[^\s<>()\[\]",;:@]{1,255})'
+_EMAIL = re.compile(rf'(?:"[^"\\<>\r\n]{{1,64}}"|[^\s<>()\[\]",;:@]{{1,200}})@{_DOMAIN}')
+_SIMPLE = re.compile(r'(?:"([^"\\<>]*)"|([^"<>(),;:@\\]*))\s*<([^\s<>()",;:@\\\'=]{1,200}@[^\s<>()",;:@\\\']{1,255})>')
+_SPECIAL = re.compile(r"[\"();:]|=\?")
 _ANGLE_END = re.compile(r"[<>;]")
 _CLOSING = {"<": ">", "(": ")", '"': '"'}
+_SCHEME = re.compile(r"(?i)^(?:mailto|smtp|rfc822|internet|email|e-mail)\s*[:;]\s*")
+_ROUTE = re.compile(r"^@[^\s:]{1,998}:")
+_SPELT = re.compile(r"(?i)^([\w.+-]{1,64})\s*(?:\(at\)|\[at\]|\s+at\s+)\s*([\w-]{1,63}(?:\.[\w-]{1,63}){1,8})$")
+_MAILTO = re.compile(r"(?i)[\[(<]?\s*mailto:\s*")
+_NOBODY = re.compile(
+    r"(?i)^\W*(?:(?:undisclosed|unlisted|unspecified|suppressed|hidden|no)[-_ ]{0,3}(?:to[-_ ])?recipients?|"
+    r"recipients?[-_ ]list[-_ ](?:not[-_ ]shown|suppressed))\W*$"
+)
+_BLANKS = re.compile(r"[ \t]{2,}")
+_MAX_INNER = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +46,31 @@ def parse_addresses(raw: bytes, limit: int = MAX_RECIPIENTS) -> tuple[tuple[Addr
     found: list[Address] = []
     carried = ""
     for piece in _split(text):
-        address = _read(f"{carried}, {piece}" if carried else piece)
-        if address is None:
+        addresses = _read_all(f"{carried}, {piece}" if carried else piece)
+        if not addresses:
             carried = f"{carried}, {piece}".strip(", ")[:200]  # `Doe, Jane <jane@a.test>` without its quotes
             continue
         carried = ""
-        if len(found) >= limit:
-            return tuple(found), True
-        found.append(address)
+        found.extend(addresses)
+        if len(found) > limit:
+            return tuple(found[:limit]), True
     if carried and not found:
         found.extend(_from_decoded(carried))
     return tuple(found), False
 
 
 def _split(text: str) -> list[str]:
-    """Split at commas and semicolons outside quotes, comments and angles; an opening mark that never closes is text."""
+    """Split at commas and semicolons outside quotes, comments, angles and encoded words, and behind `<...@...>`.
+
+    An opening mark that never closes is text.
+    """
     if not _SPECIAL.search(text):
-        return [piece.strip() for piece in text.split(",") if piece.strip()]
-    pieces: list[str] = []
+        pieces = [piece.strip() for piece in text.split(",") if piece.strip()]
+        if all(piece.count("<") < 2 for piece in pieces):  # noqa: PLR2004 - two would be two mailboxes, or nonsense
+            return pieces
+    pieces = []
     start = position = 0
-    last_at = -1
+    last_at, angle_end, last_semicolon = -1, -1, text.rfind(";")
     closable = {opening for opening, closing in _CLOSING.items() if closing in text}
     while position < len(text):
         char = text[position]
@@ -64,12 +80,19 @@ def _split(text: str) -> list[str]:
             end = _skip(text, position, _CLOSING[char])
             if end == position and char != "<":
                 closable.discard(char)  # one that never closes: looking again for each would be quadratic
+            elif char == "<" and end > position:
+                if angle_end > 0:
+                    pieces.append(text[start:angle_end])
+                    start = angle_end
+                angle_end = end + 1 if "@" in text[position:end] else angle_end
             position = end
         elif char in ",;":
             pieces.append(text[start:position])
-            start = position + 1
-        elif char == ":" and last_at < start:
+            start, angle_end = position + 1, -1
+        elif char == ":" and last_at < start and angle_end < 0 and last_semicolon > position:
             start = position + 1  # the name of a group
+        elif char == "=" and (word := WORD.match(text, position)):
+            position = word.end() - 1
         position += 1
     pieces.append(text[start:])
     return [piece.strip() for piece in pieces if piece.strip()]
@@ -95,26 +118,65 @@ def _skip(text: str, position: int, closing: str) -> int:
     return position
 
 
+def _read_all(piece: str) -> list[Address]:
+    """Return the mailboxes of one piece: one, none, or several that have only blanks between them."""
+    if piece.count("@") > 1 and "<" not in piece:
+        words = piece.split()
+        if len(words) > 1 and all(_EMAIL.fullmatch(word) for word in words):
+            return [Address(word) for word in words]
+    found = _read(piece)
+    return [found] if found else []
+
+
 def _read(piece: str) -> Address | None:
     """Return the mailbox of one piece, None when it holds no address."""
+    if piece.startswith("=?") and piece.endswith("?="):  # name and address inside of one encoded word
+        decoded = decode_words(piece)
+        return _read(decoded.replace("=?", "")) if "@" in decoded else None
     opening = piece.rfind("<")
     if opening >= 0:
-        closing = piece.find(">", opening)
-        inner = piece[opening + 1 : closing if closing >= 0 else len(piece)]
-        inner = inner.removeprefix("mailto:").rsplit(":", 1)[-1]  # RFC 5322 section 4.4: a source route goes
-        email = re.sub(r"\s+|\([^()]*\)", "", inner).strip("'\"") if len(inner) < 1000 else ""  # noqa: PLR2004
-        name = _clean_name(piece[:opening])
-        if "@" in email or (name and email):
-            return Address(email, name or _comment(piece[closing + 1 :] if closing >= 0 else ""))
-        found = _EMAIL.search(piece)
-        return Address(found[0], name) if found else None
+        return _read_angles(piece, opening)
     bare = _without_comments(piece)
     found = _EMAIL.search(bare)
     if found is None:
         decoded = decode_words(piece) if "=?" in piece else ""
-        return _read(decoded.replace("=?", "")) if "@" in decoded else None
-    rest = (bare[: found.start()] + " " + bare[found.end() :]).strip(" []<>'\"")
-    return Address(found[0].strip("'."), _comment(piece) or _clean_name(rest))
+        if "@" in decoded:
+            return _read(decoded.replace("=?", ""))
+        spelt = _SPELT.match(bare.strip())
+        return Address(f"{spelt[1]}@{spelt[2]}", _comment(piece)) if spelt else None
+    rest = _MAILTO.sub(" ", bare[: found.start()]) + " " + bare[found.end() :]
+    return Address(found[0].strip("'."), _comment(piece) or _clean_name(rest.strip(" []<>'\"")))
+
+
+def _read_angles(piece: str, opening: int) -> Address | None:
+    """Return the mailbox of `name <address>`; what stands behind the angles names it when nothing stands before."""
+    closing = piece.find(">", opening)
+    email = _inner(piece[opening + 1 : closing if closing >= 0 else len(piece)])
+    before, behind = piece[:opening].rstrip(" <"), piece[closing + 1 :].strip(" <>") if closing >= 0 else ""
+    if "@" in email:
+        name = _clean_name(before) or _comment(behind)
+        return Address(email, name or ("" if "@" in behind else _clean_name(behind)))
+    found = _EMAIL.search(before) or _EMAIL.search(behind)
+    if found:
+        rest = _clean_name(before.replace(found[0], ""))
+        return Address(found[0], rest if rest.strip("[]()<>'\" ") else "")
+    name = _clean_name(before)
+    return Address(email, name) if name and email else None
+
+
+def _inner(text: str) -> str:
+    """Return the address between angle brackets without what does not belong to it."""
+    if len(text) >= _MAX_INNER:
+        return ""
+    text = decode_words(text) if "=?" in text else text
+    text = _ROUTE.sub("", _SCHEME.sub("", text.strip(" '")))  # RFC 5322 section 4.4: a source route goes
+    quoted = _EMAIL.fullmatch(text)
+    if quoted and text.startswith('"'):
+        return text
+    spelt = _SPELT.match(text)
+    if spelt:
+        return f"{spelt[1]}@{spelt[2]}"
+    return re.sub(r"\s+|\([^()]*\)", "", text).strip("'\"")
 
 
 def _from_decoded(text: str) -> list[Address]:
@@ -125,7 +187,10 @@ def _from_decoded(text: str) -> list[Address]:
     local = re.fullmatch(r"([\w.+-]{1,64})\s*(?:\(([^()]*)\))?", text)  # `MAILER-DAEMON (Mail Delivery System)`
     if local:
         return [Address(local[1], _clean_name(local[2] or ""))]
-    return [Address("", name.strip(" <>"))] if name else []
+    if text.startswith("(") or _NOBODY.match(name):
+        return []
+    name = name.strip(" <>")
+    return [Address("", name)] if name else []
 
 
 def _comment(piece: str) -> str:
@@ -152,4 +217,4 @@ def _clean_name(name: str) -> str:
     name = decode_words(name).strip()
     if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
         name = name[1:-1].strip()
-    return name
+    return _BLANKS.sub(" ", name) if "  " in name else name

@@ -20,7 +20,8 @@ _KNOWN = re.compile(
     rb"(?im)^(?:from|to|cc|subject|date|message-id|mime-version|content-[a-z-]+|received|return-path|reply-to|references|"
     rb"in-reply-to|sender|x-mailer)[ \t]*:"
 )
-_FOLDS = re.compile(r"[ \t]*[\r\n]+[ \t]*|\t")
+_FOLDS = re.compile(r"(?<![ \t])[ \t]*+[\r\n][ \t\r\n]*+|\t")
+_LINES = re.compile(r"[\x0b\x0c\x85\u2028\u2029]+")
 _BINARY = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -30,7 +31,7 @@ class Headers:
 
     fields: tuple[tuple[str, bytes], ...]
     index: Mapping[str, bytes] = field(default_factory=dict)
-    """The first value of each name."""
+    """The first value of each name that holds something."""
 
     def raw(self, name: str) -> bytes:
         """Return the first value of a field, b'' when there is none."""
@@ -75,7 +76,12 @@ def split_headers(data: bytes, start: int, stop: int, warnings: list[str]) -> tu
 
 def _headers(fields: list[tuple[str, list[bytes]]]) -> Headers:
     done = tuple((name, b"".join(pieces)) for name, pieces in fields)
-    return Headers(done, dict(reversed(done)))
+    return Headers(done, first_values(done))
+
+
+def first_values(fields: tuple[tuple[str, bytes], ...]) -> dict[str, bytes]:
+    """Return the first value of each name that holds something."""
+    return dict(reversed([pair for pair in fields if not pair[1].isspace()]))
 
 
 def _block_end(data: bytes, start: int, stop: int) -> int:
@@ -89,13 +95,24 @@ def _block_end(data: bytes, start: int, stop: int) -> int:
     return found.end() if found else limit
 
 
-def unfold(raw: bytes) -> str:
+def unfold(raw: bytes, charset: str | None = None) -> str:
     """Return one line of text: folds become a blank, raw 8-bit bytes are decoded, control characters go."""
-    text = raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else decode_bytes(raw, None)[0]
+    if raw.isascii() and b"\x1b" not in raw:
+        text = raw.decode("ascii")
+    else:
+        text = decode_bytes(raw, None if _is_utf8(raw) else charset)[0]
     text = text.strip()
     if "\n" in text or "\t" in text or "\r" in text:
         text = _FOLDS.sub(" ", text)
-    return text if text.isprintable() else _BINARY.sub("", text)
+    return text if text.isprintable() else _BINARY.sub("", _LINES.sub(" ", text))
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def unfold_text(text: str) -> str:
@@ -103,7 +120,7 @@ def unfold_text(text: str) -> str:
     return _FOLDS.sub(" ", text).strip()
 
 
-def decode_words(value: str) -> str:
+def decode_words(value: str, *, once_more: bool = True) -> str:
     """Return the text with its encoded words decoded (RFC 2047), also those that are not quite right.
 
     Broken forms that are read: blanks inside a word, no blank between words, words inside quotes, a character cut
@@ -137,7 +154,9 @@ def decode_words(value: str) -> str:
             _flush(pending, out)
             pending = (charset, bytearray(data))
     _flush(pending, out)
-    return unfold_text("".join(out))
+    text = unfold_text("".join(out))
+    # Some programs encode what was encoded already; once more is enough for those, and bounded for all others.
+    return decode_words(text, once_more=False) if once_more and text.startswith("=?") and WORD.fullmatch(text) else text
 
 
 def _flush(pending: tuple[str, bytearray] | None, out: list[str]) -> None:
@@ -145,7 +164,11 @@ def _flush(pending: tuple[str, bytearray] | None, out: list[str]) -> None:
         out.append(_BINARY.sub("", decode_bytes(bytes(pending[1]), pending[0])[0]))
 
 
-_WORD_HEAD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?")
+_WORD_HEAD = re.compile(r"=\?([^?\s*]{0,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?")
+WORD = re.compile(r"=\?[^?\s]{0,80}\?[bBqQ]\?[^?\s]{0,2000}\?=")
+"""One encoded word as RFC 2047 has it."""
+_WORD_END = re.compile(r"\?=(?![0-9A-F]{2}[^?\s]{0,80}\?=)")
+"""A question mark that was not encoded, before an encoded character (`?=3D?=`), ends nothing."""
 
 
 def _read_word(value: str, start: int) -> tuple[str, bytes, int] | None:
@@ -154,7 +177,9 @@ def _read_word(value: str, start: int) -> tuple[str, bytes, int] | None:
         return None
     following = value.find("=?", head.end())
     interrupted = following >= 0 and _WORD_HEAD.match(value, following) is not None
-    end = value.find("?=", head.end(), following if interrupted else len(value))
+    limit = following if interrupted else len(value)
+    ending = _WORD_END.search(value, head.end(), limit) if head[2] in "qQ" else None
+    end = ending.start() if ending else value.find("?=", head.end(), limit)
     if end >= 0:
         content, stop = value[head.end() : end], end + 2
     elif interrupted:  # this word lost its end
@@ -190,23 +215,39 @@ def decode_base64(data: bytes) -> tuple[bytes, bool]:
     return bytes(out), repaired
 
 
-def parse_parameters(raw: bytes) -> tuple[str, dict[str, str]]:
+def parse_parameters(raw: bytes, charset: str | None = None) -> tuple[str, dict[str, str]]:
     """Return a structured value and its parameters: (`text/plain`, {`charset`: `utf-8`}), names in lower case.
 
     Reads RFC 2231 continuations and charsets, encoded words where none are allowed, unquoted values with blanks,
-    and raw 8-bit names. At most 200 parameters.
+    and raw 8-bit names (in `charset`, else detected). At most 200 parameters.
     """
-    value, *pieces = _split_parameters(unfold(raw))
+    value, *pieces = _split_parameters(unfold(raw, charset))
+    if "=" in value or " " in value or "," in value:
+        value, pieces = _parted_value(value, pieces)
     plain: dict[str, str] = {}
     parts: dict[str, dict[int, tuple[str, bool]]] = {}
     for piece in pieces:
         name, equals, content = piece.partition("=")
+        if not equals:
+            name, equals, content = piece.partition(":")
         name = name.strip().lower()
         if equals and name:
-            _keep_parameter(name, content.strip(), plain, parts)
+            content = content.strip()
+            _keep_parameter(name, content if content.startswith("=?") else content.lstrip(" ="), plain, parts)
     for name, numbered in parts.items():
         plain[name] = _join_continuations(numbered)
     return value.strip().strip('"').lower(), plain
+
+
+_PARTED = re.compile(r"\s*([\w.+-]{1,80}(?:\s*/\s*[\w.+-]{1,80})?)(?:\([^()]*\)|[\s,])+(.*)", re.DOTALL)
+
+
+def _parted_value(value: str, pieces: list[str]) -> tuple[str, list[str]]:
+    """Part a value from a comment, and from parameters that lack the semicolon before them."""
+    found = _PARTED.fullmatch(value)
+    if found is None:
+        return ("", [value, *pieces]) if "=" in value and "/" not in value.split("=", 1)[0] else (value, pieces)
+    return found[1], [found[2], *pieces] if "=" in found[2] else pieces
 
 
 def _keep_parameter(
@@ -233,26 +274,22 @@ def _join_continuations(numbered: Mapping[int, tuple[str, bool]]) -> str:
     return decode_words(decode_bytes(bytes(data), charset or None)[0])
 
 
+_PIECE = re.compile(r'(?:[^;"\\]++|\\.|"(?:[^"\\]++|\\.)*+"|["\\])*+', re.DOTALL)
+
+
 def _split_parameters(text: str) -> list[str]:
     """Split at semicolons outside quotes; a quote that never closes is an ordinary character."""
-    if '"' not in text:
+    if '"' not in text or text.count('"') % 2:
         return text.split(";", _MAX_PARAMETERS)
     pieces: list[str] = []
-    current: list[str] = []
-    quoted = escaped = False
-    closable = text.count('"') % 2 == 0
-    for char in text:
-        if quoted:
-            quoted = char != '"' or escaped
-            escaped = char == "\\" and not escaped
-        elif char == '"':
-            quoted = closable
-        elif char == ";" and len(pieces) < _MAX_PARAMETERS:
-            pieces.append("".join(current))
-            current = []
-            continue
-        current.append(char)
-    return [*pieces, "".join(current)]
+    position = 0
+    while len(pieces) < _MAX_PARAMETERS:
+        end = _PIECE.match(text, position).end()  # type: ignore[union-attr] - it matches nothing at all, too
+        pieces.append(text[position:end])
+        if end >= len(text):
+            return pieces
+        position = end + 1
+    return [*pieces, text[position:]]
 
 
 def _unquote(content: str) -> str:

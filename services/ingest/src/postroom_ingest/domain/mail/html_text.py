@@ -17,7 +17,7 @@ MAX_HTML_CHARACTERS = 2 * 1024 * 1024
 _BLANKS = re.compile(r"[ \t\r\n\f\u200b]+")
 _BREAKS = re.compile(r"\n{3,}")
 _PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre".split())  # noqa: SIM905 - reads as a list
-_BLOCKS = frozenset("div tr li dt dd section article header footer hr form address center fieldset body title".split())  # noqa: SIM905
+_BLOCKS = frozenset("div tr li dt dd section article header footer hr form address center fieldset body title option textarea select button details summary caption figure figcaption main aside nav article legend".split())  # noqa: SIM905
 _ALT = re.compile(r"""\balt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
 
 
@@ -47,8 +47,8 @@ def html_to_text(markup: str) -> str:
 def _words(text: str, *, keep: bool) -> str:
     if not text:
         return ""
-    if not keep:
-        text = _BLANKS.sub(" ", text)
+    # Blanks of preformatted text pass the tidying up in another character.
+    text = text.replace(" ", "\x01").replace("\t", "\x01" * 4) if keep else _BLANKS.sub(" ", text)
     return html.unescape(text).replace("\xa0", " ") if "&" in text or "\xa0" in text else text
 
 
@@ -71,4 +71,5 @@ def _mark(name: str, closing: bool, attributes: str) -> str:
 
 def _tidy(text: str) -> str:
     lines = [line.strip() for line in text.split("\n")]
-    return _BREAKS.sub("\n\n", "\n".join(lines)).strip()
+    text = _BREAKS.sub("\n\n", "\n".join(lines)).strip()
+    return text.replace("\x01", " ") if "\x01" in text else text

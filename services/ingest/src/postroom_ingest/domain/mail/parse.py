@@ -4,16 +4,19 @@ Guards stand before the work: above 25 MiB only the headers are read; at most 20
 recipients per field. What was left out or repaired stands in `warnings`.
 """
 
+import codecs
 import hashlib
 import re
-from datetime import UTC, datetime, timedelta, timezone
-from email.utils import parsedate_tz
+from dataclasses import replace
+from datetime import datetime
 
 from postroom_ingest.domain.mail.addresses import Address, parse_addresses
-from postroom_ingest.domain.mail.automatic import classify, read_dsn
+from postroom_ingest.domain.mail.automatic import classify
+from postroom_ingest.domain.mail.bounces import read_dsn, read_letter
 from postroom_ingest.domain.mail.content import Content, collect
-from postroom_ingest.domain.mail.headers import Headers, decode_words, split_headers, unfold
-from postroom_ingest.domain.mail.model import Dsn, ParsedMail
+from postroom_ingest.domain.mail.dates import read_date
+from postroom_ingest.domain.mail.headers import Headers, decode_words, first_values, split_headers, unfold
+from postroom_ingest.domain.mail.model import ParsedMail
 from postroom_ingest.domain.mail.structure import Part, Reading, describe, read_part
 
 MAX_MAIL_BYTES = 25 * 1024 * 1024
@@ -25,9 +28,8 @@ _ID = re.compile(r"<\s*([^<>\s]{1,990})\s*>")
 
 def parse_mail(raw: bytes) -> ParsedMail:
     """Return what a mail says. Total: no bytes make it raise."""
-    if b"\n" not in raw[:8192] and b"\r" in raw[:8192]:
-        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     reading = Reading()
+    raw = _mend_line_ends(raw, reading)
     start = _begin(raw)
     content = Content(reading.warnings)
     if len(raw) > MAX_MAIL_BYTES:
@@ -37,7 +39,39 @@ def parse_mail(raw: bytes) -> ParsedMail:
     else:
         root = read_part(raw, start, len(raw), reading)
         collect(root, content)
-    return _assemble(root.headers, reading, content, read_dsn(root) if "report" in root.content_type else None, root)
+    envelope = _MBOX.match(raw, start, start + 400)
+    if envelope:
+        reading.envelope_sender = envelope[1]
+    return _assemble(_read_in(root.headers, content.charset), reading, content, root)
+
+
+_MBOX = re.compile(rb">?From ([^\s<>@]{1,200}@[^\s<>@]{1,200}) ")
+_SHOWN = frozenset({"from", "to", "cc", "reply-to", "sender", "subject"})
+
+
+def _read_in(headers: Headers, charset: str | None) -> Headers:
+    """Return the headers with raw 8-bit values that are no UTF-8 read in the charset of the text."""
+    if charset is None or all(headers.raw(name).isascii() for name in _SHOWN):
+        return headers
+    fields = tuple(
+        (name, value if name not in _SHOWN or value.isascii() else unfold(value, charset).encode())
+        for name, value in headers.fields
+    )
+    return replace(headers, fields=fields, index=first_values(fields))
+
+
+def _mend_line_ends(raw: bytes, reading: Reading) -> bytes:
+    """Return a mail that was written with lone CRs, with CR CR LF or in UTF-16 the way that other mails are."""
+    line_end = raw.find(b"\n", 0, 8192)
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        reading.warnings.append("a file in UTF-16 was read")
+        raw = raw.decode("utf-16", "replace").encode("utf-8", "replace")
+    elif line_end > 1 and raw[line_end - 2 : line_end] == b"\r\r":
+        reading.warnings.append("line ends of CR CR LF were read")
+        raw = raw.replace(b"\r\r\n", b"\r\n")
+    elif line_end < 0 and raw.find(b"\r", 0, 8192) >= 0:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return raw
 
 
 def _begin(raw: bytes) -> int:
@@ -48,12 +82,15 @@ def _begin(raw: bytes) -> int:
     return position if re.match(rb"[!-9;-~]{1,100}[ \t]*:|From ", raw[position : position + 110]) else 0
 
 
-def _assemble(headers: Headers, reading: Reading, content: Content, dsn: Dsn | None, root: Part) -> ParsedMail:
+def _assemble(headers: Headers, reading: Reading, content: Content, root: Part) -> ParsedMail:
     warnings = reading.warnings
     senders, _ = parse_addresses(headers.raw("from"))
     _check_headers(headers, senders, warnings)
     sender = parse_addresses(headers.raw("sender"), 1)[0]
-    from_ = _from(headers, senders[0] if senders else None, warnings)
+    from_ = _from(headers, senders[0] if senders else None, reading.envelope_sender, warnings)
+    text = content.text()
+    who = (from_.email or from_.name) if from_ else ""
+    dsn = read_dsn(root, who) or read_letter(root, headers, who, text)
     return ParsedMail(
         message_id=_first_id(headers.raw("message-id")),
         in_reply_to=_first_id(headers.raw("in-reply-to")),
@@ -65,25 +102,26 @@ def _assemble(headers: Headers, reading: Reading, content: Content, dsn: Dsn | N
         cc=_recipients(headers, "cc", warnings),
         delivered_to=_plain_all(headers, "delivered-to", "envelope-to"),
         x_original_to=_plain_all(headers, "x-original-to", "x-forwarded-to"),
-        subject=decode_words(unfold(headers.raw("subject")))[:_MAX_SUBJECT],
+        subject=decode_words(unfold(headers.raw("subject")))[:_MAX_SUBJECT].strip(),
         date=_date(headers, warnings),
-        text=content.text(),
+        text=text,
         html=content.html(),
         attachments=tuple(content.attachments),
-        auto=classify(headers, root, from_.email if from_ else "", dsn),
+        auto=classify(headers, root, who, dsn),
         dsn=dsn,
         authentication_results=tuple(unfold(v) for v in headers.all("authentication-results")[:_MAX_RESULTS]),
-        content_sha256=_digest(headers, content.digest),
+        content_sha256=_digest(root.headers, content.digest),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
-def _from(headers: Headers, first: Address | None, warnings: list[str]) -> Address | None:
+def _from(headers: Headers, first: Address | None, envelope_sender: bytes, warnings: list[str]) -> Address | None:
     """Return the sender; without an address in From the next field that names one, with the name that From gave."""
     if first is not None and first.email:
         return first
-    for name in ("sender", "reply-to", "return-path", "x-sender"):
-        other = parse_addresses(headers.raw(name), 1)[0]
+    fields = {name: headers.raw(name) for name in ("sender", "reply-to", "return-path", "x-sender", "x-envelope-from")}
+    for name, value in {**fields, "the envelope": envelope_sender}.items():
+        other = parse_addresses(value, 1)[0]
         if other and "@" in other[0].email:
             warnings.append(f"no address in From, taken from {name}")
             return Address(other[0].email, (first.name if first else "") or other[0].name)
@@ -134,31 +172,17 @@ def _references(raw: bytes) -> tuple[str, ...]:
     return tuple(ids if len(ids) <= MAX_REFERENCES else [ids[0], *ids[1 - MAX_REFERENCES :]])
 
 
-_DAY_MONTH = re.compile(r"(?i)^\s*[^\W\d]{2,9}\.?,?\s+(?=\d)")
-
-
 def _date(headers: Headers, warnings: list[str]) -> datetime | None:
-    """Return the Date field in UTC; a missing zone counts as UTC (RFC 5322 section 4.3: -0000 says nothing)."""
     text = headers.plain("date")[:200]
     if not text:
         warnings.append("no date")
         return None
-    found = _read_date(text) or _read_date(_DAY_MONTH.sub("", text))
+    found, mended = read_date(text)
     if found is None:
         warnings.append("unreadable date")
+    elif mended:
+        warnings.append("a date that is not by the rules was read")
     return found
-
-
-def _read_date(text: str) -> datetime | None:
-    try:
-        fields = parsedate_tz(text)
-        if fields is not None:
-            zone = timezone(timedelta(seconds=fields[9] or 0))
-            return datetime(*fields[:6], tzinfo=zone).astimezone(UTC)
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 def _digest(headers: Headers, parts: list[bytes]) -> str:

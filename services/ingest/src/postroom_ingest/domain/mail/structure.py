@@ -47,6 +47,8 @@ class Reading:
 
     warnings: list[str] = field(default_factory=list)
     parts: int = 0
+    envelope_sender: bytes = b""
+    """Of an mbox file's line; b'' without one."""
 
 
 def read_part(
@@ -61,13 +63,29 @@ def read_part(
             _warn(reading, f"nested deeper than {MAX_NESTING} levels, the rest is kept as one part")
             return part
         _read_children(part, reading, depth)
+        if not part.children:
+            part = _decoded_multipart(part, reading, depth) or part
     return part
+
+
+def _decoded_multipart(part: Part, reading: Reading, depth: int) -> Part | None:
+    """Return the multipart with the parts that an encoding hides; RFC 2045 section 6.4 forbids that, some do it."""
+    if encoding_of(part.headers) not in {"base64", *_QUOTED_PRINTABLE}:
+        return None
+    body = b"\n" + decode_body(part, reading.warnings)
+    inner = Part(part.headers, body, 1, len(body), part.content_type, part.parameters, part.disposition, part.disposition_parameters)
+    _read_children(inner, reading, depth)
+    return inner if inner.children else None
 
 
 def describe(headers: Headers, raw: bytes, start: int, stop: int, default_type: str = "text/plain") -> Part:
     """Return the part with what its own headers say about it."""
     raw_type, raw_disposition = headers.raw("content-type"), headers.raw("content-disposition")
     content_type, parameters = parse_parameters(raw_type) if raw_type else (default_type, {})
+    if raw_type and not content_type.startswith("multipart/"):
+        for other in headers.all("content-type")[1:]:  # of two fields the one that explains the body
+            if other.strip().lower().startswith(b"multipart/"):
+                content_type, parameters = parse_parameters(other)
     disposition, more = parse_parameters(raw_disposition) if raw_disposition else ("", {})
     content_type = re.sub(r"\s", "", content_type)
     if content_type.count("/") != 1 or content_type.startswith("/") or content_type.endswith("/"):
@@ -118,40 +136,75 @@ def _pieces(part: Part, marker: bytes) -> list[tuple[int, int]]:
 
 def decode_body(part: Part, warnings: list[str]) -> bytes:
     """Return the content after its transfer encoding (RFC 2045 section 6); what cannot be decoded stays as it came."""
-    encoding = part.headers.plain("content-transfer-encoding").lower().strip(" \"'").split(";")[0].split(" ")[0]
-    if encoding in {"", "7bit", "8bit", "binary", "7-bit", "8-bit", "none"}:
+    encoding = encoding_of(part.headers)
+    if encoding in _PLAIN:
         return part.body
-    if encoding in {"quoted-printable", "quoted_printable", "quotedprintable", "qp"}:
-        return binascii.a2b_qp(part.body)
+    if part.content_type.startswith("message/") and _FIELD_LINE.match(part.raw, part.start, part.stop):
+        return part.body  # an encoding that was named for what is not encoded (RFC 2046 section 5.2.1)
+    if encoding in _QUOTED_PRINTABLE:
+        return decode_quoted_printable(part.body)
     if encoding == "base64":
-        return _from_base64(part.body, warnings)
+        return _from_base64(part.body, warnings, is_text=part.content_type.startswith("text/"))
     if encoding in {"x-uuencode", "uuencode", "x-uue", "uue"}:
         return uudecode(part.body.split(b"\n"))
     warnings.append("unknown transfer encoding, read as it came")
     return part.body
 
 
+_PLAIN = frozenset({"", "7bit", "8bit", "binary", "7-bit", "8-bit", "none"})
+_QUOTED_PRINTABLE = frozenset({"quoted-printable", "quoted_printable", "quotedprintable", "qp"})
+_FIELD_LINE = re.compile(rb"\s{0,10}(?:From |[!-9;-~]{1,60}:[ \t])")
+_BAD_SOFT_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
+_SOFT_BREAK = re.compile(rb"=[ \t\r]*(?:\n|\r)")
+
+
+def encoding_of(headers: Headers) -> str:
+    named = headers.plain("content-transfer-encoding").lower()
+    if named in _PLAIN or named in _QUOTED_PRINTABLE or named == "base64":
+        return named
+    return re.split(r"[;,\s(]", named.strip(" \"'"), maxsplit=1)[0].strip("\"'")
+
+
+def decode_quoted_printable(body: bytes) -> bytes:
+    """Return the decoded bytes; blanks behind a soft line break and lone CRs, which the standard library keeps, go."""
+    return binascii.a2b_qp(_SOFT_BREAK.sub(b"=\n", body) if _BAD_SOFT_BREAK.search(body) else body)
+
+
 _BASE64_TEXT = re.compile(rb"[A-Za-z0-9+/=\s]*")
+_URL_SAFE = re.compile(rb"[A-Za-z0-9_=\s-]*")
 _PLAUSIBLE = 0.9
+_WORDS = 200
 
 
-def _from_base64(body: bytes, warnings: list[str]) -> bytes:
+def _from_base64(body: bytes, warnings: list[str], *, is_text: bool) -> bytes:
     compact = body.translate(None, b"\r\n \t")
     try:
         return binascii.a2b_base64(compact, strict_mode=True)
     except binascii.Error:
         pass
+    if _is_prose(body):
+        warnings.append("base64 was announced, plain text was found")
+        return body
+    footer = b""
     usable = _BASE64_TEXT.match(body)
-    if usable is not None and usable.end() < len(body) * _PLAUSIBLE and b" " in body.strip():
-        good = body[: body.rfind(b"\n", 0, usable.end()) + 1]
-        if len(good.split()) < 2:  # noqa: PLR2004 - it says base64, and plain text stands there
-            warnings.append("base64 was announced, plain text was found")
-            return body
-        body = good
+    if usable is not None and usable.end() < len(body) * _PLAUSIBLE:
+        cut = body.rfind(b"\n", 0, usable.end()) + 1
+        if cut and _is_prose(body[cut:], fewest=1):
+            warnings.append("text behind base64 was read as it stands" if is_text else "text behind base64 was left out")
+            body, footer = body[:cut], body[cut:] if is_text else b""
+    if _URL_SAFE.fullmatch(body) and (b"-" in body or b"_" in body):
+        body = body.replace(b"-", b"+").replace(b"_", b"/")
     decoded, repaired = decode_base64(body)
     if repaired:
         warnings.append("broken base64 was repaired")
-    return decoded
+    return decoded + b"\n" + footer if footer else decoded
+
+
+def _is_prose(body: bytes, fewest: int = 3) -> bool:
+    """Say whether words stand there: short, and mostly not in fours, as pieces of base64 would be."""
+    words = body[:4096].split()[:_WORDS]
+    odd = sum(len(word) % 4 != 0 or not word.isalnum() for word in words)
+    return len(words) >= fewest and max(map(len, words)) < 44 and 2 * odd >= len(words)  # noqa: PLR2004
 
 
 def uudecode(lines: list[bytes]) -> bytes:
