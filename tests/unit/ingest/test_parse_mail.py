@@ -3,7 +3,6 @@
 
 import base64
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -74,56 +73,20 @@ def test_no_pieces_of_mail_make_it_raise(raw: bytes) -> None:
     assert parse_mail(raw) == parse_mail(raw)
 
 
-MIB = 1024 * 1024
-HOSTILE = {
-    "nested 3000 deep": b"".join(b"Content-Type: multipart/mixed; boundary=B%d\r\n\r\n--B%d\r\n" % (n, n) for n in range(3000)),
-    "100,000 parts": HEAD + b"Content-Type: multipart/mixed; boundary=B\r\n\r\n" + b"--B\r\n\r\nx\r\n" * 100_000,
-    "20 nested of 1 MiB": b"".join(b"Content-Type: multipart/mixed; boundary=B%d\r\n\r\n--B%d\r\n" % (n, n) for n in range(19))
-    + b"\r\n"
-    + b"--B\r\n" * (MIB // 5),
-    "100,000 recipients": b"To: " + b"a <a@x.test>,\r\n " * 100_000 + b"\r\n\r\nx",
-    "header without end": b"Subject: " + b"a" * 5 * MIB,
-    "encoded words without end": b"Subject: " + b"=?utf-8?Q?a" * 100_000 + b"\r\n\r\nx",
-    "quotes and brackets": b"To: " + b'"(<' * 200_000 + b"\r\n\r\nx",
-    "closing brackets": b"To: " + b'"(<' * 100_000 + b'>)"' * 100_000 + b"\r\n\r\nx",
-    "continuations": b"Content-Type: text/plain;" + b"".join(b" a*%d=x;" % n for n in range(50_000)) + b"\r\n\r\nx",
-    "blank lines in headers": b"A: b\r\n" + b" \r\n" * 200_000 + b"x",
-    "boundary of meaning": HEAD + b'Content-Type: multipart/mixed; boundary="(a+)+$"\r\n\r\n--(a+)+$\r\n\r\n' + b"a" * MIB,
-    "html of brackets": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<" * MIB + b"<a '\"" * 100_000,
-    "html of comments": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<!--" * 200_000 + b"<style" * 100_000,
-    "deep html": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<div>" * 200_000 + b"words",
-    "uuencode beginnings": HEAD + b"\r\n" + b"begin 644 a\r\n" * 100_000,
-    "flowed": HEAD + b"Content-Type: text/plain; format=flowed\r\n\r\n" + b"> a \r\n" * 300_000,
-    "quoted-printable": HEAD + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=" * 3 * MIB,
-    "base64 of padding": HEAD + b"Content-Transfer-Encoding: base64\r\n\r\n" + b"QQ==" * MIB,
-    "punycode": HEAD + b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a" * MIB + b"-" + b"z" * MIB,
-    "unknown 8-bit": HEAD + b"\r\n" + bytes(range(128, 256)) * 20_000,
-    "delivery report": HEAD + b"Content-Type: multipart/report; boundary=B\r\n\r\n--B\r\nContent-Type: message/delivery-status\r\n\r\n"
-    + b"Action: failed\r\n\r\n" * 100_000,
-    "24 MiB of html": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<p>a &amp; b<br>\n" * (24 * MIB // 17),
-    "26 MiB": HEAD + b"\r\n" + b"a" * 26 * MIB,
-}  # fmt: skip
+def test_a_mail_above_the_limit_keeps_its_headers() -> None:
+    too_large = parse_mail(HEAD + b"\r\n" + b"a" * 26 * 1024 * 1024)
+    assert (too_large.subject, too_large.message_id, too_large.attachments) == ("s", "1@x.test", ())
+    assert too_large.text == (
+        "[Not all of this mail is shown: larger than 25 MiB, only its headers were read."
+        " The whole is kept as the original mail.]"
+    )
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_mail_is_read_in_bounded_time(name: str) -> None:
-    started = time.process_time()
-    mail = parse_mail(HOSTILE[name])
-    assert time.process_time() - started < 5.0
-    assert len(mail.attachments) <= 201
-
-
-def test_guards_say_what_they_left_out() -> None:
-    warnings = {
-        name: parse_mail(HOSTILE[name]).warnings
-        for name in ("nested 3000 deep", "100,000 parts", "100,000 recipients", "26 MiB")
-    }
-    assert "nested deeper than 20 levels, the rest is kept as one part" in warnings["nested 3000 deep"]
-    assert "more than 200 parts, the rest was left out" in warnings["100,000 parts"]
-    assert "more than 1000 addresses in to, the rest was left out" in warnings["100,000 recipients"]
-    assert "larger than 25 MiB: only its headers were read" in warnings["26 MiB"]
-    too_large = parse_mail(HOSTILE["26 MiB"])
-    assert (too_large.subject, too_large.text, too_large.message_id) == ("s", "", "1@x.test")
+def test_a_note_stands_in_the_html_too() -> None:
+    parts = b"--B\r\nContent-Type: text/html\r\n\r\n<p>x</p>\r\n" * 300
+    mail = parse_mail(HEAD + b"Content-Type: multipart/mixed; boundary=B\r\n\r\n" + parts)
+    assert mail.html is not None
+    assert mail.html.endswith("more than 200 parts, the rest was left out. The whole is kept as the original mail.]</p>")
 
 
 def body(encoding: str, content: bytes) -> bytes:

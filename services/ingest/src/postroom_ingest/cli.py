@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from postroom_ingest.domain.mail import Address, ParsedMail, parse_mail
+from postroom_ingest.domain.mail import MAX_MAIL_BYTES, Address, ParsedMail, parse_mail
 from postroom_ingest.domain.mail.reply_text import visible_reply, visible_reply_html
 from postroom_ingest.domain.mail.safe_html import sanitise_html
 
@@ -24,8 +24,14 @@ def parse(
     files: Annotated[list[Path] | None, typer.Argument(help="Mails; standard input without one.")] = None,
 ) -> None:
     """Print what each mail says, one JSON object a line, in the order of the files."""
-    for raw in (path.read_bytes() for path in files) if files else [sys.stdin.buffer.read()]:
+    for raw in (_read(path) for path in files) if files else [sys.stdin.buffer.read(MAX_MAIL_BYTES + 1)]:
         sys.stdout.write(json.dumps(described(parse_mail(raw)), ensure_ascii=False) + "\n")
+
+
+def _read(path: Path) -> bytes:
+    """Return the file, or enough of it to see that it is too large."""
+    with path.open("rb") as mail:
+        return mail.read(MAX_MAIL_BYTES + 1)
 
 
 @app.command("reply-text")

@@ -23,6 +23,7 @@ from postroom_ingest.domain.mail import ParsedMail, dmarc_result
 from postroom_ingest.domain.mail import model as mail_model
 from postroom_ingest.domain.mail.addresses import Address as MailAddress
 from postroom_ingest.domain.mail.reply_text import above_marker, visible_reply
+from postroom_ingest.domain.mail.safe_html import sanitise_html
 
 SOURCE = source_of("ingest")
 MAX_ADDRESSES = 100
@@ -224,12 +225,12 @@ def _content(
 ) -> dict[str, Any]:
     """Return the content document of docs/architecture/pipeline.md, without its id.
 
-    Only a reply is split: a first mail is all newly written (None), and splitting costs ten times the parsing.
+    Its HTML is safe already, so that whoever shows it has bounded work. Only a reply is split: a first mail is all newly written (None), and splitting costs ten times the parsing.
     """
     return {
         "kind": "message",
         "text": mail.text,
-        "html": mail.html,
+        "html": sanitise_html(mail.html) if mail.html is not None else None,
         "reply_text": visible_reply(mail.text).visible if mail.in_reply_to or mail.references else None,
         "sha256": sha256,
         "subject": mail.subject[:2000],

@@ -11,6 +11,7 @@ from postroom_ingest.domain.mail.headers import WORD, decode_words, unfold
 MAX_RECIPIENTS = 1_000
 _DOMAIN = r'(?:\[[^\s\[\]<>]{1,255}\]|[^\s<>()\[\]",;:@]{1,255})'
 _EMAIL = re.compile(rf'(?:"[^"\\<>\r\n]{{1,64}}"|[^\s<>()\[\]",;:@]{{1,200}})@{_DOMAIN}')
+_PLAIN = re.compile(r"[\w.+-]{1,200}@[\w.-]{1,255}", re.ASCII)
 _SIMPLE = re.compile(r'(?:"([^"\\<>]*)"|([^"<>(),;:@\\]*))\s*<([^\s<>()",;:@\\\'=]{1,200}@[^\s<>()",;:@\\\']{1,255})>')
 _SPECIAL = re.compile(r"[\"();:]|=\?")
 _ANGLE_END = re.compile(r"[<>;]")
@@ -122,14 +123,17 @@ def _read_all(piece: str) -> list[Address]:
     """Return the mailboxes of one piece: one, none, or several that have only blanks between them."""
     if piece.count("@") > 1 and "<" not in piece:
         words = piece.split()
-        if len(words) > 1 and all(_EMAIL.fullmatch(word) for word in words):
-            return [Address(word) for word in words]
+        addresses = [Address(word) for word in words if _EMAIL.fullmatch(word)]
+        if len(addresses) > 1 and len(addresses) >= len(words) - 1:
+            return addresses
     found = _read(piece)
     return [found] if found else []
 
 
 def _read(piece: str) -> Address | None:
     """Return the mailbox of one piece, None when it holds no address."""
+    if _PLAIN.fullmatch(piece):
+        return Address(piece.strip("."))
     if piece.startswith("=?") and piece.endswith("?="):  # name and address inside of one encoded word
         decoded = decode_words(piece)
         return _read(decoded.replace("=?", "")) if "@" in decoded else None
@@ -168,6 +172,8 @@ def _inner(text: str) -> str:
     """Return the address between angle brackets without what does not belong to it."""
     if len(text) >= _MAX_INNER:
         return ""
+    if _PLAIN.fullmatch(text):
+        return text
     text = decode_words(text) if "=?" in text else text
     text = _ROUTE.sub("", _SCHEME.sub("", text.strip(" '")))  # RFC 5322 section 4.4: a source route goes
     quoted = _EMAIL.fullmatch(text)

@@ -8,7 +8,7 @@ X- fields are those that responders write.
 import re
 
 from postroom_ingest.domain.mail.bounces import is_machine
-from postroom_ingest.domain.mail.headers import Headers, decode_words
+from postroom_ingest.domain.mail.headers import Headers
 from postroom_ingest.domain.mail.model import Automatic, Dsn
 from postroom_ingest.domain.mail.structure import Part
 
@@ -40,8 +40,8 @@ _SYSTEM_SUBJECT = re.compile(
 """What Exchange and Outlook put before the subject that they answer, in their languages; `Re:` before it is a person's."""
 
 
-def classify(headers: Headers, root: Part, sender: str, dsn: Dsn | None) -> Automatic | None:
-    """Return what kind of automatic mail it is; None means that a person may have written it."""
+def classify(headers: Headers, root: Part, sender: str, subject: str, dsn: Dsn | None) -> Automatic | None:
+    """Return what kind of automatic mail it is; None means that a person may have written it. `subject` is decoded."""
     report = root.parameters.get("report-type", "").lower() if root.content_type == "multipart/report" else ""
     if dsn is not None or report == "delivery-status" or headers.raw("x-failed-recipients"):
         return "bounce"
@@ -50,12 +50,14 @@ def classify(headers: Headers, root: Part, sender: str, dsn: Dsn | None) -> Auto
     if null_path and submitted != "auto-replied" and is_machine(sender):
         return "bounce"
     if _MARKED.isdisjoint(headers.index) and not report:  # nearly all mail of people
-        return _by_envelope(headers, sender, null_path=null_path)
-    if _is_reply(headers, submitted) or report == "disposition-notification":
+        return _by_envelope(headers, sender, subject, null_path=null_path)
+    if _is_reply(headers, subject, submitted) or report == "disposition-notification":
         return "auto-reply"
     if submitted.startswith("auto-"):  # its author says so; fields of a list only say how it came (RFC 3834 section 5)
         return "auto-generated"
     precedence = headers.plain("precedence").lower()
+    if submitted.startswith("auto-"):  # its author says so; fields of a list only say how it came (RFC 3834 section 5)
+        return "auto-generated"
     if any(headers.raw(name) for name in _LIST_FIELDS) or precedence == "list":
         return "list"
     if submitted not in {"", "no"} or null_path or report or precedence in {"bulk", "junk"} or is_machine(sender):
@@ -66,8 +68,8 @@ def classify(headers: Headers, root: Part, sender: str, dsn: Dsn | None) -> Auto
     return "auto-generated" if suppress not in {"", "none"} else None
 
 
-def _by_envelope(headers: Headers, sender: str, *, null_path: bool) -> Automatic | None:
-    if _is_reply(headers, ""):
+def _by_envelope(headers: Headers, sender: str, subject: str, *, null_path: bool) -> Automatic | None:
+    if _is_reply(headers, subject, ""):
         return "auto-reply"
     return "auto-generated" if null_path or is_machine(sender) else None
 
@@ -76,11 +78,10 @@ def _says_yes(headers: Headers, name: str) -> bool:
     return headers.plain(name).lower() not in {"", "no", "false", "0", "none"}
 
 
-def _is_reply(headers: Headers, submitted: str) -> bool:
-    subject = decode_words(headers.plain("subject"))
+def _is_reply(headers: Headers, subject: str, submitted: str) -> bool:
     if submitted != "no" and _SYSTEM_SUBJECT.match(subject):
         return True
-    if any(value.strip().lower() == b"autoresponder" for name, value in headers.fields if name == "delivered-to"):
+    if "delivered-to" in headers.index and any(value.strip().lower() == b"autoresponder" for value in headers.all("delivered-to")):
         return True
     if _MARKED.isdisjoint(headers.index):
         return False

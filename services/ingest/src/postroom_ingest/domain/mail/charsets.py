@@ -163,6 +163,8 @@ def _decode(data: bytes, declared: str | None) -> tuple[str, str | None]:
         if b"\x1b$" in data and _JAPANESE.search(data):
             return _decode_japanese(data), None if declared and "2022" in declared else "charset detected as iso-2022-jp"
         return data.decode("ascii"), _ascii_warning(declared, codec)
+    if codec == "utf-8" and not data.startswith(codecs.BOM_UTF8) and (text := _strictly(data, codec)) is not None:
+        return text, None
     for mark, name in _MARKS:
         if data.startswith(mark):
             return data[len(mark) if name == "utf-8" else 0 :].decode(name, "replace"), None

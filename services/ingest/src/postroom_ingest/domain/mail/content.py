@@ -34,6 +34,8 @@ class Content:
     """What has been collected: `segments` are body pieces in order, each with its text, its HTML, or both."""
 
     warnings: list[str]
+    limits: list[str] = field(default_factory=list)
+    """Which guards cut something off: shared with the `Reading`."""
     segments: list[tuple[str | None, str | None]] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     spares: list[tuple[Part, bytes]] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Content:
     def attach(self, name: str, content_type: str, data: bytes, content_id: str | None, *, inline: bool) -> None:
         """Keep a file under a name that no other one of the mail has."""
         if len(self.attachments) >= _MAX_FILES:
-            self.warnings.append(f"more than {_MAX_FILES} files, the rest was left out")
+            self.limits.append(f"more than {_MAX_FILES} files, the rest was left out")
             return
         name = names.unlike(name, self.taken_names)
         self.taken_names.add(name)
@@ -127,7 +129,7 @@ def _start(part: Part) -> Part:
 
 def _alternative(part: Part, content: Content) -> None:
     """Take text and HTML of the alternatives as one segment; the last of a kind is the best (RFC 2046 section 5.1.4)."""
-    merged = Content(content.warnings, digest=content.digest, attachments=content.attachments, spares=content.spares,
+    merged = Content(content.warnings, content.limits, digest=content.digest, attachments=content.attachments, spares=content.spares,
                      taken_names=content.taken_names, charset=content.charset)  # fmt: skip
     for child in part.children:
         if child.children:
@@ -166,13 +168,15 @@ def _leaf(part: Part, content: Content, *, alone: bool = False, related: bool = 
 
 def _body_text(part: Part, data: bytes, content: Content) -> None:
     files: list[tuple[str, bytes]] = []
-    if b"=ybegin " in data:
+    encoded = b"begin " in data
+    if encoded and b"=ybegin " in data:
         data, files = take_yencoded(data)
     text, markup = _read_text(part, data, content)
-    if text is not None and "begin " in text:
+    if text is not None and encoded:
         text, more = take_uuencoded(text)
-        content.warnings.extend(["a uuencoded file was taken out of the text"] if more else [])
         files.extend(more)
+    if files:
+        content.warnings.append("a file that stood in the text was taken out of it")
     for name, file in files:
         content.attach(names.safe_name(name) or "file", names.type_of(name), file, None, inline=False)
     if text and part.content_type.startswith("multipart/"):
@@ -199,7 +203,7 @@ def _read_text(part: Part, data: bytes, content: Content) -> tuple[str | None, s
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if is_html:
         if len(text) > MAX_HTML_CHARACTERS:
-            content.warnings.append("only the beginning of a very long HTML part was read as text")
+            content.limits.append("only the first 2 Mi characters of a very long HTML part are shown")
         return None, text
     return _converted(part, text), None
 

@@ -48,6 +48,7 @@ _ZONES = {
     for name in names.split()
 }
 """Abbreviations that the RFC does not know and mails use; those with several meanings (IST, CST of China) are left out."""
+_USUAL = re.compile(r"(?:[A-Z][a-z]{2}, )? ?\d{1,2} [A-Z][a-z]{2} (?:19|20)\d\d \d\d:[0-5]\d:[0-5]\d [+-]\d{4}(?: \([A-Z]{3,4}\))?")
 _LAST_ZONE = re.compile(r"\b([A-Z]{3,4})\s*$")
 _ODD = re.compile(r"(?i)[+-]\d{1,2}:\d\d\s*$|\b(?:GMT|UTC?)\s*[+-]\d|\d\s*[ap]\.?m\b|:6[01]\b")
 """What the standard library reads as something else than was meant."""
@@ -58,6 +59,10 @@ def read_date(text: str) -> tuple[datetime | None, bool]:
 
     A missing zone counts as UTC (RFC 5322 section 4.3: -0000 says nothing).
     """
+    if _USUAL.fullmatch(text):
+        found = _plainly(text)
+        if found is not None:
+            return found, False
     zone = _LAST_ZONE.search(text)
     if zone and zone[1] in _ZONES:
         text = text[: zone.start()] + _ZONES[zone[1]]

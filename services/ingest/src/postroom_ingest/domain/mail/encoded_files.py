@@ -12,6 +12,8 @@ _UU_LINE = re.compile(r"[\x20-\x60]{1,62}")
 _Y_BEGIN = re.compile(rb"(?m)^=ybegin [^\r\n]{0,200}?name=([^\r\n]{1,200})\r?\n(?:=ypart [^\r\n]{0,200}\r?\n)?")
 _Y_END = re.compile(rb"(?m)^=yend(?: [^\r\n]{0,200})?(?:\r?\n|\Z)")
 _Y_ESCAPE = re.compile(rb"=(.)", re.DOTALL)
+_Y_ESCAPED = [bytes([(byte - 64) % 256]) for byte in range(256)]
+_Y_CHUNK = 64 * 1024
 _Y_SHIFT = bytes((byte - 42) % 256 for byte in range(256))
 
 
@@ -52,8 +54,20 @@ def take_yencoded(data: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
         if end is None:
             break
         body = data[begin.end() : end.start()].translate(None, b"\r\n")
-        content = _Y_ESCAPE.sub(lambda found: bytes([(found[1][0] - 64) % 256]), body).translate(_Y_SHIFT)
-        files.append((begin[1].decode("utf-8", "replace").strip(' "'), content))
+        files.append((begin[1].decode("utf-8", "replace").strip(' "'), _y_decoded(body)))
         kept.append(data[position : begin.start()])
         position = end.end()
     return b"".join([*kept, data[position:]]), files
+
+
+def _y_decoded(body: bytes) -> bytes:
+    """Return the content; piece by piece, since a replaced match costs fifty times its bytes."""
+    out = bytearray()
+    position = 0
+    while position < len(body):
+        end = position + _Y_CHUNK
+        escapes = len(body[position:end]) - len(body[position:end].rstrip(b"="))
+        end += escapes % 2  # a piece does not end within an escape
+        out += _Y_ESCAPE.sub(lambda found: _Y_ESCAPED[found[1][0]], body[position:end]).translate(_Y_SHIFT)
+        position = end
+    return bytes(out)

@@ -13,6 +13,7 @@ from postroom_ingest.domain.mail.charsets import decode_bytes
 
 MAX_HEADER_BYTES = 512 * 1024
 """What is read of a header block; Postfix stops at 100 KiB (header_size_limit), Exim at 1 MiB."""
+LONG_HEADERS = "headers longer than 512 KiB, only their beginning was read"
 _MAX_PARAMETERS = 200
 _END = re.compile(rb"\n[ \t]*\r?\n(?![ \t])|\n\r?\n")
 _FIELD = re.compile(rb"([!-9;-~]{1,100})[ \t]*:(.*)", re.DOTALL)
@@ -32,6 +33,7 @@ class Headers:
     fields: tuple[tuple[str, bytes], ...]
     index: Mapping[str, bytes] = field(default_factory=dict)
     """The first value of each name that holds something."""
+    ascii: bool = True
 
     def raw(self, name: str) -> bytes:
         """Return the first value of a field, b'' when there is none."""
@@ -53,6 +55,11 @@ def split_headers(data: bytes, start: int, stop: int, warnings: list[str]) -> tu
     blank), and is the begin of the body otherwise (the empty line is missing).
     """
     block_end = _block_end(data, start, stop)
+    body = block_end
+    if block_end == start + MAX_HEADER_BYTES < stop:
+        warnings.append(LONG_HEADERS)
+        rest = _END.search(data, block_end - 2, stop)
+        body = rest.end() if rest else stop
     fields: list[tuple[str, list[bytes]]] = []
     position = start
     while position < block_end:
@@ -66,22 +73,25 @@ def split_headers(data: bytes, start: int, stop: int, warnings: list[str]) -> tu
         elif line.strip() and not line.startswith((b"From ", b">From ")):
             if not _KNOWN.search(data, end, block_end):
                 warnings.append("no empty line between headers and body")
-                return _headers(fields), position
+                return _headers(fields, ascii_only=data[start:position].isascii()), position
             warnings.append("a broken header line")
             if fields:
                 fields[-1][1].append(b" " + line)
         position = end
-    return _headers(fields), block_end
+    return _headers(fields, ascii_only=data[start:block_end].isascii()), body
 
 
-def _headers(fields: list[tuple[str, list[bytes]]]) -> Headers:
+def _headers(fields: list[tuple[str, list[bytes]]], *, ascii_only: bool) -> Headers:
     done = tuple((name, b"".join(pieces)) for name, pieces in fields)
-    return Headers(done, first_values(done))
+    return Headers(done, first_values(done), ascii_only)
 
 
 def first_values(fields: tuple[tuple[str, bytes], ...]) -> dict[str, bytes]:
     """Return the first value of each name that holds something."""
-    return dict(reversed([pair for pair in fields if not pair[1].isspace()]))
+    index = dict(reversed(fields))
+    if len(index) < len(fields):  # only then may one that holds nothing hide another
+        index.update(dict(reversed([pair for pair in fields if not pair[1].isspace()])))
+    return index
 
 
 def _block_end(data: bytes, start: int, stop: int) -> int:

@@ -58,7 +58,10 @@ class ParsedMail:
     date: datetime | None
     """UTC; None when missing or unreadable."""
     text: str
-    """The text part; made from the HTML when there is none."""
+    """The text part; made from the HTML when there is none, from an attached text or mail when there is neither.
+
+    Where a guard left something out, its last paragraph says so in brackets.
+    """
     html: str | None
     """Raw: it has to be sanitised before anybody sees it."""
     attachments: tuple[Attachment, ...]

@@ -1,21 +1,22 @@
 """A mail's bytes to what it says. Never raises, whatever the bytes; time and memory are linear in their number.
 
 Guards stand before the work: above 25 MiB only the headers are read; at most 200 parts, 20 levels and 1,000
-recipients per field. What was left out or repaired stands in `warnings`.
+recipients per field. What was left out or repaired stands in `warnings`, and what was left out in a note in the text.
 """
 
 import codecs
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from postroom_ingest.domain.mail.addresses import Address, parse_addresses
+from postroom_ingest.domain.mail.addresses import MAX_RECIPIENTS, Address, parse_addresses
 from postroom_ingest.domain.mail.automatic import classify
 from postroom_ingest.domain.mail.bounces import read_dsn, read_letter
 from postroom_ingest.domain.mail.content import Content, collect
 from postroom_ingest.domain.mail.dates import read_date
-from postroom_ingest.domain.mail.headers import Headers, decode_words, first_values, split_headers, unfold
+from postroom_ingest.domain.mail.headers import LONG_HEADERS, Headers, decode_words, first_values, split_headers, unfold
 from postroom_ingest.domain.mail.model import ParsedMail
 from postroom_ingest.domain.mail.structure import Part, Reading, describe, read_part
 
@@ -31,15 +32,17 @@ def parse_mail(raw: bytes) -> ParsedMail:
     reading = Reading()
     raw = _mend_line_ends(raw, reading)
     start = _begin(raw)
-    content = Content(reading.warnings)
+    content = Content(reading.warnings, reading.limits)
     if len(raw) > MAX_MAIL_BYTES:
-        reading.warnings.append("larger than 25 MiB: only its headers were read")
+        reading.limits.append("larger than 25 MiB, only its headers were read")
         headers, body = split_headers(raw, start, len(raw), reading.warnings)
         root = describe(headers, raw, body, body)
     else:
         root = read_part(raw, start, len(raw), reading)
         collect(root, content)
-    envelope = _MBOX.match(raw, start, start + 400)
+    if LONG_HEADERS in reading.warnings:
+        reading.limits.append(LONG_HEADERS)
+    envelope = _MBOX.match(raw, start, start + 400) if raw.startswith((b"From ", b">From "), start) else None
     if envelope:
         reading.envelope_sender = envelope[1]
     return _assemble(_read_in(root.headers, content.charset), reading, content, root)
@@ -51,7 +54,7 @@ _SHOWN = frozenset({"from", "to", "cc", "reply-to", "sender", "subject"})
 
 def _read_in(headers: Headers, charset: str | None) -> Headers:
     """Return the headers with raw 8-bit values that are no UTF-8 read in the charset of the text."""
-    if charset is None or all(headers.raw(name).isascii() for name in _SHOWN):
+    if charset is None or headers.ascii:
         return headers
     fields = tuple(
         (name, value if name not in _SHOWN or value.isascii() else unfold(value, charset).encode())
@@ -88,7 +91,9 @@ def _assemble(headers: Headers, reading: Reading, content: Content, root: Part) 
     _check_headers(headers, senders, warnings)
     sender = parse_addresses(headers.raw("sender"), 1)[0]
     from_ = _from(headers, senders[0] if senders else None, reading.envelope_sender, warnings)
+    reply_to, to, cc = (_recipients(headers, name, reading.limits) for name in ("reply-to", "to", "cc"))
     text = content.text()
+    subject = decode_words(headers.plain("subject"))[:_MAX_SUBJECT].strip()
     who = (from_.email or from_.name) if from_ else ""
     dsn = read_dsn(root, who) or read_letter(root, headers, who, text)
     return ParsedMail(
@@ -97,22 +102,35 @@ def _assemble(headers: Headers, reading: Reading, content: Content, root: Part) 
         references=_references(headers.raw("references")),
         from_=from_,
         sender=sender[0] if sender else None,
-        reply_to=_recipients(headers, "reply-to", warnings),
-        to=_recipients(headers, "to", warnings),
-        cc=_recipients(headers, "cc", warnings),
+        reply_to=reply_to,
+        to=to,
+        cc=cc,
         delivered_to=_plain_all(headers, "delivered-to", "envelope-to"),
         x_original_to=_plain_all(headers, "x-original-to", "x-forwarded-to"),
-        subject=decode_words(unfold(headers.raw("subject")))[:_MAX_SUBJECT].strip(),
+        subject=subject,
         date=_date(headers, warnings),
-        text=text,
-        html=content.html(),
+        text=with_note(text, reading.limits),
+        html=with_html_note(content.html(), reading.limits),
         attachments=tuple(content.attachments),
-        auto=classify(headers, root, who, dsn),
+        auto=classify(headers, root, who, subject, dsn),
         dsn=dsn,
         authentication_results=tuple(unfold(v) for v in headers.all("authentication-results")[:_MAX_RESULTS]),
         content_sha256=_digest(root.headers, content.digest),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys([*reading.limits, *warnings])),
     )
+
+
+def with_note(text: str, limits: Sequence[str]) -> str:
+    """Return the text with a note below it that says what guards left out; what came is kept as the original mail."""
+    return f"{text}\n\n{_note(limits)}".strip("\n") if limits else text
+
+
+def with_html_note(markup: str | None, limits: Sequence[str]) -> str | None:
+    return f"{markup}\n<p>{_note(limits)}</p>" if limits and markup is not None else markup
+
+
+def _note(limits: Sequence[str]) -> str:
+    return f"[Not all of this mail is shown: {'; '.join(dict.fromkeys(limits))}. The whole is kept as the original mail.]"
 
 
 def _from(headers: Headers, first: Address | None, envelope_sender: bytes, warnings: list[str]) -> Address | None:
@@ -139,13 +157,13 @@ def _check_headers(headers: Headers, senders: tuple[Address, ...], warnings: lis
         warnings.append("no Message-ID")
 
 
-def _recipients(headers: Headers, name: str, warnings: list[str]) -> tuple[Address, ...]:
+def _recipients(headers: Headers, name: str, limits: list[str]) -> tuple[Address, ...]:
     values = [value for key, value in headers.fields if key == name]
     if not values:
         return ()
     found, cut = parse_addresses(values[0] if len(values) == 1 else b", ".join(values))
     if cut:
-        warnings.append(f"more than 1000 addresses in {name}, the rest was left out")
+        limits.append(f"more than {MAX_RECIPIENTS} addresses in {name}, the rest was left out")
     return found
 
 

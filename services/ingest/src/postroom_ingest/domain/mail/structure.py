@@ -15,7 +15,7 @@ from postroom_ingest.domain.mail.headers import Headers, decode_base64, parse_pa
 MAX_PARTS = 200
 MAX_NESTING = 20
 _CR = 13
-_GUESS = re.compile(rb"(?m)^--([^\r\n]{1,200}?)[ \t]*\r?\n(?=[A-Za-z-]{1,60}:|\r?\n)")
+_GUESS = re.compile(rb"(?m)^--([^\r\n]{0,199}[^\s])[ \t]*+\r?\n(?=[A-Za-z-]{1,60}:|\r?\n)")
 
 
 @dataclass(slots=True)
@@ -47,6 +47,8 @@ class Reading:
 
     warnings: list[str] = field(default_factory=list)
     parts: int = 0
+    limits: list[str] = field(default_factory=list)
+    """Which guards cut something off, as sentences; they are warnings, too, and a note in the text."""
     envelope_sender: bytes = b""
     """Of an mbox file's line; b'' without one."""
 
@@ -60,7 +62,7 @@ def read_part(
     reading.parts += 1
     if part.content_type.startswith("multipart/"):
         if depth >= MAX_NESTING:
-            _warn(reading, f"nested deeper than {MAX_NESTING} levels, the rest is kept as one part")
+            _limit(reading, f"nested deeper than {MAX_NESTING} levels, the rest is kept as one part")
             return part
         _read_children(part, reading, depth)
         if not part.children:
@@ -99,7 +101,7 @@ def _read_children(part: Part, reading: Reading, depth: int) -> None:
     default = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
     for start, stop in _split(part, reading):
         if reading.parts >= MAX_PARTS:
-            _warn(reading, f"more than {MAX_PARTS} parts, the rest was left out")
+            _limit(reading, f"more than {MAX_PARTS} parts, the rest was left out")
             return
         part.children.append(read_part(part.raw, start, stop, reading, depth + 1, default))
 
@@ -119,7 +121,7 @@ def _split(part: Part, reading: Reading) -> list[tuple[int, int]]:
 
 def _pieces(part: Part, marker: bytes) -> list[tuple[int, int]]:
     """Return the places between the boundary lines; a missing last one is the end of the body. RFC 2046 section 5.1.1."""
-    raw, line = part.raw, re.compile(rb"\n--" + re.escape(marker) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
+    raw, line = part.raw, re.compile(rb"\n--" + re.escape(marker) + rb"(--)?[ \t]*+(?=\r?\n|\Z)")
     pieces: list[tuple[int, int]] = []
     begin = -1
     for found in line.finditer(raw, max(0, part.start - 1), part.stop):
@@ -167,7 +169,9 @@ def encoding_of(headers: Headers) -> str:
 
 def decode_quoted_printable(body: bytes) -> bytes:
     """Return the decoded bytes; blanks behind a soft line break and lone CRs, which the standard library keeps, go."""
-    return binascii.a2b_qp(_SOFT_BREAK.sub(b"=\n", body) if _BAD_SOFT_BREAK.search(body) else body)
+    if _BAD_SOFT_BREAK.search(body):
+        body = _SOFT_BREAK.sub(b"=\n", body)
+    return binascii.a2b_qp(body)
 
 
 _BASE64_TEXT = re.compile(rb"[A-Za-z0-9+/=\s]*")
@@ -223,6 +227,11 @@ def uudecode(lines: list[bytes]) -> bytes:
             except binascii.Error:
                 continue
     return bytes(out)
+
+
+def _limit(reading: Reading, sentence: str) -> None:
+    if sentence not in reading.limits:
+        reading.limits.append(sentence)
 
 
 def _warn(reading: Reading, warning: str) -> None:
