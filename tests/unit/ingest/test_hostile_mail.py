@@ -57,7 +57,9 @@ def test_the_most_hostile_mail_costs_little(name: str, told: dict[str, dict[str,
         ("uuencoded files", "more than 400 files, the rest was left out"),
     ],
 )
-def test_each_guard_is_named_in_a_note_below_the_text(name: str, sentence: str, told: dict[str, dict[str, Any]]) -> None:
+def test_each_guard_is_named_in_a_note_below_the_text(
+    name: str, sentence: str, told: dict[str, dict[str, Any]]
+) -> None:
     assert sentence in told[name]["warnings"]
     note = told[name]["text"].rpartition("[Not all of this mail is shown: ")[2]
     assert sentence in note

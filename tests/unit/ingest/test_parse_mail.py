@@ -38,8 +38,20 @@ def seen(mail: ParsedMail) -> dict[str, Any]:
     }
 
 
+BY_HAND = json.loads((Path(__file__).parents[2] / "data" / "mail" / "read-by-hand.json").read_text(encoding="utf-8"))
+"""Mail to [sender, subject, first 60 characters of the text], read by a person beside the bytes."""
+
+
 def test_there_are_cases() -> None:
-    assert len(CASES) >= 50
+    assert len(CASES) >= 200
+    assert {case.stem for case in CASES} == set(BY_HAND)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_sender_subject_and_first_words_are_what_a_person_reads(case: Path) -> None:
+    mail = parse_mail(case.read_bytes())
+    sender = f"{mail.from_.name} <{mail.from_.email}>".strip() if mail.from_ else ""
+    assert [sender, mail.subject[:60], " ".join(mail.text.split())[:60]] == BY_HAND[case.stem]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
@@ -86,7 +98,9 @@ def test_a_note_stands_in_the_html_too() -> None:
     parts = b"--B\r\nContent-Type: text/html\r\n\r\n<p>x</p>\r\n" * 300
     mail = parse_mail(HEAD + b"Content-Type: multipart/mixed; boundary=B\r\n\r\n" + parts)
     assert mail.html is not None
-    assert mail.html.endswith("more than 200 parts, the rest was left out. The whole is kept as the original mail.]</p>")
+    assert mail.html.endswith(
+        "more than 200 parts, the rest was left out. The whole is kept as the original mail.]</p>"
+    )
 
 
 def body(encoding: str, content: bytes) -> bytes:

@@ -225,7 +225,8 @@ def _content(
 ) -> dict[str, Any]:
     """Return the content document of docs/architecture/pipeline.md, without its id.
 
-    Its HTML is safe already, so that whoever shows it has bounded work. Only a reply is split: a first mail is all newly written (None), and splitting costs ten times the parsing.
+    Its HTML is safe already, so that whoever shows it has bounded work. Only a reply is split: a first mail is all newly
+    written (None), and splitting costs ten times the parsing.
     """
     return {
         "kind": "message",

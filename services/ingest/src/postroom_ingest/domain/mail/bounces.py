@@ -57,41 +57,67 @@ def is_bounce(headers: Headers, sender: str) -> bool:
 
 
 _PERMANENT = re.compile(
-    r"(?i)permanent(?:ly)? (?:error|failure|fatal)|failed permanently|could not be delivered|was ?n[o']t delivered|not delivered to|"
-    r"did not reach|undeliverable|unable to deliver|delivery (?:has )?failed|failure notice|returned mail|not (?:be )?delivered|"
-    r"wasn't able to deliver|delivery failure|konnte nicht zugestellt|unzustellbar|n'a pas pu être|no se ha podido entregar"
+    r"(?i)permanent(?:ly)? (?:error|failure|fatal)|failed permanently|could not be delivered|was ?n[o't]{1,2} delivered|"
+    r"not delivered to|did not reach|undeliverable|unable to deliver|delivery (?:has )?failed|failure notice|returned mail|"
+    r"not (?:be )?delivered|n't able to deliver|delivery failure|konnte nicht zugestellt|unzustellbar|n'a pas pu être|"
+    r"no se ha podido entregar"
 )
 _DELAYED = re.compile(
     r"(?i)\bdelayed\b|warning: message|still being retried|will (?:be retried|keep trying|retry)|has not yet been delivered|"
     r"delivery (?:status notification )?\(?delay|temporary failure|do not need to resend|could not be delivered for"
 )
 _COPY = re.compile(
-    r"(?im)^[ \t>*=-]{0,40}(?:(?:below this line|this) is a copy of (?:the|your) (?:message|original)|original message(?: headers)?|"
-    r"original message follows|unsent message follows|message headers? follow|copy of (?:the )?message|returned message|"
-    r"message header(?:s)? follow|undelivered message|included (?:is )?a copy|ursprüngliche nachricht)[^\n]{0,80}$"
+    r"(?im)^[ \t>*=-]{0,40}(?:(?:below this line|this) is a copy of (?:the|your) (?:message|original)|"
+    r"original message(?: headers)?|original message follows|unsent message follows|message headers? follow|"
+    r"copy of (?:the )?message|returned message|undelivered message|included (?:is )?a copy|ursprüngliche nachricht)"
+    r"[^\n]{0,80}$"
 )
+_ADDRESS = r"[^\s<>\"'()]{1,250}@[^\s<>\"'(),;:]{1,250}"
 _RECIPIENTS = (
     re.compile(r"(?m)^[ \t]*<([^<>\s]{1,250}@[^<>\s]{1,250})>(?:: |:$|[ \t]*$)"),  # qmail, Postfix, Sendmail, Yahoo
-    re.compile(r"(?im)(?:following (?:address(?:es|\(es\))?|recipients?(?:\(s\))?)|delivered to|undeliverable to|deliver(?:y)?(?: your message)? to)"
-               r"[^\n]{0,200}(?:\n[ \t>]*){1,3}[\"'<(]?([^\s<>\"'()]{1,250}@[^\s<>\"'(),;:]{1,250})"),
-    re.compile(r"(?i)(?:delivered to|recipient|deliver to|mailbox|user|addressee|reach)[:\s'\"<(]{1,5}([^\s<>\"'()]{1,250}@[^\s<>\"'(),;:]{1,250})"),
+    re.compile(
+        r"(?im)(?:following (?:address(?:es|\(es\))?|recipients?(?:\(s\))?)|delivered to|undeliverable to|"
+        rf"deliver(?:y)?(?: your message)? to)[^\n]{{0,200}}(?:\n[ \t>]*){{1,3}}[\"'<(]?({_ADDRESS})"
+    ),
+    re.compile(rf"(?i)(?:delivered to|recipient|deliver to|mailbox|user|addressee|reach)[:\s'\"<(]{{1,5}}({_ADDRESS})"),
     re.compile(r"(?i)rcpt to:[ \t]?<([^<>\s]{1,250}@[^<>\s]{1,250})>"),
-    re.compile(r"(?m)^[ \t]{1,8}<?([^\s<>\"'()]{1,250}@[^\s<>\"'(),;:]{1,250})>?[ \t]*(?:\(|$|on )"),
-)  # fmt: skip
+    re.compile(rf"(?m)^[ \t]{{1,8}}<?({_ADDRESS})>?[ \t]*(?:\(|$|on )"),
+)
 _REASONS = (
-    ("5.1.1", re.compile(r"(?i)user (?:is )?unknown|unknown (?:user|recipient|address|mailbox)|no such (?:user|recipient|mailbox|address|person)|"
-                         r"not listed in|address (?:was )?n[o']t found|address couldn't be found|recipient name is not recognized|mailbox (?:not found|unavailable|does not exist)|"
-                         r"does(?: not|n't) exist|invalid recipient|does not like recipient|no mailbox here")),
-    ("5.2.2", re.compile(r"(?i)over ?quota|quota exceeded|mailbox (?:is )?full|exceeds allowed size|mailbox has exceeded|exceeded storage")),
-    ("5.1.2", re.compile(r"(?i)host (?:unknown|not found)|unrout(?:e)?able|domain (?:not found|does not exist)|couldn't find any host|no such domain")),
+    (
+        "5.1.1",
+        re.compile(
+            r"(?i)user (?:is )?unknown|unknown (?:user|recipient|address|mailbox)|not listed in|invalid recipient|"
+            r"no such (?:user|recipient|mailbox|address|person)|address (?:was )?n[o']t found|address couldn't be found|"
+            r"recipient name is not recognized|mailbox (?:not found|unavailable|does not exist)|does(?: not|n't) exist|"
+            r"does not like recipient|no mailbox here"
+        ),
+    ),
+    (
+        "5.2.2",
+        re.compile(
+            r"(?i)over ?quota|quota exceeded|mailbox (?:is )?full|exceeds allowed size|mailbox has exceeded|exceeded storage"
+        ),
+    ),
+    (
+        "5.1.2",
+        re.compile(
+            r"(?i)host (?:unknown|not found)|unrout(?:e)?able|domain (?:not found|does not exist)|couldn't find any host|"
+            r"no such domain"
+        ),
+    ),
     ("5.7.1", re.compile(r"(?i)relay(?:ing)? (?:access )?denied|blocked|not authorized|spam|policy|permission")),
-)  # fmt: skip
+)
+"""Only for servers that give no enhanced code: the one that RFC 3463 has for what they say."""
 _MAX_TEXT = 64 * 1024
 
 
 def read_letter(root: Part, headers: Headers, sender: str, text: str) -> Dsn | None:
     """Return what a bounce in a server's own words says; None when it names nobody, or no server sent it."""
-    if not is_bounce(headers, sender) or root.parameters.get("report-type", "delivery-status").lower() != "delivery-status":
+    if (
+        not is_bounce(headers, sender)
+        or root.parameters.get("report-type", "delivery-status").lower() != "delivery-status"
+    ):
         return None
     text = text[:_MAX_TEXT]
     copy = _COPY.search(text)
@@ -105,7 +131,9 @@ def read_letter(root: Part, headers: Headers, sender: str, text: str) -> Dsn | N
     recipient = failed[0].email if failed else _recipient(said)
     action = "delayed" if delayed else "failed"
     status, diagnostic = _reason(said, recipient, delayed=action == "delayed")
-    return Dsn(recipient, action, status, diagnostic, _original_id(root, []) or _id_in(text[copy.start() :] if copy else said))
+    return Dsn(
+        recipient, action, status, diagnostic, _original_id(root, []) or _id_in(text[copy.start() :] if copy else said)
+    )
 
 
 def _recipient(said: str) -> str | None:

@@ -120,7 +120,9 @@ _JAPANESE = re.compile(rb"\x1b\$[@B]")
 _SEVEN_BIT_MULTIBYTE = frozenset({"iso2022_jp_ext", "iso2022_jp", "iso2022_kr", "iso-2022-cn", "hz", "utf-7"})
 _MULTIBYTE_UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _CUT_UTF8 = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
-_NAMED_INSIDE = re.compile(r"utf-?8|iso-?8859-?\d{1,2}|(?:windows|cp)-?125\d|koi8-?[ru]|gb-?2312|gbk|gb18030|big5|shift-?jis|iso-2022-jp|euc-(?:jp|kr)")
+_NAMED_INSIDE = re.compile(
+    r"utf-?8|iso-?8859-?\d{1,2}|(?:windows|cp)-?125\d|koi8-?[ru]|gb-?2312|gbk|gb18030|big5|shift-?jis|iso-2022-jp|euc-(?:jp|kr)"
+)
 
 
 @lru_cache(maxsize=512)
@@ -154,14 +156,16 @@ def decode_bytes(data: bytes, declared: str | None) -> tuple[str, str | None]:
     Time is linear in the size: detection looks at the first 16 KiB only.
     """
     text, warning = _decode(data, declared)
-    return (text.replace("\x00", ""), warning) if "\x00" in text else (text, warning)
+    return (text.replace("\x00", ""), warning or "null characters were left out") if "\x00" in text else (text, warning)
 
 
 def _decode(data: bytes, declared: str | None) -> tuple[str, str | None]:
     codec = python_codec(declared) if declared else None
     if data.isascii() and codec not in _SEVEN_BIT_MULTIBYTE and b"\x00" not in data:
         if b"\x1b$" in data and _JAPANESE.search(data):
-            return _decode_japanese(data), None if declared and "2022" in declared else "charset detected as iso-2022-jp"
+            return _decode_japanese(
+                data
+            ), None if declared and "2022" in declared else "charset detected as iso-2022-jp"
         return data.decode("ascii"), _ascii_warning(declared, codec)
     if codec == "utf-8" and not data.startswith(codecs.BOM_UTF8) and (text := _strictly(data, codec)) is not None:
         return text, None
@@ -286,7 +290,7 @@ def _detect(data: bytes) -> str | None:
 def _decode_chinese(data: bytes) -> str:
     """Read ISO-2022-CN: shift out and in around GB 2312 (or CNS 11643, which is not read). Source: RFC 1922."""
     pieces = re.split(rb"\x1b\$[)*+][A-Z]|\x1b[NO]", data.replace(b"\x1b$)A", b""))
-    out = []
+    out: list[str] = []
     for piece in b"".join(pieces).split(b"\x0e"):
         shifted, _, plain = piece.partition(b"\x0f") if out else (b"", b"", piece)
         out.append(bytes(byte | 0x80 for byte in shifted).decode("gb18030", "replace") + _ascii(plain))

@@ -3,7 +3,7 @@
 import hashlib
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from postroom_ingest.domain.mail import names
 from postroom_ingest.domain.mail.charsets import decode_bytes, python_codec
@@ -129,8 +129,7 @@ def _start(part: Part) -> Part:
 
 def _alternative(part: Part, content: Content) -> None:
     """Take text and HTML of the alternatives as one segment; the last of a kind is the best (RFC 2046 section 5.1.4)."""
-    merged = Content(content.warnings, content.limits, digest=content.digest, attachments=content.attachments, spares=content.spares,
-                     taken_names=content.taken_names, charset=content.charset)  # fmt: skip
+    merged = replace(content, segments=[], spare=None, own_text=None)
     for child in part.children:
         if child.children:
             _multipart(child, merged)
@@ -150,12 +149,18 @@ def _alternative(part: Part, content: Content) -> None:
 def _leaf(part: Part, content: Content, *, alone: bool = False, related: bool = False, root: bool = False) -> None:
     data = decode_body(part, content.warnings)
     kind = part.content_type
-    readable = kind in _TEXTS or (alone and kind.startswith("text/") and kind not in names.FILES) or kind.startswith("multipart/")
+    readable = (
+        kind in _TEXTS
+        or (alone and kind.startswith("text/") and kind not in names.FILES)
+        or kind.startswith("multipart/")
+    )
     content.digest.append(hashlib.sha256(data.replace(b"\r\n", b"\n") if readable else data).digest())
     if readable and kind != "multipart/encrypted":
         content.charset = content.charset or part.parameters.get("charset")
     attached = part.disposition == "attachment" or (
-        not alone and bool(part.filename or (related and part.headers.raw("content-id"))) and not (root and kind in _PAGES)
+        not alone
+        and bool(part.filename or (related and part.headers.raw("content-id")))
+        and not (root and kind in _PAGES)
     )
     if readable and not attached:
         _body_text(part, data, content)

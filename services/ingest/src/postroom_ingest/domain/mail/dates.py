@@ -48,7 +48,9 @@ _ZONES = {
     for name in names.split()
 }
 """Abbreviations that the RFC does not know and mails use; those with several meanings (IST, CST of China) are left out."""
-_USUAL = re.compile(r"(?:[A-Z][a-z]{2}, )? ?\d{1,2} [A-Z][a-z]{2} (?:19|20)\d\d \d\d:[0-5]\d:[0-5]\d [+-]\d{4}(?: \([A-Z]{3,4}\))?")
+_USUAL = re.compile(
+    r"(?:[A-Z][a-z]{2}, )? ?\d{1,2} [A-Z][a-z]{2} (?:19|20)\d\d \d\d:[0-5]\d:[0-5]\d [+-]\d{4}(?: \([A-Z]{3,4}\))?"
+)
 _LAST_ZONE = re.compile(r"\b([A-Z]{3,4})\s*$")
 _ODD = re.compile(r"(?i)[+-]\d{1,2}:\d\d\s*$|\b(?:GMT|UTC?)\s*[+-]\d|\d\s*[ap]\.?m\b|:6[01]\b")
 """What the standard library reads as something else than was meant."""

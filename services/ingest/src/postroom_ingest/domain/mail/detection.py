@@ -8,6 +8,7 @@ JIS X 0208, whose first levels hold the characters in daily use. Linear in the b
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
 
 _MULTIBYTE = {
     "cp949": re.compile(rb"[\xb0-\xc8][\xa1-\xfe]|\xa1[\xa1-\xfe]|\xa3[\xa1-\xfe]"),
@@ -35,7 +36,7 @@ _SINGLE = (
     ("cp1256", "ARABIC", frozenset("ابتجحدرسعفقكلمنهويةأإى")),
     ("cp874", "THAI", frozenset("กขคงจชซดตทนบปผพมยรลวสหอาีิืุเแโไ่้็์")),
 )
-_MARKS = frozenset("–—‘’‚“”„•…«»€£§°©®™´·\xa0¿¡№†‰‹›")  # noqa: RUF001 - as they stand in letters
+_MARKS = frozenset("–—‘’‚“”„•…«»€£§°©®™´·\xa0¿¡№†‰‹›")
 _WORD = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
 _RAISED = re.compile(r"[^\W\d_A-Z][A-Z]")
 _BETWEEN_LETTERS = re.compile(r"[A-Za-z][^\x00-\x7f]{1,2}[a-z]")
@@ -44,6 +45,7 @@ _MOST_ACCENTED = 0.75
 """Of a word's letters; Polish has words with two in three."""
 _MOST_BYTES = 4_096
 _FEWEST_HIGH_BYTES = 2
+_FEWEST_HANGUL = 4
 _FEWEST_FOR_DOUBT = 12
 _ASCII = bytes(range(128))
 
@@ -108,7 +110,9 @@ def _multibyte_score(sample: bytes, text: str, codec: str, common: re.Pattern[by
         return score - (0.15 if kana == 0 else 0.0)
     score -= 0.5 if kana > 0.2 * foreign else 0.0
     # Rows of hangul are a part of the rows of common hanzi: only text that is all within them is Korean.
-    return score - 0.3 if codec == "cp949" and (usual < len(pairs) or len(pairs) < 4) else score - 0.05 * (codec != "cp949")  # noqa: PLR2004
+    if codec != "cp949":
+        return score - 0.05
+    return score - 0.3 if usual < len(pairs) or len(pairs) < _FEWEST_HANGUL else score
 
 
 def _single_score(text: str, script: str, letters: frozenset[str]) -> float:
@@ -125,7 +129,7 @@ def _word_score(word: str, foreign: list[str], script: str, letters: frozenset[s
     usual = sum(char in letters for char in foreign) / len(foreign)
     if not all(unicodedata.name(char, "").startswith(script) for char in foreign):
         return -1.0
-    if any(a.islower() and b.isupper() for a, b in zip(word, word[1:], strict=False)):
+    if any(a.islower() and b.isupper() for a, b in pairwise(word)):
         return -1.0
     if script == "LATIN":
         if len(word) > 1 and len(foreign) > _MOST_ACCENTED * len(word):

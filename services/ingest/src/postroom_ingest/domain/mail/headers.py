@@ -110,14 +110,14 @@ def unfold(raw: bytes, charset: str | None = None) -> str:
     if raw.isascii() and b"\x1b" not in raw:
         text = raw.decode("ascii")
     else:
-        text = decode_bytes(raw, None if _is_utf8(raw) else charset)[0]
+        text = decode_bytes(raw, None if is_utf8(raw) else charset)[0]
     text = text.strip()
     if "\n" in text or "\t" in text or "\r" in text:
         text = _FOLDS.sub(" ", text)
     return text if text.isprintable() else _BINARY.sub("", _LINES.sub(" ", text))
 
 
-def _is_utf8(raw: bytes) -> bool:
+def is_utf8(raw: bytes) -> bool:
     try:
         raw.decode()
     except UnicodeDecodeError:
@@ -130,14 +130,16 @@ def unfold_text(text: str) -> str:
     return _FOLDS.sub(" ", text).strip()
 
 
-def decode_words(value: str, *, once_more: bool = True) -> str:
+def decode_words(value: str, warnings: list[str] | None = None, *, once_more: bool = True) -> str:
     """Return the text with its encoded words decoded (RFC 2047), also those that are not quite right.
 
     Broken forms that are read: blanks inside a word, no blank between words, words inside quotes, a character cut
-    between two words of one charset, a missing end.
+    between two words of one charset, a missing end. What was repaired is added to `warnings`.
     """
     if "=?" not in value:
         return value
+    if warnings is not None and "=?" in WORD.sub("", value):
+        warnings.append("a broken encoded word was read")
     out: list[str] = []
     pending: tuple[str, bytearray] | None = None
     position = 0
@@ -145,14 +147,14 @@ def decode_words(value: str, *, once_more: bool = True) -> str:
         start = value.find("=?", position)
         word = _read_word(value, start) if start >= 0 else None
         if start >= 0 and word is None:
-            _flush(pending, out)
+            _flush(pending, out, warnings)
             pending = None
             out.append(value[position : start + 2])
             position = start + 2
             continue
         between = value[position:start] if start >= 0 else value[position:]
         if between and not (pending is not None and word is not None and between.isspace()):
-            _flush(pending, out)
+            _flush(pending, out, warnings)
             pending = None
             out.append(between)
         if word is None:
@@ -161,17 +163,20 @@ def decode_words(value: str, *, once_more: bool = True) -> str:
         if pending is not None and pending[0].lower() == charset.lower():
             pending[1].extend(data)
         else:
-            _flush(pending, out)
+            _flush(pending, out, warnings)
             pending = (charset, bytearray(data))
-    _flush(pending, out)
+    _flush(pending, out, warnings)
     text = unfold_text("".join(out))
     # Some programs encode what was encoded already; once more is enough for those, and bounded for all others.
     return decode_words(text, once_more=False) if once_more and text.startswith("=?") and WORD.fullmatch(text) else text
 
 
-def _flush(pending: tuple[str, bytearray] | None, out: list[str]) -> None:
+def _flush(pending: tuple[str, bytearray] | None, out: list[str], warnings: list[str] | None) -> None:
     if pending is not None:
-        out.append(_BINARY.sub("", decode_bytes(bytes(pending[1]), pending[0])[0]))
+        text, warning = decode_bytes(bytes(pending[1]), pending[0])
+        if warning and warnings is not None:
+            warnings.append(f"an encoded word: {warning}")
+        out.append(_BINARY.sub("", text))
 
 
 _WORD_HEAD = re.compile(r"=\?([^?\s*]{0,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?")
@@ -294,7 +299,8 @@ def _split_parameters(text: str) -> list[str]:
     pieces: list[str] = []
     position = 0
     while len(pieces) < _MAX_PARAMETERS:
-        end = _PIECE.match(text, position).end()  # type: ignore[union-attr] - it matches nothing at all, too
+        found = _PIECE.match(text, position)
+        end = found.end() if found else len(text)
         pieces.append(text[position:end])
         if end >= len(text):
             return pieces

@@ -21,8 +21,12 @@ _MOST_REPEATED_CHARACTERS = 4_000_000
 """Characters of open formatting elements times elements: what repeating them may add."""
 _MOST_SEPARATORS = 500
 _LONG = 2_000
-_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
-_FORMATTING_TAG = re.compile(r"<(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/>][^<]{0,500}", re.IGNORECASE)
+_FORMATTING = frozenset(
+    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
+)
+_FORMATTING_TAG = re.compile(
+    r"<(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/>][^<]{0,500}", re.IGNORECASE
+)
 _TAG = re.compile(
     r"<[a-zA-Z/][^\s/>]*+((?:[\s/]++|[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?)?)*+)(?:>|\Z)"
 )

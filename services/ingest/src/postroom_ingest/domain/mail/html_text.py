@@ -17,7 +17,10 @@ MAX_HTML_CHARACTERS = 2 * 1024 * 1024
 _BLANKS = re.compile(r"[ \t\r\n\f\u200b]+")
 _BREAKS = re.compile(r"\n{3,}")
 _PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre".split())  # noqa: SIM905 - reads as a list
-_BLOCKS = frozenset("div tr li dt dd section article header footer hr form address center fieldset body title option textarea select button details summary caption figure figcaption main aside nav article legend".split())  # noqa: SIM905
+_BLOCKS = frozenset(
+    "div tr li dt dd section article header footer hr form address center fieldset body title option textarea "  # noqa: SIM905 - reads as a list
+    "select button details summary caption figure figcaption main aside nav article legend".split()
+)
 _ALT = re.compile(r"""\balt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
 
 

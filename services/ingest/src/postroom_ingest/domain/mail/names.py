@@ -31,8 +31,16 @@ _FIXED = {
 }
 _GIVEN_BY_KIND = frozenset({"text/plain", "text/html", "text/calendar"})
 _KINDS = {"image": "image", "audio": "audio", "video": "video", "message": "mail"}
-_SUFFIXES = {"image/jpg": ".jpg", "image/pjpeg": ".jpg", "image/x-png": ".png", "video/quicktime": ".mov", "application/rtf": ".rtf",
-             "text/rtf": ".rtf", "application/x-zip-compressed": ".zip", "text/markdown": ".md"}  # fmt: skip
+_SUFFIXES = {
+    "image/jpg": ".jpg",
+    "image/pjpeg": ".jpg",
+    "image/x-png": ".png",
+    "video/quicktime": ".mov",
+    "application/rtf": ".rtf",
+    "text/rtf": ".rtf",
+    "application/x-zip-compressed": ".zip",
+    "text/markdown": ".md",
+}
 _NAMED_ID = re.compile(r"([^<>@/\\\s]{1,100}\.[A-Za-z0-9]{2,5})@")
 MAILS = frozenset({"message/rfc822", "message/global", "message/partial"})
 REPORTS = frozenset({"message/delivery-status", "message/global-delivery-status", "message/disposition-notification"})

@@ -16,7 +16,15 @@ from postroom_ingest.domain.mail.automatic import classify
 from postroom_ingest.domain.mail.bounces import read_dsn, read_letter
 from postroom_ingest.domain.mail.content import Content, collect
 from postroom_ingest.domain.mail.dates import read_date
-from postroom_ingest.domain.mail.headers import LONG_HEADERS, Headers, decode_words, first_values, split_headers, unfold
+from postroom_ingest.domain.mail.headers import (
+    LONG_HEADERS,
+    Headers,
+    decode_words,
+    first_values,
+    is_utf8,
+    split_headers,
+    unfold,
+)
 from postroom_ingest.domain.mail.model import ParsedMail
 from postroom_ingest.domain.mail.structure import Part, Reading, describe, read_part
 
@@ -45,17 +53,21 @@ def parse_mail(raw: bytes) -> ParsedMail:
     envelope = _MBOX.match(raw, start, start + 400) if raw.startswith((b"From ", b">From "), start) else None
     if envelope:
         reading.envelope_sender = envelope[1]
-    return _assemble(_read_in(root.headers, content.charset), reading, content, root)
+    return _assemble(_read_in(root.headers, content.charset, reading.warnings), reading, content, root)
 
 
 _MBOX = re.compile(rb">?From ([^\s<>@]{1,200}@[^\s<>@]{1,200}) ")
 _SHOWN = frozenset({"from", "to", "cc", "reply-to", "sender", "subject"})
 
 
-def _read_in(headers: Headers, charset: str | None) -> Headers:
+def _read_in(headers: Headers, charset: str | None, warnings: list[str]) -> Headers:
     """Return the headers with raw 8-bit values that are no UTF-8 read in the charset of the text."""
-    if charset is None or headers.ascii:
+    if headers.ascii:
         return headers
+    if any(not is_utf8(headers.raw(name)) for name in _SHOWN):
+        warnings.append(
+            "raw 8-bit characters in headers were read" + (" in the charset of the text" if charset else "")
+        )
     fields = tuple(
         (name, value if name not in _SHOWN or value.isascii() else unfold(value, charset).encode())
         for name, value in headers.fields
@@ -93,7 +105,7 @@ def _assemble(headers: Headers, reading: Reading, content: Content, root: Part) 
     from_ = _from(headers, senders[0] if senders else None, reading.envelope_sender, warnings)
     reply_to, to, cc = (_recipients(headers, name, reading.limits) for name in ("reply-to", "to", "cc"))
     text = content.text()
-    subject = decode_words(headers.plain("subject"))[:_MAX_SUBJECT].strip()
+    subject = decode_words(headers.plain("subject"), warnings)[:_MAX_SUBJECT].strip()
     who = (from_.email or from_.name) if from_ else ""
     dsn = read_dsn(root, who) or read_letter(root, headers, who, text)
     return ParsedMail(
@@ -130,7 +142,9 @@ def with_html_note(markup: str | None, limits: Sequence[str]) -> str | None:
 
 
 def _note(limits: Sequence[str]) -> str:
-    return f"[Not all of this mail is shown: {'; '.join(dict.fromkeys(limits))}. The whole is kept as the original mail.]"
+    return (
+        f"[Not all of this mail is shown: {'; '.join(dict.fromkeys(limits))}. The whole is kept as the original mail.]"
+    )
 
 
 def _from(headers: Headers, first: Address | None, envelope_sender: bytes, warnings: list[str]) -> Address | None:
@@ -153,6 +167,13 @@ def _check_headers(headers: Headers, senders: tuple[Address, ...], warnings: lis
         warnings.append("several senders, the first one was taken")
     if sum(name == "from" for name, _ in headers.fields) > 1:
         warnings.append("several From fields, the first one was taken")
+    field = headers.raw("from")
+    if (
+        field.count(b"<") != field.count(b">")
+        or field.count(b'"') % 2
+        or (senders and senders[0].email and "@" not in senders[0].email)
+    ):
+        warnings.append("a From field that is not by the rules was read")
     if not headers.raw("message-id").strip():
         warnings.append("no Message-ID")
 

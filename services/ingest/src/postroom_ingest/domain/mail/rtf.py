@@ -16,13 +16,13 @@ _TOKEN = re.compile(
     rb"\\'([0-9a-fA-F]{2})|\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\([^a-zA-Z'])|([{}])|([^\\{}\r\n]+)|[\r\n]+|\\", re.DOTALL
 )
 _HIDDEN = frozenset(
-    "fonttbl colortbl stylesheet info pict header headerl headerr headerf footer footerl footerr footerf object "
-    "listtable listoverridetable revtbl rsidtbl generator themedata datastore latentstyles xmlnstbl fldinst bkmkstart "
-    "bkmkend filetbl mmathPr pntext".split()
+    "fonttbl colortbl stylesheet info pict header headerl headerr headerf footer footerl footerr footerf object "  # noqa: SIM905 - reads as a list
+    "listtable listoverridetable revtbl rsidtbl generator themedata datastore latentstyles xmlnstbl fldinst "
+    "bkmkstart bkmkend filetbl mmathPr pntext".split()
 )  # fmt: skip
 _CHARACTERS = {"par": "\n", "line": "\n", "sect": "\n\n", "page": "\n\n", "row": "\n", "tab": "\t", "cell": "\t", "emdash": "—",
                "endash": "–", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”", "bullet": "•", "emspace": " ",
-               "enspace": " "}  # fmt: skip  # noqa: RUF001 - the characters that the words stand for
+               "enspace": " "}  # fmt: skip
 _SYMBOLS = {b"~": "\xa0", b"_": "-", b"{": "{", b"}": "}", b"\\": "\\", b"\n": "\n", b"\r": "\n"}
 _CHARSETS = {0: "cp1252", 128: "cp932", 129: "cp949", 134: "gb18030", 136: "cp950", 161: "cp1253", 162: "cp1254", 163: "cp1258",
              177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874", 238: "cp1250"}  # fmt: skip

@@ -14,7 +14,19 @@ from postroom_ingest.domain.mail.safe_style import safe_style
 
 _TAGS = (nh3.ALLOWED_TAGS | {"center", "font", "u", "big", "tfoot"}) - {"map", "area", "rtc"}
 _GLOBAL = {"dir", "lang", "title", "style", "align", "hidden"}
-_CELLS = {"align", "valign", "colspan", "rowspan", "bgcolor", "width", "height", "nowrap", "background", "scope", "headers"}
+_CELLS = {
+    "align",
+    "valign",
+    "colspan",
+    "rowspan",
+    "bgcolor",
+    "width",
+    "height",
+    "nowrap",
+    "background",
+    "scope",
+    "headers",
+}
 _ATTRIBUTES: dict[str, set[str]] = {
     "*": _GLOBAL,
     "a": {"href", "hreflang"},
@@ -30,7 +42,17 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "ins": {"datetime"},
     "li": {"type", "value"},
     "ol": {"start", "type"},
-    "table": {"bgcolor", "border", "bordercolor", "cellpadding", "cellspacing", "width", "height", "background", "summary"},
+    "table": {
+        "bgcolor",
+        "border",
+        "bordercolor",
+        "cellpadding",
+        "cellspacing",
+        "width",
+        "height",
+        "background",
+        "summary",
+    },
     "td": _CELLS,
     "th": _CELLS,
     "time": {"datetime"},
@@ -41,7 +63,21 @@ _SCHEMES = {"http", "https", "mailto", "tel", "cid", "data"}
 _LINK = re.compile(r"(?i)(?:https?://|mailto:|tel:)")
 _REMOTE = re.compile(r"(?i)https?://")
 _PICTURE = re.compile(r"(?i)data:image/(?:png|jpe?g|gif|webp);base64,[a-z0-9+/=\s]+")
-_SIZES = frozenset({"width", "height", "hspace", "vspace", "border", "cellpadding", "cellspacing", "size", "colspan", "rowspan", "span"})
+_SIZES = frozenset(
+    {
+        "width",
+        "height",
+        "hspace",
+        "vspace",
+        "border",
+        "cellpadding",
+        "cellspacing",
+        "size",
+        "colspan",
+        "rowspan",
+        "span",
+    }
+)
 _SIZE = re.compile(r"\s*[+]?(\d{1,4})(?:\.\d{1,6})?\s*(?:px|%)?\s*")
 _MOST_PIXELS = 2_000
 _BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]+")
@@ -94,4 +130,5 @@ def _source(tag: str, value: str) -> str | None:
         return address
     if address.startswith("//"):
         address = f"https:{address}"
-    return "http" + address[4:] if _REMOTE.match(address) else None
+    remote = _REMOTE.match(address)
+    return remote[0].lower() + address[remote.end() :] if remote else None

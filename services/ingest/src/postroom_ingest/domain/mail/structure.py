@@ -15,6 +15,7 @@ from postroom_ingest.domain.mail.headers import Headers, decode_base64, parse_pa
 MAX_PARTS = 200
 MAX_NESTING = 20
 _CR = 13
+_WELL_FORMED = re.compile(rb"\s*[\w.+-]{1,80}/[\w.+-]{1,80}\s*(?:;|\(|\Z)")
 _GUESS = re.compile(rb"(?m)^--([^\r\n]{0,199}[^\s])[ \t]*+\r?\n(?=[A-Za-z-]{1,60}:|\r?\n)")
 
 
@@ -58,7 +59,7 @@ def read_part(
 ) -> Part:
     """Return the part in raw[start:stop] and all below it; past 200 parts or 20 levels the rest is kept as it came."""
     headers, body = split_headers(raw, start, stop, reading.warnings)
-    part = describe(headers, raw, body, stop, default_type)
+    part = describe(headers, raw, body, stop, default_type, reading.warnings)
     reading.parts += 1
     if part.content_type.startswith("multipart/"):
         if depth >= MAX_NESTING:
@@ -75,21 +76,41 @@ def _decoded_multipart(part: Part, reading: Reading, depth: int) -> Part | None:
     if encoding_of(part.headers) not in {"base64", *_QUOTED_PRINTABLE}:
         return None
     body = b"\n" + decode_body(part, reading.warnings)
-    inner = Part(part.headers, body, 1, len(body), part.content_type, part.parameters, part.disposition, part.disposition_parameters)
+    inner = Part(
+        part.headers,
+        body,
+        1,
+        len(body),
+        part.content_type,
+        part.parameters,
+        part.disposition,
+        part.disposition_parameters,
+    )
     _read_children(inner, reading, depth)
     return inner if inner.children else None
 
 
-def describe(headers: Headers, raw: bytes, start: int, stop: int, default_type: str = "text/plain") -> Part:
+def describe(
+    headers: Headers,
+    raw: bytes,
+    start: int,
+    stop: int,
+    default_type: str = "text/plain",
+    warnings: list[str] | None = None,
+) -> Part:
     """Return the part with what its own headers say about it."""
     raw_type, raw_disposition = headers.raw("content-type"), headers.raw("content-disposition")
     content_type, parameters = parse_parameters(raw_type) if raw_type else (default_type, {})
     if raw_type and not content_type.startswith("multipart/"):
         for other in headers.all("content-type")[1:]:  # of two fields the one that explains the body
             if other.strip().lower().startswith(b"multipart/"):
+                if warnings is not None:
+                    warnings.append("several Content-Type fields, the one of several parts was taken")
                 content_type, parameters = parse_parameters(other)
     disposition, more = parse_parameters(raw_disposition) if raw_disposition else ("", {})
     content_type = re.sub(r"\s", "", content_type)
+    if raw_type and warnings is not None and not _WELL_FORMED.match(raw_type):
+        warnings.append("a Content-Type that is not by the rules was read")
     if content_type.count("/") != 1 or content_type.startswith("/") or content_type.endswith("/"):
         content_type = (
             "text/plain" if content_type in {"", "text"} else "text/html" if content_type == "html" else default_type
@@ -108,18 +129,18 @@ def _read_children(part: Part, reading: Reading, depth: int) -> None:
 
 def _split(part: Part, reading: Reading) -> list[tuple[int, int]]:
     marker = part.parameters.get("boundary", "").strip().encode("utf-8", "surrogateescape")
-    pieces = _pieces(part, marker) if marker else []
+    pieces = _pieces(part, marker, reading) if marker else []
     if not pieces:
         guess = _GUESS.search(part.raw, part.start, part.stop)
         if guess:
-            pieces = _pieces(part, guess[1])
+            pieces = _pieces(part, guess[1], reading)
             _warn(reading, "the boundary was missing or wrong and was found in the text")
     if not pieces:
         _warn(reading, "a multipart without parts was read as one")
     return pieces
 
 
-def _pieces(part: Part, marker: bytes) -> list[tuple[int, int]]:
+def _pieces(part: Part, marker: bytes, reading: Reading) -> list[tuple[int, int]]:
     """Return the places between the boundary lines; a missing last one is the end of the body. RFC 2046 section 5.1.1."""
     raw, line = part.raw, re.compile(rb"\n--" + re.escape(marker) + rb"(--)?[ \t]*+(?=\r?\n|\Z)")
     pieces: list[tuple[int, int]] = []
@@ -128,10 +149,13 @@ def _pieces(part: Part, marker: bytes) -> list[tuple[int, int]]:
         if begin >= 0:
             end = found.start() - (raw[found.start() - 1] == _CR)
             pieces.append((begin, max(begin, end)))
+        if begin < 0 and pieces:
+            _warn(reading, "parts behind the last boundary were read")
         begin = -1 if found[1] else min(part.stop, raw.find(b"\n", found.end()) + 1 or part.stop)
         if len(pieces) > MAX_PARTS:
             return pieces
     if begin >= 0 and raw[begin : part.stop].strip():
+        _warn(reading, "the last boundary is missing")
         pieces.append((begin, part.stop))
     return pieces
 
@@ -144,7 +168,7 @@ def decode_body(part: Part, warnings: list[str]) -> bytes:
     if part.content_type.startswith("message/") and _FIELD_LINE.match(part.raw, part.start, part.stop):
         return part.body  # an encoding that was named for what is not encoded (RFC 2046 section 5.2.1)
     if encoding in _QUOTED_PRINTABLE:
-        return decode_quoted_printable(part.body)
+        return decode_quoted_printable(part.body, warnings)
     if encoding == "base64":
         return _from_base64(part.body, warnings, is_text=part.content_type.startswith("text/"))
     if encoding in {"x-uuencode", "uuencode", "x-uue", "uue"}:
@@ -156,7 +180,7 @@ def decode_body(part: Part, warnings: list[str]) -> bytes:
 _PLAIN = frozenset({"", "7bit", "8bit", "binary", "7-bit", "8-bit", "none"})
 _QUOTED_PRINTABLE = frozenset({"quoted-printable", "quoted_printable", "quotedprintable", "qp"})
 _FIELD_LINE = re.compile(rb"\s{0,10}(?:From |[!-9;-~]{1,60}:[ \t])")
-_BAD_SOFT_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
+_BAD_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
 _SOFT_BREAK = re.compile(rb"=[ \t\r]*(?:\n|\r)")
 
 
@@ -167,9 +191,10 @@ def encoding_of(headers: Headers) -> str:
     return re.split(r"[;,\s(]", named.strip(" \"'"), maxsplit=1)[0].strip("\"'")
 
 
-def decode_quoted_printable(body: bytes) -> bytes:
+def decode_quoted_printable(body: bytes, warnings: list[str]) -> bytes:
     """Return the decoded bytes; blanks behind a soft line break and lone CRs, which the standard library keeps, go."""
-    if _BAD_SOFT_BREAK.search(body):
+    if _BAD_ESCAPE.search(body):
+        warnings.append("broken quoted-printable was repaired")
         body = _SOFT_BREAK.sub(b"=\n", body)
     return binascii.a2b_qp(body)
 
@@ -194,7 +219,9 @@ def _from_base64(body: bytes, warnings: list[str], *, is_text: bool) -> bytes:
     if usable is not None and usable.end() < len(body) * _PLAUSIBLE:
         cut = body.rfind(b"\n", 0, usable.end()) + 1
         if cut and _is_prose(body[cut:], fewest=1):
-            warnings.append("text behind base64 was read as it stands" if is_text else "text behind base64 was left out")
+            warnings.append(
+                "text behind base64 was read as it stands" if is_text else "text behind base64 was left out"
+            )
             body, footer = body[:cut], body[cut:] if is_text else b""
     if _URL_SAFE.fullmatch(body) and (b"-" in body or b"_" in body):
         body = body.replace(b"-", b"+").replace(b"_", b"/")

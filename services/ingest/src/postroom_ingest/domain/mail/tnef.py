@@ -165,10 +165,10 @@ def _properties(value: memoryview, packed: Packed) -> Iterator[tuple[int, tuple[
 
 
 def _behind_name(value: memoryview, position: int) -> int:
-    by_name = struct.unpack_from("<I", value, position + 16)[0]
+    by_name: int = struct.unpack_from("<I", value, position + 16)[0]
     if not by_name:
         return position + 24
-    length = struct.unpack_from("<I", value, position + 20)[0]
+    length: int = struct.unpack_from("<I", value, position + 20)[0]
     return position + 24 + (length + 3) // 4 * 4
 
 
