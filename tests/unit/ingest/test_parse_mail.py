@@ -68,6 +68,22 @@ def test_no_bytes_make_it_raise(raw: bytes) -> None:
     assert "\x00" not in mail.text + mail.subject
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Content-Type: text/plain; charset=utf-7\n\n+2AA-x",
+        b"Subject: =?utf-7?Q?+2AA-x?=\n\nx",
+        b"Content-Type: text/plain; charset=utf-16le\n\n\x00\xd8x\x00",
+        b"Content-Type: text/plain; charset=utf-8\n\n\xed\xa0\x80x",
+        b"Content-Type: text/rtf\n\n{\\rtf1 \\u-10179?x}",
+        b"Content-Type: text/html\n\n&#xd800;x",
+    ],
+)
+def test_halves_of_characters_never_come_through(raw: bytes) -> None:
+    mail = parse_mail(raw)
+    assert (mail.text + mail.subject).encode().endswith(b"x")
+
+
 TOKENS = [
     b"\r\n", b"\n", b"\r\n\r\n", b" ", b"\t", b"--B", b"--B--", b"--", b"From: ", b"To: ", b"Date: ", b"Subject: ", b"Content-Type: ",
     b"multipart/mixed; boundary=B", b"multipart/alternative", b"multipart/report; report-type=delivery-status; boundary=B",

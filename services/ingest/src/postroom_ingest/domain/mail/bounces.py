@@ -32,8 +32,10 @@ def is_machine(address: str) -> bool:
 
 def read_dsn(root: Part, sender: str) -> Dsn | None:
     """Return what the delivery report among the parts says, None when there is none."""
+    if not ("report" in root.content_type or root.content_type in _STATUS_TYPES or is_bounce(root.headers, sender)):
+        return None
     status = next((part for part in _walk(root) if part.content_type in _STATUS_TYPES), None)
-    if status is None or not ("report" in root.content_type or root is status or is_bounce(root.headers, sender)):
+    if status is None:
         return None
     blocks = list(_blocks(decode_body(status, [])))
     chosen = next((block for block in blocks if "failed" in block.plain("action").lower()), None)

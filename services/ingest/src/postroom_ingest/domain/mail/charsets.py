@@ -227,7 +227,9 @@ def _strictly(data: bytes, codec: str | None) -> str | None:
     if codec == "iso-2022-cn":
         return _decode_chinese(data)
     try:
-        return data.decode(codec)
+        text = data.decode(codec)
+        # Python's UTF-7 gives halves of characters, which nothing else can take.
+        return text if codec != "utf-7" else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     except (UnicodeError, ValueError):
         pass
     superset = _SUPERSETS.get(codec)
@@ -257,7 +259,7 @@ def _decode_undeclared(data: bytes, declared: str | None, codec: str | None) -> 
 
 def _almost(data: bytes, codec: str | None) -> str | None:
     """Return the text when only a few bytes are not of the charset; a character cut at the end goes without a trace."""
-    if codec in {None, "cp1252"}:
+    if codec in {None, "cp1252", "utf-7"}:
         return None
     if codec == "utf-8":
         if not _MULTIBYTE_UTF8.search(data):

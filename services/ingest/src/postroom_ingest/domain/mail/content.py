@@ -3,7 +3,7 @@
 import hashlib
 import html
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from postroom_ingest.domain.mail import names
 from postroom_ingest.domain.mail.charsets import decode_bytes, python_codec
@@ -129,7 +129,8 @@ def _start(part: Part) -> Part:
 
 def _alternative(part: Part, content: Content) -> None:
     """Take text and HTML of the alternatives as one segment; the last of a kind is the best (RFC 2046 section 5.1.4)."""
-    merged = replace(content, segments=[], spare=None, own_text=None)
+    merged = Content(content.warnings, content.limits, [], content.attachments, content.spares, content.digest)
+    merged.charset, merged.taken_names, merged.depth = content.charset, content.taken_names, content.depth
     for child in part.children:
         if child.children:
             _multipart(child, merged)

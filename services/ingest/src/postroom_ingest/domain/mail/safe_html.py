@@ -81,6 +81,7 @@ _SIZES = frozenset(
 _SIZE = re.compile(r"\s*[+]?(\d{1,4})(?:\.\d{1,6})?\s*(?:px|%)?\s*")
 _MOST_PIXELS = 2_000
 _BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]+")
 _MARKED = re.compile(r'(<[a-z]+[0-9]?(?: [a-z-]+="[^"]*")*?) (src|background)="(https?:[^"]*)"')
 _TITLE = re.compile(r"(?is)<title\b[^>]{0,200}>([^<]{0,1000})</title\s*>")
 
@@ -92,15 +93,18 @@ def sanitise_html(markup: str) -> str:
     """
     if "<title" in markup[:20_000].lower():
         markup = _TITLE.sub(r"<div hidden>\1</div>", markup, count=1)
-    clean = nh3.clean(
-        bounded_html(markup),
-        tags=_TAGS,
-        clean_content_tags=_HIDDEN,
-        attributes=_ATTRIBUTES,
-        attribute_filter=_attribute,
-        url_schemes=_SCHEMES,
-        link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values={"a": {"target": "_blank"}},
+    clean = _CONTROLS.sub(
+        "",
+        nh3.clean(
+            bounded_html(markup),
+            tags=_TAGS,
+            clean_content_tags=_HIDDEN,
+            attributes=_ATTRIBUTES,
+            attribute_filter=_attribute,
+            url_schemes=_SCHEMES,
+            link_rel="noopener noreferrer nofollow",
+            set_tag_attribute_values={"a": {"target": "_blank"}},
+        ),
     )
     return _MARKED.sub(r'\1 data-remote-\2="\3"', clean) if "http" in clean else clean
 

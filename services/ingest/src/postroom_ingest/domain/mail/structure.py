@@ -108,7 +108,7 @@ def describe(
                     warnings.append("several Content-Type fields, the one of several parts was taken")
                 content_type, parameters = parse_parameters(other)
     disposition, more = parse_parameters(raw_disposition) if raw_disposition else ("", {})
-    content_type = re.sub(r"\s", "", content_type)
+    content_type = "".join(content_type.split())
     if raw_type and warnings is not None and not _WELL_FORMED.match(raw_type):
         warnings.append("a Content-Type that is not by the rules was read")
     if content_type.count("/") != 1 or content_type.startswith("/") or content_type.endswith("/"):
@@ -193,10 +193,11 @@ def encoding_of(headers: Headers) -> str:
 
 def decode_quoted_printable(body: bytes, warnings: list[str]) -> bytes:
     """Return the decoded bytes; blanks behind a soft line break and lone CRs, which the standard library keeps, go."""
-    if _BAD_ESCAPE.search(body):
+    decoded = binascii.a2b_qp(body)
+    if (b"=" in decoded or b"\r" in body) and _BAD_ESCAPE.search(body):  # else every `=` was the begin of an escape
         warnings.append("broken quoted-printable was repaired")
-        body = _SOFT_BREAK.sub(b"=\n", body)
-    return binascii.a2b_qp(body)
+        return binascii.a2b_qp(_SOFT_BREAK.sub(b"=\n", body))
+    return decoded
 
 
 _BASE64_TEXT = re.compile(rb"[A-Za-z0-9+/=\s]*")
