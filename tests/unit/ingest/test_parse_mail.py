@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postroom_ingest.cli import described
 from postroom_ingest.domain.mail import content_hash, dmarc_result, parse_mail
 from postroom_ingest.domain.mail.addresses import Address, parse_addresses
 from postroom_ingest.domain.mail.headers import decode_words, parse_parameters
@@ -91,14 +92,19 @@ TOKENS = [
     b"utf-16", b"idna", b"punycode", b"base64", b"Content-Transfer-Encoding: ", b"quoted-printable", b"uuencode", b"begin 644 a\n",
     b"#0V%T", b"end", b"`", b"=?", b"?=", b"?B?", b"?Q?", b"=?utf-8?B?4oCm", b"=?big5?Q?=A4", b"<", b">", b"(", b")", b'"', b",", b";", b":",
     b"@", b"a@b", b"\\", b"filename*0*=utf-8''%C3", b"filename*1=", b"name=", b"\x00", b"\xff\xfe", b"\x1b$B", b"\xe4", "ä".encode(), b"%",
-    b"Final-Recipient: rfc822;", b"Status: 5.1.1", b"format=flowed; delsp=yes", b"Content-Disposition: attachment; ", b"9" * 30, b"<p", b"<!--",
+    b"Final-Recipient: rfc822;", b"Status: 5.1.1", b"format=flowed; delsp=yes", b"text/calendar", b"text/rtf", b"{\\rtf1 \\u-9", b"application/ms-tnef", b"\x78\x9f\x3e\x22\x01\x00\x02\x02\x90\x06\x00",
+    b"=ybegin name=a\n", b"=yend", b"mailer-daemon@x.test", b"undeliverable", b"utf-32", b"iso-2022-cn", b"+2AA-", b"\xed\xa0\x80", b"<script>", b"style='",
+    b"Content-Disposition: attachment; ", b"9" * 30, b"<p", b"<!--",
 ]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(TOKENS), max_size=60).map(b"".join))
 @settings(max_examples=500, deadline=None)
 def test_no_pieces_of_mail_make_it_raise(raw: bytes) -> None:
-    assert parse_mail(raw) == parse_mail(raw)
+    mail = parse_mail(raw)
+    assert mail == parse_mail(raw)
+    told = json.loads(json.dumps(described(mail), ensure_ascii=False).encode())
+    assert len({part["filename"] for part in told["attachments"]}) == len(told["attachments"])
 
 
 def test_a_mail_above_the_limit_keeps_its_headers() -> None:

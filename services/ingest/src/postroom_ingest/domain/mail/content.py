@@ -183,6 +183,7 @@ def _body_text(part: Part, data: bytes, content: Content) -> None:
         files.extend(more)
     if files:
         content.warnings.append("a file that stood in the text was taken out of it")
+        text = text if text and text.strip() else "\n".join(f"[{name}]" for name, _ in files[:_KEPT_SPARES])
     for name, file in files:
         content.attach(names.safe_name(name) or "file", names.type_of(name), file, None, inline=False)
     if text and part.content_type.startswith("multipart/"):
