@@ -40,20 +40,37 @@ def reply_text(
         bool, typer.Option("--jsonl", help="One JSON object a line: {kind: text or html, input}.")
     ] = False,
 ) -> None:
-    """Split what a person newly wrote from what is quoted: standard input to standard output."""
+    """Split what a person newly wrote from what is quoted: standard input to standard output, in order.
+
+    A line that is no such object ends the command with its number; the lines before it are answered.
+    """
     if not jsonl:
-        _print_reply("text", sys.stdin.read())
+        _print_reply("text", sys.stdin.buffer.read().decode("utf-8", "replace"))
         return
-    for line in sys.stdin:
+    for number, line in enumerate(sys.stdin.buffer, start=1):
         if line.strip():
-            case = json.loads(line)
-            _print_reply(case["kind"], case["input"])
+            _print_reply(*_reply_case(number, line))
+
+
+def _reply_case(number: int, line: bytes) -> tuple[str, str]:
+    try:
+        case = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"line {number} of standard input is no JSON: {error}") from error
+    kind, text = (case.get("kind"), case.get("input")) if isinstance(case, dict) else (None, None)
+    if kind not in {"text", "html"} or not isinstance(text, str):
+        raise typer.BadParameter(
+            f'line {number} of standard input is no object with "kind" (text or html) and "input" (a string)'
+        )
+    return kind, text
 
 
 def _print_reply(kind: str, text: str) -> None:
     reply = visible_reply_html(text) if kind == "html" else visible_reply(text)
-    answer = {"visible": reply.visible, "quoted": reply.quoted, "signature": reply.signature}
-    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    answer = json.dumps(
+        {"visible": reply.visible, "quoted": reply.quoted, "signature": reply.signature}, ensure_ascii=False
+    )
+    sys.stdout.write(answer.encode("utf-8", "backslashreplace").decode() + "\n")  # half a surrogate pair stays JSON
 
 
 def described(mail: ParsedMail) -> dict[str, Any]:

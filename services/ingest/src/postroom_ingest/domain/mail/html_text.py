@@ -21,18 +21,24 @@ _BLOCKS = frozenset(
     "div tr li dt dd section article header footer hr form address center fieldset body title option textarea "  # noqa: SIM905 - reads as a list
     "select button details summary caption figure figcaption main aside nav article legend".split()
 )
+_OPEN, _CLOSE = "\ue000", "\ue001"  # signs for private use: where a blockquote begins and ends
+_MAX_MARKS = 10
 _ALT = re.compile(r"""\balt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
 
 
 def html_to_text(markup: str) -> str:
     """Return what a reader sees: paragraphs by empty lines, list items by `* `, cells by two blanks; '' for nothing.
 
+    Lines of a blockquote begin with `> `, one `>` for each of at most ten around them, so that answers stand out from it.
+
     At most 2 Mi characters are read: a letter of a thousand pages, and a second of work.
     """
     markup = markup[:MAX_HTML_CHARACTERS]
     source = _SKIPPED.sub(" ", markup) if "<" in markup else markup
+    if _OPEN in source or _CLOSE in source:
+        source = source.replace(_OPEN, "").replace(_CLOSE, "")
     out: list[str] = []
-    position = quote = pre = 0
+    position = pre = 0
     for tag in _TAG.finditer(source):
         out.append(_words(source[position : tag.start()], keep=pre > 0))
         position = tag.end()
@@ -41,7 +47,7 @@ def html_to_text(markup: str) -> str:
         if name == "pre":
             pre = max(0, pre + (-1 if closing else 1))
         elif name == "blockquote":
-            quote = max(0, quote + (-1 if closing else 1))
+            out.append(f"\n\n{_CLOSE if closing else _OPEN}\n")
         out.append(_mark(name, closing, tag[3] or ""))
     out.append(_words(source[position:], keep=pre > 0))
     return _tidy("".join(out))
@@ -74,5 +80,17 @@ def _mark(name: str, closing: bool, attributes: str) -> str:
 
 def _tidy(text: str) -> str:
     lines = [line.strip() for line in text.split("\n")]
+    if _OPEN in text:
+        lines = _with_marks(lines)
     text = _BREAKS.sub("\n\n", "\n".join(lines)).strip()
     return text.replace("\x01", " ") if "\x01" in text else text
+
+
+def _with_marks(lines: list[str]) -> list[str]:
+    depth, marked = 0, []
+    for line in lines:
+        if line in (_OPEN, _CLOSE):
+            depth = max(0, depth + (1 if line == _OPEN else -1))
+        else:
+            marked.append(f"{'>' * min(depth, _MAX_MARKS)} {line}" if depth and line else line)
+    return marked

@@ -4,28 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
+from typing import NamedTuple
 
-from postroom_ingest.domain.mail.reply_marks import (
-    attribution_end,
+from postroom_ingest.domain.mail.reply_headings import (
+    field_kind,
     is_forward_separator,
     is_header_block,
-    is_mobile_footer,
     is_original_separator,
     is_rule,
     is_separator,
-    is_signature_delimiter,
-    may_end_attribution,
 )
+from postroom_ingest.domain.mail.reply_marks import attribution_end, may_end_attribution
+from postroom_ingest.domain.mail.reply_signature import MAX_MARKED_LINES, signature_begin
 
-_MAX_SIGNATURE_LINES = 12
-_MAX_FOOTER_LINES = 4
 _QUOTE_LINES_THAT_COUNT = 3
 _MAX_CANDIDATES = 500
 _MAX_ATTRIBUTIONS = 50
 """No person's mail has more; past them lines that only look so are words."""
 _WRAPPED_AT = 66
-_WORD = 4
-"""Shorter lines between quotes are broken quote marks, not answers."""
+_MAX_HEADING_LINES = 14
+_MAX_WRAPPED = 2
+_LAST_PUNCTUATION = "\u2fff"
 
 
 class Kind(Enum):
@@ -36,17 +35,22 @@ class Kind(Enum):
     SIGNATURE = "signature"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a body: `quoted` when it is marked so (`>` or a blockquote), `certain` when its program says history."""
+class Line(NamedTuple):
+    """A line of a body, without invisible characters.
+
+    `quoted` when it is marked so (`>` or a blockquote), `cited` when only programs mark so (`type=cite`), `certain` when
+    its program says history, `signature` when its program says so.
+    """
 
     text: str
     quoted: bool = False
     certain: bool = False
+    cited: bool = False
+    signature: bool = False
 
     @property
     def blank(self) -> bool:
-        return not self.text.strip()
+        return not self.text or self.text.isspace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,52 +61,99 @@ class Split:
     only_quoted: bool = False
 
 
-def split_lines(lines: Sequence[Line], *, lone_quotes: bool = True) -> Split:
-    """Return what each line is. `lone_quotes` says that marked lines count as history also without an attribution."""
+def split_lines(lines: Sequence[Line], *, lone_quotes: bool = True, history_at: int | None = None) -> Split:
+    """Return which lines are the writer's own; nothing is lost, each line has one kind.
+
+    `lone_quotes`: whether marked lines are history also without an attribution. `history_at`: the line from which on its
+    program says that all is history, where it may yet be a forward or be answered inside.
+    """
     kinds = [Kind.QUOTED if line.certain else Kind.OWN for line in lines]
-    cut, marks = _cut(lines, kinds)
+    cut, marks = _cut(lines, kinds, len(lines) if history_at is None else history_at)
     for place in range(cut, len(lines)):
         kinds[place] = Kind.QUOTED
+    for start, stop in marks:
+        kinds[start:stop] = [Kind.QUOTED] * (stop - start)
+    _drop_signatures(lines, kinds, cut)
     _drop_quotes(lines, kinds, marks, cut, lone_quotes=lone_quotes)
     if not _shows(lines, kinds):
-        return _nothing_own(lines, kinds, cut)
-    _drop_signature(lines, kinds, cut)
+        return _nothing_own(lines, kinds, cut, attributed=bool(marks))
     return Split(tuple(kinds))
 
 
-def _cut(lines: Sequence[Line], kinds: Sequence[Kind]) -> tuple[int, list[tuple[int, int]]]:
-    """Return the line from which on all is history, and the attributions (first, behind last) before it."""
+def _cut(lines: Sequence[Line], kinds: Sequence[Kind], end: int) -> tuple[int, list[tuple[int, int]]]:
+    """Return the line from which on all is history, `end` at most, and the attributions (first, behind last) before it."""
     texts = [line.text for line in lines]
     marks: list[tuple[int, int]] = []
-    candidates = 0
-    for place, line in enumerate(lines):
-        if line.blank or kinds[place] is Kind.QUOTED:
+    candidates = resume = 0
+    for place in range(end):
+        line = lines[place]
+        if line.blank or place < resume or kinds[place] is Kind.QUOTED:
             continue
-        if is_separator(line.text):
-            if is_forward_separator(line.text):
-                return len(lines), marks
-            if not line.quoted and is_original_separator(line.text):
-                return place, marks
-        if not line.quoted and is_header_block(texts, place):
-            return _with_rule(lines, place), marks
+        if line.quoted and (
+            line.cited or not may_end_attribution(line.text)
+        ):  # else the mark may be that of `<a@b\n> wrote:`
+            continue
+        heading = not line.quoted and is_separator(line.text)
+        if heading and is_forward_separator(line.text):
+            return len(lines), marks
+        if (heading and is_original_separator(line.text)) or (not line.quoted and is_header_block(texts, place)):
+            behind = _answered_below(lines, marks, place) if len(marks) < _MAX_ATTRIBUTIONS else None
+            if behind is None:
+                return _with_rule(lines, place), marks
+            marks.append((_with_rule(lines, place), behind))
+            resume = behind
+            continue
         if not may_end_attribution(line.text) or candidates == _MAX_CANDIDATES or len(marks) == _MAX_ATTRIBUTIONS:
             continue
         candidates += 1
         following = _next_shown(lines, place)
         quoted_next = following is not None and (lines[following].quoted or lines[following].certain)
         back = attribution_end(texts, place, quoted_next)
-        if back is None or (line.quoted and not back):
+        if back is None or not _is_of_one_piece(lines, place - back, place):
             continue
+        begin = _with_rule(lines, place - back)
         if not quoted_next and following is not None:
-            return place - back, marks
-        marks.append((place - back, place + 1))
-    return len(lines), marks
+            return begin, marks
+        marks.append((begin, place + 1))
+    return end, marks
+
+
+def _is_of_one_piece(lines: Sequence[Line], first: int, last: int) -> bool:
+    """Say whether no attribution would join own words and quotes: where marks begin or end inside it a line was torn.
+
+    Without this a quote that begins with `Jane wrote:` would take the writer's last words with it.
+    """
+    changes = [at for at in range(first, last) if lines[at].quoted is not lines[at + 1].quoted]
+    if not changes:
+        return not lines[last].quoted
+    return all(_is_torn([line.text for line in lines[first : at + 1]]) for at in changes)
+
+
+def _is_torn(texts: Sequence[str]) -> bool:
+    opened = sum(text.count("<") - text.lstrip("> ").count(">") for text in texts)
+    return opened > 0 or len(texts[-1].rstrip()) >= _WRAPPED_AT
+
+
+def _answered_below(lines: Sequence[Line], marks: Sequence[tuple[int, int]], place: int) -> int | None:
+    """Return where the marked quote begins below a heading when nothing stands above it, so that the answer is below."""
+    marked = {at for start, stop in marks for at in range(start, stop)}
+    rule = _with_rule(lines, place)
+    if any(not line.blank and not line.quoted and at not in marked for at, line in enumerate(lines[:rule])):
+        return None
+    others = 0
+    for at in range(place + 1, min(len(lines), place + _MAX_HEADING_LINES)):
+        if lines[at].quoted:
+            return at
+        others += not lines[at].blank and field_kind(lines[at].text) is None
+        if others > _MAX_WRAPPED:
+            return None
+    return None
 
 
 def _with_rule(lines: Sequence[Line], place: int) -> int:
     """Return the place of the rule above a quoted header, if there is one within three lines."""
     for above in range(place - 1, max(-1, place - 4), -1):
-        if is_rule(lines[above].text) or lines[above].text.strip() in {"-----", "----", "***", "* * *"}:
+        if is_rule(lines[above].text):
             return above
         if not lines[above].blank:
             break
@@ -119,23 +170,19 @@ def _drop_quotes(
     """Mark attributions and the quotes behind them; answers between the quotes keep those that they answer."""
     texts = [line.text for line in lines]
     runs = _runs(lines, cut)
-    interleaved = _is_interleaved(lines, runs, marks, cut)
+    interleaved = _is_interleaved(lines, kinds, runs)
     ends = {stop for _, stop in marks}
+    shown = [at for at in range(cut) if not lines[at].blank and kinds[at] is Kind.OWN]
     for start, stop in runs:
         before = next((at for at in range(start, -1, -1) if at in ends or (at < start and not lines[at].blank)), -1)
         attributed = before in ends or _begins_with_attribution(texts, start, stop)
         attributed = attributed or any(first < stop and start < behind for first, behind in marks)
-        last = not any(not lines[at].blank and kinds[at] is Kind.OWN for at in range(stop, cut))
+        attributed = attributed or any(line.cited for line in lines[start:stop])
+        last = not shown or shown[-1] < stop
         long = sum(not lines[at].blank for at in range(start, stop)) >= _QUOTE_LINES_THAT_COUNT
-        first = not any(not lines[at].blank for at in range(start))
-        if last or (not interleaved and attributed) or (not interleaved and lone_quotes and (long or first)):
-            if not (lone_quotes or attributed):
-                continue
-            for place in range(start, stop):
-                kinds[place] = Kind.QUOTED
-    for start, stop in marks:
-        for place in range(start, stop):
-            kinds[place] = Kind.QUOTED
+        first = not shown or shown[0] >= start
+        if (last or not interleaved) and (attributed or (lone_quotes and (last or long or first))):
+            kinds[start:stop] = [Kind.QUOTED] * (stop - start)
 
 
 def _begins_with_attribution(texts: Sequence[str], start: int, stop: int) -> bool:
@@ -166,46 +213,49 @@ def _is_wrapped(lines: Sequence[Line], start: int, stop: int) -> bool:
     return stop - start == 1 and (torn or lines[start].text.lstrip().startswith(("(http", "<http")))
 
 
-def _is_interleaved(
-    lines: Sequence[Line], runs: Sequence[tuple[int, int]], marks: Sequence[tuple[int, int]], cut: int
-) -> bool:
+def _is_interleaved(lines: Sequence[Line], kinds: Sequence[Kind], runs: Sequence[tuple[int, int]]) -> bool:
     """Say whether the writer answers between quotes: own words, no attribution, stand between two runs."""
-    attributed = {place for start, stop in marks for place in range(start, stop)}
     for (_, end), (start, _) in pairwise(runs):
-        between = [at for at in range(end, min(start, cut)) if not lines[at].blank and at not in attributed]
-        if between and not all(
-            len(lines[at].text.strip()) < _WORD or lines[at].text.lstrip().startswith("(http") for at in between
-        ):
+        if any(kinds[at] is Kind.OWN and _says(lines[at].text.lstrip()) for at in range(end, start)):
             return True
     return False
+
+
+def _says(text: str) -> bool:
+    """Say whether a line between quotes has words (or an emoji): rests of broken marks have none."""
+    return not text.startswith("(http") and any(sign.isalnum() or sign > _LAST_PUNCTUATION for sign in text)
 
 
 def _shows(lines: Sequence[Line], kinds: Sequence[Kind]) -> bool:
     return any(kind is Kind.OWN and not line.blank for line, kind in zip(lines, kinds, strict=True))
 
 
-def _nothing_own(lines: Sequence[Line], kinds: Sequence[Kind], cut: int) -> Split:
-    """Without own words: history that only a heading tells apart is shown, marked quotes are not."""
-    if cut < len(lines) and any(not line.blank and not line.quoted and not line.certain for line in lines[cut:]):
+def _nothing_own(lines: Sequence[Line], kinds: Sequence[Kind], cut: int, *, attributed: bool) -> Split:
+    """Without own words marked quotes of a mail are not shown, all else is: a forward, quotes that name nobody."""
+    unmarked = any(not line.blank and not line.quoted and not line.certain for line in lines[cut:])
+    forward = any(is_separator(line.text) and is_forward_separator(line.text) for line in lines[:_MAX_HEADING_LINES])
+    nobody = not attributed and not any(line.certain or line.cited for line in lines)
+    if unmarked or forward or (nobody and not _begins_with_attribution([line.text for line in lines], 0, len(lines))):
         return Split(tuple(Kind.OWN for _ in lines), only_quoted=True)
     return Split(tuple(kinds), only_quoted=True)
 
 
-def _drop_signature(lines: Sequence[Line], kinds: list[Kind], cut: int) -> None:
-    own = [at for at in range(min(cut, len(lines))) if kinds[at] is Kind.OWN and not lines[at].blank]
-    begin = _signature_begin(lines, own)
-    if begin is not None and begin != own[0]:
-        for place in range(begin, len(lines)):
-            if kinds[place] is Kind.OWN:
-                kinds[place] = Kind.SIGNATURE
-
-
-def _signature_begin(lines: Sequence[Line], own: Sequence[int]) -> int | None:
-    tail = own[-_MAX_SIGNATURE_LINES - 1 :]
-    for at in tail:
-        if is_signature_delimiter(lines[at].text) and at != own[0]:
-            return at
-    for at in own[-_MAX_FOOTER_LINES:]:
-        if is_mobile_footer(lines[at].text) and at != own[0]:
-            return at
-    return None
+def _drop_signatures(lines: Sequence[Line], kinds: list[Kind], cut: int) -> None:
+    """Mark the signature at the end of each piece between quotes: words below a quote are no signature above it."""
+    pieces: list[list[int]] = [[]]
+    for at in range(cut):
+        if kinds[at] is Kind.QUOTED or lines[at].quoted:
+            pieces.append([])
+        elif not lines[at].blank:
+            pieces[-1].append(at)
+    pieces = [piece for piece in pieces if piece]
+    own = [at for piece in pieces for at in piece]
+    texts = [line.text for line in lines]
+    for piece in pieces:
+        begin = signature_begin(texts, piece, own[0])
+        for place in range(begin, piece[-1] + 1) if begin is not None else ():
+            kinds[place] = Kind.SIGNATURE
+    marked = [at for at in own if lines[at].signature]
+    if marked and marked[0] != own[0] and len(marked) <= MAX_MARKED_LINES:
+        for place in marked:
+            kinds[place] = Kind.SIGNATURE
