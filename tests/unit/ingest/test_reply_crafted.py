@@ -85,6 +85,7 @@ TEXTS = {
     "leads": ("On " + "a " * 90 + ":\n") * (MANY // 185), "names": ("Aaaa " * 35 + "schrieb 1.1.1111 :\n") * (MANY // 190), "invisible": "\u00a0\u200b" * (MANY // 2), "empty lines": "\n" * MANY,
 }  # fmt: skip
 MARKUPS = {
+    "horizontal rules": "a<hr>" * 190_000, "inline": "<i>a</i>" * 125_000,
     "divs": "<div>" * 50_000, "blockquotes": "<blockquote>" * 50_000, "cited": "<blockquote type=cite>x" * 40_000, "holders": "<div class=gmail_quote>x" * 40_000, "tables": "<table><tr><td>" * 30_000,
     "pairs": "<blockquote type=cite>a</blockquote>bcd" * 25_000, "lines": "<pre>" + "> x\n" * 250_000, "breaks": "<br>" * 250_000, "open tag": "<a '" * 250_000, "comments": "<!--" * 250_000, "classes": f"<p class='{'a ' * 400_000}'>x",
     "empty": "<blockquote>" * 1000 + "<i></i>" * 100_000, "less": "<" * MANY, "attributions": "<p>On Tue, Feb 3, 2026 at 10:00 Ann wrote:</p>" * 20_000,

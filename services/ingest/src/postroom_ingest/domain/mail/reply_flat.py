@@ -44,6 +44,8 @@ _OUTLOOK_BORDER = re.compile(
     r"border-top:\s*1px solid (?:#B5C4DF|rgb\(181)",
     re.IGNORECASE,
 )
+MAX_LINES = 50_000
+"""No mail that a person reads has more."""
 PICTURE = "\ufffc"
 _PIXEL = frozenset({"0", "1", "0px", "1px"})
 _MAX_STYLE = 2000
@@ -68,7 +70,7 @@ class _Effect:
 class Flat:
     """The lines of a tree and, for each, the places (element, attribute) from which its text came."""
 
-    texts: list[str] = field(default_factory=lambda: [""])
+    pieces: list[list[str]] = field(default_factory=lambda: [[]])
     places: list[list[tuple[Any, str]]] = field(default_factory=lambda: [[]])
     quoted: set[int] = field(default_factory=set)
     certain: set[int] = field(default_factory=set)
@@ -81,11 +83,14 @@ class Flat:
     blockquotes: int = 0
     signatures: int = 0
     cited_from: int = 0
+    blank: bool = True
+    """Whether the last line has shown nothing so far."""
 
     def end_line(self) -> None:
-        if self.texts[-1] and not self.texts[-1].isspace():
-            self.texts.append("")
+        if not self.blank:
+            self.pieces.append([])
             self.places.append([])
+            self.blank = True
 
     def add(self, element: Any, attribute: str) -> None:
         text = getattr(element, attribute)
@@ -93,13 +98,14 @@ class Flat:
             return
         self.places[-1].append((element, attribute))
         if text.isspace():
-            self.texts[-1] += " "
+            self.pieces[-1].append(" ")
         else:
             self._said(_SPACE.sub(" ", text))
 
     def _said(self, text: str) -> None:
-        self.texts[-1] += text
-        line = len(self.texts) - 1
+        self.pieces[-1].append(text)
+        self.blank = False
+        line = len(self.pieces) - 1
         if self.quotes:
             self.certain.add(line)
         if self.blockquotes or self.cites:
@@ -108,6 +114,11 @@ class Flat:
                 self.cited.add(line)
         if self.signatures:
             self.signed.add(line)
+
+    def add_break(self, element: Any) -> None:
+        """A break goes with the line that it ends, or with the one above it."""
+        self.places[-2 if self.blank and len(self.places) > 1 else -1].append((element, ""))
+        self.end_line()
 
     def add_picture(self, element: Any) -> None:
         """A picture is content like a word, unless it is a pixel that counts readers."""
@@ -118,7 +129,7 @@ class Flat:
     def lines(self) -> list[Line]:
         return [
             Line(text, _is_marked(text) or at in self.quoted, at in self.certain, at in self.cited, at in self.signed)
-            for at, text in enumerate(INVISIBLE.sub("", text).strip() for text in self.texts)
+            for at, text in enumerate(INVISIBLE.sub("", "".join(pieces)).strip() for pieces in self.pieces)
         ]
 
 
@@ -127,22 +138,28 @@ def _is_marked(text: str) -> bool:
 
 
 def flatten(root: Any) -> Flat:
-    """Return the lines of a tree with what its marks say about each; linear in the size of the tree."""
+    """Return the lines of a tree with what its marks say about each; linear in the size of the tree.
+
+    One line more than MAX_LINES says that there are too many.
+    """
     flat = Flat()
     for event, element in etree.iterwalk(root, events=("start", "end")):
         tag = element.tag
-        if not isinstance(tag, str):
-            continue
         if event == "start":
-            if tag in _BLOCKS:
+            if len(flat.pieces) > MAX_LINES:
+                break
+            if tag == "br":
+                flat.add_break(element)
+            elif tag in _BLOCKS:
                 flat.end_line()
             _enter(flat, element)
             if tag not in UNSEEN:
                 flat.add(element, "text")
         else:
-            if flat.open and flat.open[-1].element is element:
+            left = flat.open and flat.open[-1].element is element
+            if left:
                 _leave(flat)
-            if tag in _BLOCKS:
+            if left or tag in _BLOCKS:
                 flat.end_line()
             if element is not root:
                 flat.add(element, "tail")
@@ -178,9 +195,11 @@ def _enter(flat: Flat, element: Any) -> None:
             or element.tag == "includetail"
         ):
             if not _is_forward(element):
+                flat.end_line()
                 flat.quotes += 1
                 flat.open.append(_Effect(element, quote=1, answered=not _ANSWERED_INSIDE.isdisjoint(names)))
         elif not _SIGNATURES.isdisjoint(names) or title == "messageSignatureSection":
+            flat.end_line()
             flat.signatures += 1
             flat.open.append(_Effect(element, signature=1))
         if not _CUT_IDS.isdisjoint(names) or marker == "__DIVIDER__" or _is_outlook_border(element):
@@ -214,7 +233,7 @@ def _cut_here(flat: Flat) -> None:
         flat.cited_from = flat.cited_from or flat.blockquotes
     elif flat.history_at is None:
         flat.end_line()
-        flat.history_at = len(flat.texts) - 1
+        flat.history_at = len(flat.pieces) - 1
 
 
 def _leave(flat: Flat) -> None:

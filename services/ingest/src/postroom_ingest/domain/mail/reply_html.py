@@ -3,19 +3,18 @@
 import re
 from typing import Any
 
-from lxml import etree, html  # type: ignore[import-untyped]
+from lxml import etree  # type: ignore[import-untyped]
 
-from postroom_ingest.domain.mail.reply_flat import PICTURE, UNSEEN, Flat, flatten
+from postroom_ingest.domain.mail.reply_flat import MAX_LINES, PICTURE, UNSEEN, Flat, flatten
 from postroom_ingest.domain.mail.reply_split import Kind, Line, split_lines
 
-_MAX_BROKEN = 50_000
-"""Lines of `<pre>`: no mail that a person reads has more."""
+_CUT, _GONE = "data-cut", "postroom-cut"
 
 
 def split_html(markup: str) -> tuple[str, str, str, bool] | None:
     """Return (visible HTML, quoted text, signature text, whether no own words were found); linear in the size.
 
-    None when it cannot be read as a tree: nested more than some 2000 deep, or nothing at all.
+    None when it is no tree that can be judged: nested more than some 2000 deep, of more than 50,000 lines, or nothing at all.
     """
     if not markup.strip():
         return "", "", "", False
@@ -23,12 +22,14 @@ def split_html(markup: str) -> tuple[str, str, str, bool] | None:
     if root is None:
         return None
     flat = flatten(root)
+    if len(flat.pieces) > MAX_LINES:
+        return None
     lines = flat.lines()
     split = split_lines(lines, lone_quotes=False, history_at=flat.history_at)
     _blank(flat, split.kinds)
     _prune(root)
     body = root.find("body")
-    visible = etree.tostring(body if body is not None else root, encoding="unicode", method="html")
+    visible = etree.tostring(body, encoding="unicode", method="html") if body is not None else ""
     return (
         _inside(visible),
         _taken(lines, split.kinds, Kind.QUOTED),
@@ -38,10 +39,12 @@ def split_html(markup: str) -> tuple[str, str, str, bool] | None:
 
 
 def _tree(markup: str) -> Any:
-    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     try:
-        root = html.document_fromstring(markup.encode("utf-8", "replace"), parser=parser)
+        root = etree.fromstring(markup.encode("utf-8", "replace"), parser=parser)
     except (etree.LxmlError, ValueError, AssertionError):
+        return None
+    if root is None:
         return None
     if any("depth" in entry.message for entry in parser.error_log.filter_from_fatals()):  # the rest was not read
         return None
@@ -58,7 +61,7 @@ def _break_lines(root: Any) -> None:
         attribute = "text" if event == "start" else "tail"
         if inside and "\n" in (getattr(element, attribute) or ""):
             found.append((element, attribute))
-    left = _MAX_BROKEN
+    left = MAX_LINES + 1
     for element, attribute in found:
         first, *rest = getattr(element, attribute).split("\n", left)
         left -= len(rest)
@@ -96,28 +99,28 @@ def _blank(flat: Flat, kinds: tuple[Kind, ...]) -> None:
                 if attribute:
                     setattr(element, attribute, None)
                 if attribute != "tail":
-                    element.set("data-cut", "1")
+                    element.set(_CUT, "1")
 
 
 def _prune(root: Any) -> None:
-    """Remove the elements that were emptied, and rules; images stay where own words are."""
+    """Remove the elements that were emptied, and rules; images stay where own words are.
+
+    They are renamed first and stripped at once: to remove them one by one would copy the text around each, which is
+    quadratic in `a<hr>a<hr>...`.
+    """
     for element in reversed(list(root.iter())):
         parent = element.getparent()
-        if parent is None or not isinstance(element.tag, str):
+        if parent is None or element.tag == "body":
             continue
-        was_cut = element.attrib.pop("data-cut", None)
-        empty = not (element.text or "").strip() and not len(element)
-        if element.tag in UNSEEN or (empty and (was_cut or element.tag in {"hr", "blockquote"})):
-            element.tail, tail = None, element.tail
-            _keep_tail(element, parent, tail)
-            parent.remove(element)
+        was_cut = element.attrib.pop(_CUT, None)
+        if element.tag in UNSEEN or ((was_cut or element.tag in {"hr", "blockquote"}) and _is_empty(element)):
+            element.tag = _GONE
+            if was_cut and parent.tag != "body":
+                parent.set(_CUT, "1")  # it goes as well if nothing else is in it
+    etree.strip_elements(root, _GONE, with_tail=False)
 
 
-def _keep_tail(element: Any, parent: Any, tail: str | None) -> None:
-    if not tail:
-        return
-    previous = element.getprevious()
-    if previous is not None:
-        previous.tail = (previous.tail or "") + tail
-    else:
-        parent.text = (parent.text or "") + tail
+def _is_empty(element: Any) -> bool:
+    if (element.text or "").strip():
+        return False
+    return all(child.tag == _GONE and not (child.tail or "").strip() for child in element)

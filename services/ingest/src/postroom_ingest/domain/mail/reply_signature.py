@@ -13,7 +13,7 @@ _MAX_FOOTER_LINES = 4
 _WIDEST_SIGNATURE = 100
 _LISTED = re.compile(r"\s*(?:[*+•#]|-\s|\d{1,2}[.)]\s)")
 _SIGNED = re.compile(r"(?:--|—) ?[^\W\d_][\w.'’-]{0,20}(?: [^\W\d_][\w.'’-]{0,20}){0,3}")
-_DELIMITER = re.compile(r"\s*(?:--|---|—|––|__|___|_{5,}|-{20,}|={10,})\s*$")
+_DELIMITER = re.compile(r"\s*(?:--|---|—|––|__|___|_{5,}|-{20,}|={4,})\s*$")
 
 
 def is_signature_delimiter(line: str) -> bool:

@@ -208,9 +208,10 @@ def _runs(lines: Sequence[Line], cut: int) -> list[tuple[int, int]]:
 
 def _is_wrapped(lines: Sequence[Line], start: int, stop: int) -> bool:
     """Say whether one line between two marked ones is the rest of the first, which a program wrapped without its mark."""
-    before = lines[start - 1].text.rstrip()
+    before, line = lines[start - 1].text.rstrip(), lines[start].text.strip()
     torn = len(before) >= _WRAPPED_AT or before.count("(") > before.count(")")
-    return stop - start == 1 and (torn or lines[start].text.lstrip().startswith(("(http", "<http")))
+    linked = "://" in before[before.rfind(" ") + 1 :] and " " not in line and "/" in line
+    return stop - start == 1 and (torn or linked or line.startswith(("(http", "<http")))
 
 
 def _is_interleaved(lines: Sequence[Line], kinds: Sequence[Kind], runs: Sequence[tuple[int, int]]) -> bool:
