@@ -39,6 +39,10 @@ def test_words_below_a_marked_quote_are_seen_whatever_it_holds(own: str, mark: s
     quote = "\n".join(f"> {line}" for line in ["first", *history])
     assert own in visible_reply(f"{mark}\n{quote}\n\n{own}\n").visible
     assert own in visible_reply(f"{quote}\n\n{own}\n").visible
+    for heading in (mark, f"------- Original Message -------\n{mark}"):
+        visible = visible_reply(f"words above\n\n{heading}\n{quote}\n\n{own}\n").visible
+        assert "words above" in visible
+        assert own in visible
 
 
 @given(st.sampled_from(OWN), st.sampled_from(OWN), histories, histories)

@@ -29,6 +29,8 @@ def _kinds() -> dict[str, str]:
 _KIND_OF = _kinds()
 _MAX_BLOCK_LINES = 12
 _MAX_NAME = 24
+_MAX_CONTINUED = 3
+"""Lines over which the value of a field goes on: many recipients."""
 
 
 def field_kind(line: str) -> str | None:
@@ -47,17 +49,19 @@ def is_header_block(lines: Sequence[str], place: int) -> bool:
         return False
     kinds = {first} | _kinds_inside(lines[place])
     block = [lines[place][:MAX_LINE]]
-    blanks = 0
+    blanks = others = 0
     for line in lines[place + 1 : place + _MAX_BLOCK_LINES]:
-        blanks += not line.strip()
-        if blanks > 1 and len(kinds) > 1:
-            break
+        blank = not line.strip()
+        blanks += blank
         kind = field_kind(line)
+        others = 0 if kind else others + (not blank)
+        if (blanks > 1 and len(kinds) > 1) or (blank and others) or others > _MAX_CONTINUED:
+            break  # words that are no value of a field: what comes below is another block
         kinds |= {kind} if kind else set()
         block.append(line[:MAX_LINE])
     if "from" not in kinds or kinds == {"from"}:  # one field alone is a sentence
         return False
-    sure = "sent" in kinds or (len(kinds - {"cc"}) >= _SURE_FIELDS and "subject" in kinds)
+    sure = "sent" in kinds or (len(kinds - {"cc"}) >= _SURE_FIELDS and {"subject", "date"} <= kinds)
     return sure or any("@" in line for line in block if field_kind(line) in {"from", "to"})
 
 

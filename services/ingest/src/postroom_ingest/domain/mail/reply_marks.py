@@ -161,5 +161,5 @@ def _is_whole(joined: str) -> bool:
 
 def split_glued(line: str) -> tuple[str, str] | None:
     """Return (own words, attribution) of a line in which the attribution follows the words; None otherwise."""
-    found = _GLUED.match(line[: 2 * MAX_LINE])
+    found = _GLUED.match(line[: 2 * MAX_LINE]) if not line.lstrip().startswith(">") else None
     return (found["own"], found["mark"]) if found else None

@@ -126,26 +126,36 @@ def _is_of_one_piece(lines: Sequence[Line], first: int, last: int) -> bool:
     changes = [at for at in range(first, last) if lines[at].quoted is not lines[at + 1].quoted]
     if not changes:
         return not lines[last].quoted
-    return all(_is_torn([line.text for line in lines[first : at + 1]]) for at in changes)
+    return all(_is_torn(lines[first : at + 2]) for at in changes)
 
 
-def _is_torn(texts: Sequence[str]) -> bool:
-    opened = sum(text.count("<") - text.lstrip("> ").count(">") for text in texts)
-    return opened > 0 or len(texts[-1].rstrip()) >= _WRAPPED_AT
+def _is_torn(lines: Sequence[Line]) -> bool:
+    """Say whether the last line goes on with the one above it: an address is open, or a long quoted line was wrapped."""
+    *before, last = lines
+    opened = sum(line.text.count("<") - line.text.lstrip("> ").count(">") for line in before)
+    return opened > 0 or (not last.quoted and len(before[-1].text.rstrip()) >= _WRAPPED_AT)
 
 
 def _answered_below(lines: Sequence[Line], marks: Sequence[tuple[int, int]], place: int) -> int | None:
-    """Return where the marked quote begins below a heading when nothing stands above it, so that the answer is below."""
+    """Return where the marked quote begins below a heading that does not end the writer's words, None when it does.
+
+    That is so when nothing stands above it, for then the answer is below, and when the heading is but a line above an
+    attribution (Proton). Below a header block that the writer answered above, an unmarked history may begin with a quote.
+    """
     marked = {at for start, stop in marks for at in range(start, stop)}
     rule = _with_rule(lines, place)
-    if any(not line.blank and not line.quoted and at not in marked for at, line in enumerate(lines[:rule])):
-        return None
-    others = 0
+    above = any(not line.blank and not line.quoted and at not in marked for at, line in enumerate(lines[:rule]))
+    others: list[str] = []
+    fields = field_kind(lines[place].text) is not None
     for at in range(place + 1, min(len(lines), place + _MAX_HEADING_LINES)):
         if lines[at].quoted:
-            return at
-        others += not lines[at].blank and field_kind(lines[at].text) is None
-        if others > _MAX_WRAPPED:
+            attributed = not fields and bool(others) and may_end_attribution(others[-1])
+            return at if attributed or not above else None
+        if field_kind(lines[at].text) is not None and not may_end_attribution(lines[at].text):
+            fields = True
+        elif not lines[at].blank:
+            others.append(lines[at].text)
+        if len(others) > _MAX_WRAPPED:
             return None
     return None
 
