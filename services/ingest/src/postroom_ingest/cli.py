@@ -21,11 +21,14 @@ def register(parent: typer.Typer) -> None:
 
 @app.command("parse")
 def parse(
-    files: Annotated[list[Path] | None, typer.Argument(help="Mails; standard input without one.")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Mails; standard input without one.", exists=True, dir_okay=False)
+    ] = None,
 ) -> None:
     """Print what each mail says, one JSON object a line, in the order of the files."""
     for raw in (_read(path) for path in files) if files else [sys.stdin.buffer.read(MAX_MAIL_BYTES + 1)]:
-        sys.stdout.write(json.dumps(described(parse_mail(raw)), ensure_ascii=False) + "\n")
+        line = json.dumps(described(parse_mail(raw)), ensure_ascii=False) + "\n"
+        sys.stdout.buffer.write(line.encode("utf-8", "replace"))  # whatever the terminal's charset is
 
 
 def _read(path: Path) -> bytes:

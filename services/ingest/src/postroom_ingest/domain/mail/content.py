@@ -137,7 +137,7 @@ def _alternative(part: Part, content: Content) -> None:
         elif child.content_type in _UNSEEN:
             content.digest.append(hashlib.sha256(child.body).digest())
         else:
-            _leaf(child, merged)
+            _leaf(child, merged, root=True)
     plain = [text for text, _ in merged.segments if text and text.strip()]
     markup = [page for _, page in merged.segments if page and page.strip()]
     both = len(merged.segments) > len(part.children)  # a nested mixed part has several pieces of one alternative
@@ -161,7 +161,7 @@ def _leaf(part: Part, content: Content, *, alone: bool = False, related: bool = 
     attached = part.disposition == "attachment" or (
         not alone
         and bool(part.filename or (related and part.headers.raw("content-id")))
-        and not (root and kind in _PAGES)
+        and not (root and kind in _TEXTS)
     )
     if readable and not attached:
         _body_text(part, data, content)

@@ -29,6 +29,7 @@ _FIXED = {
     "text/x-vcard": "contact.vcf",
     "text/directory": "contact.vcf",
 }
+_SEALS = frozenset(kind for kind in _FIXED if "pgp" in kind or "pkcs7" in kind)
 _GIVEN_BY_KIND = frozenset({"text/plain", "text/html", "text/calendar"})
 _KINDS = {"image": "image", "audio": "audio", "video": "video", "message": "mail"}
 _SUFFIXES = {
@@ -71,7 +72,7 @@ def made_up_name(headers: Headers, content_type: str, data: bytes) -> str:
     if "." in location[1:-1]:
         return safe_name(location)
     fixed = _FIXED.get(content_type)
-    if fixed and content_type not in _GIVEN_BY_KIND:
+    if fixed and content_type not in _GIVEN_BY_KIND and (not described or content_type in _SEALS):
         return fixed
     named = _NAMED_ID.match(headers.plain("content-id").strip("< "))
     if named:
