@@ -3,6 +3,7 @@
 Deployment settings (addresses of servers, secrets, limits) are not here; secrets appear by reference only.
 """
 
+import re
 from datetime import date, time
 from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
@@ -106,22 +107,41 @@ class Company(Section):
     """Mail address to which agents answer notifications; a key is put in as a plus part (answers+KEY@...)."""
 
 
+NO_PASSWORD = SecretReference(env="POSTROOM_OAUTH_INSTEAD")
+"""Stands as the password of an account that logs in by OAuth, so that the field is always there; it is never read."""
+
+
+class MoveTo(Section):
+    move: str
+    """A folder of the same account that is not read."""
+
+
 class ImapServer(Section):
     host: str
     port: int = 993
     tls: bool = True
+    """The server's certificate is always verified, by `tls_ca_file` or the system's authorities."""
+    tls_ca_file: str | None = None
     user: str
     password: SecretReference
+    """Left out where the account has `oauth`."""
     folders: list[str] = Field(default_factory=lambda: ["INBOX"], min_length=1)
     poll_seconds: float = Field(60, ge=1, le=3600)
     """How often it is looked at where the server has no IDLE, and as a second look where it has."""
+    after_import: Literal["leave", "mark_seen", "delete"] | MoveTo = "leave"
+    """What becomes of a mail on the server once it is safely stored here."""
+    first_days: int = Field(1, ge=0, le=36_500)
+    """How many days back a folder begins that is read for the first time (0: with the next mail). What is older is left
+    alone until `postroom ingest import` takes it in as history."""
 
 
 class SmtpServer(Section):
     host: str
     port: int = 587
     tls: Literal["none", "starttls", "implicit"] = "starttls"
+    tls_ca_file: str | None = None
     user: str | None = None
+    """None: no log-in; with `oauth`, the user of `imap`."""
     password: SecretReference | None = None
 
 
@@ -134,6 +154,32 @@ class DkimSigning(Section):
     """The private RSA key, PEM."""
 
 
+class OAuth(Section):
+    """Log-in by OAuth 2.0 access tokens (SASL XOAUTH2) instead of a password. `postroom ingest connect` gets the grant."""
+
+    provider: Literal["google", "microsoft", "custom"]
+    client_id: str = Field(min_length=1)
+    client_secret: SecretReference | None = None
+    """None: a public client."""
+    tenant: str = "common"
+    """Microsoft's directory: an id, a domain, `organizations` or `common`."""
+    token_url: str | None = None
+    device_url: str | None = None
+    """Device authorization endpoint (RFC 8628)."""
+    authorize_url: str | None = None
+    scopes: list[str] = Field(default_factory=list)
+    """Empty: what IMAP and SMTP need at the provider."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.provider == "custom" and not (self.token_url and (self.device_url or self.authorize_url)):
+            raise ValueError("provider custom needs `token_url` and one of `device_url` and `authorize_url`")
+        for url in (self.token_url, self.device_url, self.authorize_url):
+            if url is not None and not re.match(r"https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/]", url):
+                raise ValueError(f"{url!r} must begin with https://: tokens travel by it")
+        return self
+
+
 class MailAccount(Section):
     """One set of credentials at one mail provider."""
 
@@ -141,12 +187,28 @@ class MailAccount(Section):
     channel: Literal[Channel.EMAIL] = Channel.EMAIL
     imap: ImapServer | None = None
     smtp: SmtpServer | None = None
+    oauth: OAuth | None = None
     internal: bool = False
     """Only the company's own, authenticated people can deliver to it: From is trusted."""
     trusted_authserv_ids: list[str] = Field(default_factory=list)
     """Whose Authentication-Results count (RFC 8601 section 5)."""
     dkim: DkimSigning | None = None
     """None: the mail server signs, or nobody."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_password_with_oauth(cls, value: object) -> object:
+        """Accept an `imap` without `password` beside `oauth`."""
+        if not isinstance(value, dict) or not value.get("oauth") or not isinstance(value.get("imap"), dict):
+            return value
+        return {**value, "imap": {"password": NO_PASSWORD.model_dump(), **value["imap"]}}
+
+    @property
+    def smtp_user(self) -> str | None:
+        """Who logs in at the SMTP server."""
+        if self.smtp is not None and self.smtp.user is None and self.oauth is not None and self.imap is not None:
+            return self.imap.user
+        return self.smtp.user if self.smtp else None
 
 
 class WebhookAccount(Section):

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from re import _constants, _parser  # type: ignore[attr-defined]  # the only way to see a pattern's structure
 from typing import Any
 
-from postroom_contracts.configuration import MAX_BYTES, Condition, Configuration, MailAccount
+from postroom_contracts.configuration import MAX_BYTES, NO_PASSWORD, Condition, Configuration, MailAccount, MoveTo
 from postroom_contracts.templates import INTERNAL, VARIABLES, variables_of
 from postroom_contracts.thread_keys import normalised_address
 from postroom_contracts.values import Channel
@@ -107,6 +107,8 @@ def _accounts_and_inboxes(c: Configuration) -> Iterator[Finding]:
     for n, account in enumerate(c.accounts):
         if isinstance(account, MailAccount) and account.imap is None and account.smtp is None:
             yield Finding(("accounts", n), "a mail account needs `imap`, `smtp` or both")
+        if isinstance(account, MailAccount):
+            yield from _credentials(("accounts", n), account)
     for n, inbox in enumerate(c.inboxes):
         at: Path = ("inboxes", n)
         yield from _reference((*at, "account"), inbox.account, "an account", _ids(c.accounts))
@@ -130,6 +132,21 @@ def _templates(c: Configuration) -> Iterator[Finding]:
                 elif name not in VARIABLES:
                     hint = suggestion(name, VARIABLES)
                     yield Finding(path, f"[{name}] is not a variable{hint} (write [[{name}] for the text itself)")
+
+
+def _credentials(path: Path, account: MailAccount) -> Iterator[Finding]:
+    imap, smtp = account.imap, account.smtp
+    if imap is not None and isinstance(imap.after_import, MoveTo) and imap.after_import.move in imap.folders:
+        message = f"{imap.after_import.move!r} is read itself: what is moved there would come in again"
+        yield Finding((*path, "imap", "after_import", "move"), message)
+    if account.oauth is None:
+        return
+    if imap is not None and imap.password != NO_PASSWORD:
+        yield Finding((*path, "imap", "password"), "give `oauth` or a password, not both")
+    if smtp is not None and smtp.password is not None:
+        yield Finding((*path, "smtp", "password"), "give `oauth` or a password, not both")
+    if smtp is not None and account.smtp_user is None:
+        yield Finding((*path, "smtp", "user"), "with `oauth` the server must be told who logs in")
 
 
 def _mail_address(path: Path, value: str) -> Iterator[Finding]:

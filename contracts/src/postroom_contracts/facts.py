@@ -42,6 +42,8 @@ class MessageReceived(Fact):
     channel: Channel
     message_kind: MessageKind
     automatic: str | None = None
+    imported: bool = False
+    """History: it opens no clock, tells nobody and asks for no owner. A conversation that it opens is `resolved`."""
     contact_id: Identifier
     content: ContentReference
     body_bytes: int

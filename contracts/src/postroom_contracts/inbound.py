@@ -34,6 +34,8 @@ class InboundReceived(Data):
     message_kind: MessageKind = "message"
     automatic: str | None = None
     """Why it counts as written by a machine (`auto-reply`, `auto-generated`, `list`, `bounce`), else None."""
+    imported: bool = False
+    """History, taken in after the fact: shown and threaded, but it opens no clock, tells nobody and asks for no owner."""
     source_of_contact: str = ""
     """The tag that names where the contact came from; empty: the inbox's."""
 

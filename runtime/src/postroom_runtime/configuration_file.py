@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from postroom_contracts.configuration import Configuration, SecretReference
+from postroom_contracts.configuration import NO_PASSWORD, Configuration, SecretReference
 from postroom_contracts.configuration_checks import Finding, Path, findings, shown
 from postroom_contracts.schemas import CLASS_MARK
 from pydantic import BaseModel, ValidationError
@@ -132,7 +132,8 @@ def _unreadable(file: str) -> str:
 def secret_references(value: Any, path: Path = ()) -> Iterator[tuple[Path, SecretReference]]:
     """Yield every reference to a secret within `value` with its path."""
     if isinstance(value, SecretReference):
-        yield path, value
+        if value != NO_PASSWORD:
+            yield path, value
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from secret_references(getattr(value, name), (*path, name))

@@ -30,6 +30,18 @@ SEQUENCE_AHEAD = Counter("postroom_events_ahead", "Events that came before their
 TIMERS_OVERDUE = Gauge("postroom_timers_overdue", "Timers that are due and not yet acted on.", ["service"])
 TIMERS_FIRED = Counter("postroom_timers_fired", "Timers that became commands.", ["service", "kind"])
 CONFIGURATION_VERSION = Gauge("postroom_configuration_version", "Newest configuration that this process uses.")
+OAUTH_EXPIRES = Gauge(
+    "postroom_oauth_token_expires_timestamp_seconds",
+    "When the account's access token ends; renewed before.",
+    ["account"],
+)
+OAUTH_REFUSED = Gauge(
+    "postroom_oauth_grant_refused",
+    "1 while the account has no grant that its provider takes: `postroom ingest connect ACCOUNT` mends it.",
+    ["account"],
+)
+OAUTH_REFRESHES = Counter("postroom_oauth_refreshes", "Access tokens asked for.", ["account", "outcome"])
+"""outcome: renewed, refused, failed."""
 BUILD = Info("postroom_build", "Version of this program.")
 
 

@@ -28,6 +28,7 @@ from postroom_runtime.kafka import Publisher, client_options
 from postroom_runtime.lag import LOOK_SECONDS, LagReporter
 from postroom_runtime.leases import LeaseStore
 from postroom_runtime.logging import configure
+from postroom_runtime.oauth import AccessTokens, open_grants, refreshed
 from postroom_runtime.parking import Parking
 from postroom_runtime.retention import retention_faults
 from postroom_runtime.settings import RuntimeSettings
@@ -57,6 +58,8 @@ class Runtime:
     configurations: Configurations
     leases: LeaseStore
     door: Door
+    tokens: AccessTokens
+    """Access tokens of mail accounts that log in by OAuth."""
     consumers: list[BatchConsumer] = field(default_factory=list)
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when this process cannot go on by itself and has to be started again."""
@@ -316,6 +319,7 @@ async def connect(definition: ServiceDefinition, settings: RuntimeSettings, cloc
             mongo.database(client, settings, definition.name)["leases"], clock, f"{socket.gethostname()}-{os.getpid()}"
         ),
         door=Door(lambda: {"started": False}),
+        tokens=AccessTokens(lambda: open_grants(client, settings, clock), refreshed, clock),
     )
     runtime.door = Door(runtime.readiness)
     try:

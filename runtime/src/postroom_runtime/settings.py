@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from postroom_runtime.oauth_cipher import TokenKeyError, read_keys
+
 
 class RuntimeSettings(BaseSettings):
     """Settings that every service shares. Services extend this class with their own."""
@@ -36,6 +38,9 @@ class RuntimeSettings(BaseSettings):
     signing_keys: SecretStr | None = None
     """One or two keys for signed ids, comma-separated, newest first, at least 16 bytes each."""
     signing_keys_file: Path | None = None
+    token_keys: SecretStr | None = None
+    """One or two keys that OAuth grants are encrypted with, comma-separated, newest first: base64 of 32 bytes each."""
+    token_keys_file: Path | None = None
     max_records: int = Field(200, ge=1, le=2000)
     """Records in one batch."""
     poll_timeout_ms: int = Field(200, ge=1, le=1000)
@@ -69,3 +74,13 @@ class RuntimeSettings(BaseSettings):
         if not text:
             raise ValueError("set POSTROOM_SIGNING_KEYS or POSTROOM_SIGNING_KEYS_FILE (at least 16 random bytes)")
         return [key.strip().encode() for key in text.split(",")]
+
+    def token_cipher_keys(self) -> list[bytes]:
+        """Return the keys of OAuth grants, newest first. Raises TokenKeyError saying how to make one when none is set."""
+        text = self.token_keys.get_secret_value() if self.token_keys else ""
+        if not text and self.token_keys_file:
+            try:
+                text = self.token_keys_file.read_text().strip()
+            except OSError as error:
+                raise TokenKeyError(f"the key file {self.token_keys_file} cannot be read: {error.strerror}") from error
+        return read_keys(text)

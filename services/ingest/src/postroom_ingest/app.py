@@ -69,7 +69,9 @@ class Ingest:
         await ledger.prepare()
         await runtime.content.prepare()
         intake = IntakeStore(ledger, runtime.content, runtime.publisher)
-        mailbox = MailboxReader(runtime.configurations, ledger, intake, runtime.clock, own.imap_timeout_seconds)
+        mailbox = MailboxReader(
+            runtime.configurations, ledger, intake, runtime.clock, own.imap_timeout_seconds, runtime.tokens
+        )
 
         async def read(account: Account, lease: Lease) -> None:
             sweep = asyncio.create_task(_sweep(intake, account.id))

@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 from postroom_contracts.configuration import ImapServer, MailAccount
@@ -11,11 +11,13 @@ from postroom_runtime.clock import Clock, monotonic
 from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.leases import Lease
-from postroom_runtime.secrets import MissingSecretError, resolve
+from postroom_runtime.oauth import AccessTokens, AuthorisationError
+from postroom_runtime.secrets import MissingSecretError
 from postroom_runtime.steps import reach
 
-from postroom_ingest.adapters.imap import ImapAccount, ImapSession, MailLoginError, MailServerError, RawMail
+from postroom_ingest.adapters.imap import ImapSession, MailLoginError, MailServerError, RawMail
 from postroom_ingest.adapters.ledger import MongoLedger
+from postroom_ingest.connection import Connection, MailboxDoor
 from postroom_ingest.domain.cursor import Cursor, Resume, StartAnew, advance, decide_start
 from postroom_ingest.domain.inbound import Intake, mail_intake, note_intake
 from postroom_ingest.domain.mail import parse_mail
@@ -29,7 +31,40 @@ MAX_RAW_BYTES = 64 * 1024 * 1024
 """Above this only the head is fetched: one mail must not take all memory."""
 HEAD_BYTES = 256 * 1024
 RECONCILE_SECONDS = 300.0
-MAX_BACK_OFF_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a reader waits after a failure before it connects anew, seconds; each wait is shortened by up to a half."""
+
+    first_seconds: float = 0.5
+    longest_seconds: float = 60.0
+    """Also: a session that lasted longer was good, and the next failure counts as the first."""
+    refused_seconds: float = 20.0
+    """At least so long after a refused log-in: servers lock accounts that are tried too often."""
+    grant_seconds: float = 5.0
+    """While a person must connect the account anew; nobody but our own database is asked then."""
+
+    def pause(self, failures: int, error: Exception) -> float:
+        """Return how long to wait after the `failures`-th failure in a row (from 1)."""
+        growing = min(self.longest_seconds, self.first_seconds * 2.0 ** min(failures, 16))
+        if isinstance(error, AuthorisationError):
+            growing = self.grant_seconds
+        elif isinstance(error, MailLoginError | MissingSecretError):
+            growing = max(self.refused_seconds, growing)
+        return growing * random.uniform(0.5, 1.0)
+
+
+_EXPECTED = (MailLoginError, MissingSecretError, AuthorisationError, InfrastructureError, MailServerError)
+
+
+def _tell(account: MailAccount, folder: str, error: Exception) -> None:
+    if isinstance(error, MailLoginError | MissingSecretError | AuthorisationError):
+        LOGIN_FAILED.labels(account.id).set(1)
+        log.error("login refused", account=account.id, error=str(error))
+    else:
+        what = "storing waits" if isinstance(error, InfrastructureError) else "mail server"
+        log.warning(what, account=account.id, folder=folder, error=str(error))
 
 
 class LeaseLostError(Exception):
@@ -46,12 +81,15 @@ class MailboxReader:
         intake: IntakeStore,
         clock: Clock,
         timeout_seconds: float,
+        tokens: AccessTokens | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._configurations = configurations
         self._ledger = ledger
         self._intake = intake
         self._clock = clock
-        self._timeout_seconds = timeout_seconds
+        self._door = MailboxDoor(tokens, timeout_seconds)
+        self._patience = patience or Patience()
 
     async def read(self, account: MailAccount, lease: Lease) -> None:
         """Read all folders of the account until cancelled; each has a connection of its own."""
@@ -67,33 +105,23 @@ class MailboxReader:
             started = monotonic()
             try:
                 await self._session(account, server, folder, lease)
+                continue  # its access token is about to end: at once again with the next
             except LeaseLostError:
                 log.warning("another replica reads this account", account=account.id)
                 return
-            except (MailLoginError, MissingSecretError) as error:
-                LOGIN_FAILED.labels(account.id).set(1)
-                log.error("login refused", account=account.id, error=str(error))  # noqa: TRY400 - no trace needed
-                failures = max(failures, 5)
-            except InfrastructureError as error:
-                log.warning("storing waits", account=account.id, folder=folder, error=str(error))
-            except MailServerError as error:
-                log.warning("mail server", account=account.id, folder=folder, error=str(error))
+            except _EXPECTED as error:
+                _tell(account, folder, error)
+                lasted = monotonic() - started > self._patience.longest_seconds
+                failures = 1 if lasted else failures + 1
+                pause = self._patience.pause(failures, error)
             finally:
                 SESSION.labels(account.id).set(0)
-            failures = 0 if monotonic() - started > MAX_BACK_OFF_SECONDS else failures + 1
-            await asyncio.sleep(min(MAX_BACK_OFF_SECONDS, 0.5 * 2**failures) * random.uniform(0.5, 1.0))
+            await asyncio.sleep(pause)
 
     async def _session(self, account: MailAccount, server: ImapServer, folder: str, lease: Lease) -> None:
-        session = await ImapSession.connect(
-            ImapAccount(
-                host=server.host,
-                port=server.port,
-                user=server.user,
-                password=resolve(server.password),
-                tls=ssl.create_default_context() if server.tls else None,
-                timeout_seconds=self._timeout_seconds,
-            )
-        )
+        """Read one folder over one connection until its access token is about to end, or anything fails."""
+        connection = await self._door.open(account)
+        session = connection.session
         LOGIN_FAILED.labels(account.id).set(0)
         try:
             selected = await session.select(folder)
@@ -105,22 +133,38 @@ class MailboxReader:
             else:
                 assert isinstance(start, Resume)
             SESSION.labels(account.id).set(1)
-            await self._follow(session, account, server, folder, start.cursor, lease)
+            await self._follow(connection, account, server, folder, start.cursor, lease)
         finally:
             await session.close()
 
     async def _follow(
-        self, session: ImapSession, account: MailAccount, server: ImapServer, folder: str, cursor: Cursor, lease: Lease
+        self,
+        connection: Connection,
+        account: MailAccount,
+        server: ImapServer,
+        folder: str,
+        cursor: Cursor,
+        lease: Lease,
     ) -> None:
         never = asyncio.Event()
         reconciled = float("-inf")
+        session = connection.session
         while True:
             cursor = await self._catch_up(session, account, folder, cursor, lease)
             LAST_SUCCESS.labels(account.id).set(self._clock.now().timestamp())
             if monotonic() - reconciled > RECONCILE_SECONDS:
                 await self._reconcile(session, account, folder, cursor)
                 reconciled = monotonic()
-            await session.idle(never, server.poll_seconds)
+            left = self._seconds_left(connection)
+            if left <= 0:
+                return
+            await session.idle(never, min(server.poll_seconds, left))
+
+    def _seconds_left(self, connection: Connection) -> float:
+        """Return for how long this connection's access token is good, infinite with a password."""
+        if connection.renew_at is None:
+            return float("inf")
+        return (connection.renew_at - self._clock.now()).total_seconds()
 
     async def _catch_up(
         self, session: ImapSession, account: MailAccount, folder: str, cursor: Cursor, lease: Lease

@@ -74,7 +74,8 @@ def _sender(
         runtime.clock,
         settings.delivery_sweep_seconds,
     )
-    sender = Sender(deliveries, composer, SmtpMailSender(settings), reporter, runtime.clock, settings, watch)
+    mail_sender = SmtpMailSender(settings, runtime.tokens)
+    sender = Sender(deliveries, composer, mail_sender, reporter, runtime.clock, settings, watch)
     runtime.configurations.on_change.append(sender.mended)
     return sender
 

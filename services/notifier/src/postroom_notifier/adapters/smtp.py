@@ -15,6 +15,8 @@ import structlog
 from aiosmtplib import SMTP
 from postroom_contracts.configuration import MailAccount, SecretReference, SmtpServer
 from postroom_runtime.clock import monotonic
+from postroom_runtime.errors import InfrastructureError
+from postroom_runtime.oauth import AccessTokens, AuthorisationError
 
 from postroom_notifier.adapters.dkim_signer import SigningError, signed
 from postroom_notifier.domain.mime import OutgoingMail
@@ -64,8 +66,9 @@ def read_secret(reference: SecretReference) -> str:
 class SmtpMailSender:
     """Sends through pooled connections. How many are open at once is the caller's limit of sends in flight."""
 
-    def __init__(self, settings: NotifierSettings) -> None:
+    def __init__(self, settings: NotifierSettings, tokens: AccessTokens | None = None) -> None:
         self._settings = settings
+        self._tokens = tokens
         self._hostname = settings.smtp_hostname or socket.gethostname()
         self._idle: dict[str, list[_Connection]] = {}
         self._expiry: asyncio.Task[None] | None = None
@@ -157,11 +160,13 @@ class SmtpMailSender:
             timeout=self._settings.smtp_command_seconds,
             use_tls=server.tls == "implicit",
             start_tls=server.tls == "starttls",
-            tls_context=None if server.tls == "none" else self._tls,
+            tls_context=None if server.tls == "none" else self._tls(server),
         )
         try:
             await client.connect()
-            if server.user is not None and server.password is not None:
+            if account.oauth is not None:
+                await self._login_by_token(client, account)
+            elif server.user is not None and server.password is not None:
                 await client.login(server.user, read_secret(server.password))
             elif client.is_ehlo_or_helo_needed:
                 await client.ehlo()
@@ -170,8 +175,29 @@ class SmtpMailSender:
             raise
         return _Connection(client, server)
 
+    async def _login_by_token(self, client: SMTP, account: MailAccount) -> None:
+        """Log in by XOAUTH2. A refused token is dropped, so that the next try, after the account's rest, has a fresh one."""
+        if self._tokens is None:
+            raise AuthorisationError(f"account {account.id} logs in by OAuth, which is not set up here")
+        try:
+            token = await self._tokens.token(account)
+        except AuthorisationError as error:
+            log.error("login refused", account=account.id, error=str(error))  # noqa: TRY400 - no trace needed
+            raise
+        try:
+            await client.auth_xoauth2(account.smtp_user or "", token.value)
+        except aiosmtplib.SMTPAuthenticationError:
+            await self._tokens.refused(account.id, token)
+            raise
+
+    def _tls(self, server: SmtpServer) -> ssl.SSLContext:
+        """Return what verifies the server's certificate and name: the account's authorities, the deployment's, the system's."""
+        if server.tls_ca_file is not None:
+            return ssl.create_default_context(cafile=server.tls_ca_file)
+        return self._default_tls
+
     @cached_property
-    def _tls(self) -> ssl.SSLContext:
+    def _default_tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self._settings.smtp_ca_file)
 
     async def _give_back(self, account_id: str, connection: _Connection) -> None:
@@ -240,7 +266,9 @@ def classify(error: Exception) -> SendOutcome:
             return TryAgain("server_unavailable", unreachable=True, code=str(error.code))
         case aiosmtplib.SMTPResponseException():
             return _by_code(error.code, enhanced(error.message))
-        case aiosmtplib.SMTPConnectError():
+        case AuthorisationError():
+            return TryAgain("account_refused", unreachable=True)
+        case aiosmtplib.SMTPConnectError() | InfrastructureError():
             return TryAgain("unreachable", unreachable=True)
         case aiosmtplib.SMTPServerDisconnected() | aiosmtplib.SMTPTimeoutError() | TimeoutError() | ConnectionError():
             # It may have been taken: it is tried again with the same Message-ID, which the receiver can recognise.
