@@ -68,7 +68,7 @@ def _account(name: str, address: str, mail: MailPorts, files: Mapping[str, Path]
     return {
         "id": name,
         "channel": "email",
-        "imap": {**credentials, "port": mail.imap, "tls": False, "poll_seconds": 5},
+        "imap": {**credentials, "port": mail.imap, "tls": False, "poll_seconds": 5, "first_days": 3650},
         "smtp": {**credentials, "port": mail.smtp, "tls": "none"},
         "trusted_authserv_ids": [AUTHSERV_ID],
     }

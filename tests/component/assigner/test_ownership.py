@@ -371,3 +371,16 @@ async def test_facts_that_say_nothing_about_ownership_change_nothing() -> None:
     erased = f.ContentErased(contact_id="c1")
     await world.tell(("k1", handed), ("k1", erased), ("k1", received(2, opened=False)))
     assert len(world.publisher.facts()) == 1
+
+
+async def test_imported_history_asks_for_no_owner_until_news_come() -> None:
+    world = World(company(2))
+    old = received(1, imported=True, status=Status.RESOLVED, agent_id="a1")
+    await world.tell(("k1", old))
+    await world.tell(("k2", received(2, imported=True, status=Status.SPAM)))
+    assert world.publisher.facts() == []
+    assert all(load.count == 0 for load in world.loads.stored.values())
+    await world.tell(("k1", received(3, opened=False, reopened=True)))
+    assert names(world.publisher.facts()) == ["ConversationAssigned"]
+    await world.tell(("k1", received(4, opened=False, imported=True, agent_id="a1")))
+    assert names(world.publisher.facts()) == ["ConversationAssigned"], "history leaves the owner alone"

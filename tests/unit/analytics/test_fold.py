@@ -11,6 +11,7 @@ from postroom_analytics.domain.figures import figures
 from postroom_analytics.domain.fold import advance_skipped, apply, versions_needed
 from postroom_analytics.domain.log import FoldedLog
 from postroom_analytics.domain.model import ConversationMetrics
+from postroom_analytics.domain.now import gauges
 from postroom_analytics.domain.order import MAX_EARLY, TooManyEarlyError
 from postroom_analytics.domain.recorded import read_log
 from postroom_analytics.domain.rows import UnknownConfigurationError
@@ -584,3 +585,25 @@ def test_configuration_records_are_read() -> None:
     applied = next(iter(read_log([json.dumps(CONFIGURATION)])))
     assert isinstance(applied, ConfigurationApplied)
     assert applied.configuration_version == 1
+
+
+# --- history -------------------------------------------------------------------------------------------------------
+
+
+def test_imported_history_is_no_volume_and_opens_no_clock() -> None:
+    log = fold(customer("09:00", imported=True, status="resolved"), customer("09:01", imported=True, status="resolved"))
+    assert log.rows_of("c1") == []
+    state = log.state("c1")
+    assert state is not None
+    assert (state.opened_at, state.episodes, gauges(state)) == (None, [], frozenset())
+
+
+def test_first_news_after_history_open_the_conversation_and_its_clock() -> None:
+    log = fold(customer("09:00", imported=True, status="resolved"), customer("09:30"), *reply("09:40", "r"))
+    assert responses(log) == (10, [])
+    assert [row.kind for row in log.rows_of("c1") if row.kind == "conversation"] == ["conversation"]
+
+
+def test_history_between_question_and_answer_changes_no_figure() -> None:
+    with_it = fold(customer("09:00"), customer("09:05", received="08:00", imported=True), *reply("09:20", "r"))
+    assert responses(with_it) == (20, [])

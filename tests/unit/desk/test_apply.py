@@ -151,3 +151,14 @@ def test_an_agent_who_writes_first_owes_nothing() -> None:
 def test_what_is_stored_reads_back_the_same() -> None:
     view = fold(received(), assigned(), replied(), queued(2))
     assert ConversationView.model_validate(view.model_dump(exclude_defaults=True)) == view
+
+
+def test_imported_history_waits_for_nobody_and_stands_where_its_time_is() -> None:
+    old = received(time="11:00", imported=True, status=Status.RESOLVED)
+    view = fold(old)
+    assert (view.status, view.turn_open, view.opened_at) == (Status.RESOLVED, False, at("11:00"))
+    assert (view.last_activity_at, view.resolved_at) == (at("11:00"), at("11:00"))
+    view = fold(received(time="14:59"), received("m0", "12:00", imported=True, opened=False))
+    assert [m.message_id for m in view.messages] == ["m0", "m1"]
+    assert (view.status, view.waiting_since) == (Status.OPEN, at("14:59"))
+    assert (view.first_content_id, view.last_content_id) == (view.messages[0].content_id, view.messages[1].content_id)

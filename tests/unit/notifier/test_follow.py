@@ -291,3 +291,18 @@ def test_notification_that_comes_back_is_told_to_nobody() -> None:
     )
     state = follow(state.after(due=()), bounce, around(bounced={notification.id: notification}))
     assert [(d.kind, d.results[0].name) for d in state.due] == [("bounce", "NotificationFailed")]
+
+
+def test_nobody_is_told_of_imported_history() -> None:
+    f = Facts()
+    assert told(f.received(imported=True, status="resolved", watchers=["ben"])) == []
+    f = Facts()
+    first, owned = f.received(watchers=["ben"]), f.assigned()
+    assert told(first, owned, f.received("m2", imported=True, watchers=["ben"])) == [("assigned", "ana")]
+
+
+def test_history_does_not_take_the_place_of_what_was_written_last() -> None:
+    f = Facts()
+    newest, older = f.received(), f.received("m0", "older-content", opened=False, imported=True)
+    [delivery] = due(newest, older, f.assigned())
+    assert delivery.contents == {"customer": "customer-content"}

@@ -225,3 +225,41 @@ class TestRulesOnMessages:
         played.play(UnmarkSpam(actor=ANN))
         assert played.state.status is Status.OPEN
         assert played.state.turn_started_at == at(3)
+
+
+def test_imported_history_opens_resolved_and_names_no_owner() -> None:
+    rules = [{"id": "vip", "then": {"agent": "ben", "add_tags": ["vip"]}}]
+    played = Played(rules)
+    fact = received(played.mail(imported=True))
+    assert (fact.imported, fact.opened, fact.reopened, fact.status) == (True, True, False, Status.RESOLVED)
+    assert (fact.agent_id, fact.team_id, fact.tags) == (None, "first", ["web", "vip"])
+    assert (played.state.turn_started_at, played.state.message_sequence) == (None, 0)
+    assert played.state.last_customer_content is not None, "there is something to answer"
+
+
+def test_news_on_imported_history_reopens_it() -> None:
+    played = Played()
+    played.mail("old", imported=True)
+    fact = received(played.mail("new"))
+    assert (fact.imported, fact.opened, fact.reopened, fact.status) == (False, False, True, Status.OPEN)
+    assert played.state.turn_started_at == at(2)
+
+
+@pytest.mark.parametrize("status", list(PUT))
+def test_imported_history_leaves_a_conversation_as_it_is(status: Status) -> None:
+    played = Played()
+    played.mail()
+    played.play(PUT[status])
+    before = played.state
+    fact = received(played.mail("older", imported=True))
+    assert (fact.status, fact.reopened) == (status, False)
+    kept = ("status", "turn_started_at", "snooze", "message_sequence", "before_spam", "before_deleted", "archived")
+    assert [getattr(played.state, name) for name in kept] == [getattr(before, name) for name in kept]
+    assert len(played.state.messages) == 2
+
+
+def test_imported_bounce_says_nothing_of_a_delivery() -> None:
+    about = signed_message_id(CONVERSATION, "d1", "acme.test", KEYS[0]).strip("<>")
+    bounce: dict[str, Any] = {"message_kind": "bounce", "about_external_id": about}
+    assert received(Played().mail(**bounce)).delivery_id == "d1"
+    assert received(Played().mail(**bounce, imported=True)).delivery_id is None

@@ -106,3 +106,7 @@ def test_mail_without_a_key_for_our_address_is_ordinary(recipient: str) -> None:
 def test_no_answer_address_no_answers() -> None:
     mail = inbound(sender="ann@acme.test", envelope_recipients=[f"answers+{KEY}@acme.test"], answer=ANSWER)
     assert answer_of(mail, company(answer_address=None), KEYS) == Ordinary()
+
+
+def test_imported_answer_is_not_sent_once_more() -> None:
+    assert answer(imported=True) == Ordinary(marked=True)

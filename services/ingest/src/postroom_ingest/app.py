@@ -19,7 +19,7 @@ from pydantic import Field
 
 from postroom_ingest.accounts import AccountSupervisor
 from postroom_ingest.adapters.ledger import MongoLedger
-from postroom_ingest.intake import IntakeStore
+from postroom_ingest.intake import SWEEP_RECORDS, IntakeStore, history_outbox
 from postroom_ingest.mailbox import MailboxReader
 from postroom_ingest.metrics import OUTBOX
 from postroom_ingest.webhooks import WebhookDoor
@@ -97,6 +97,7 @@ async def _sweep(intake: IntakeStore, account_id: str) -> None:
     while True:
         try:
             await intake.publish(account_id)
+            await intake.publish(history_outbox(account_id), at_most=SWEEP_RECORDS)
         except InfrastructureError:
             await asyncio.sleep(1)
         await asyncio.sleep(1)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from postroom_ingest.cli_connect import connect
+from postroom_ingest.cli_import import import_history
 from postroom_ingest.domain.mail import MAX_MAIL_BYTES, Address, ParsedMail, parse_mail
 from postroom_ingest.domain.mail.reply_text import visible_reply, visible_reply_html
 from postroom_ingest.domain.mail.safe_html import sanitise_html
@@ -16,6 +17,7 @@ app = typer.Typer(help="Read mail as Postroom does.", no_args_is_help=True)
 
 
 app.command("connect")(connect)
+app.command("import")(import_history)
 
 
 def register(parent: typer.Typer) -> None:

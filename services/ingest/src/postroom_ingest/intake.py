@@ -24,6 +24,19 @@ log = structlog.get_logger(__name__)
 SWEEP_RECORDS = 500
 
 
+def _outcome(intake: Intake, *, first: bool) -> Outcome:
+    if intake.ignored:
+        return "ignored"
+    if not first:
+        return "duplicate"
+    return "quarantined" if intake.quarantined else "stored"
+
+
+def history_outbox(account_id: str) -> str:
+    """Return where imported mails wait to be published, so that news need not stand in line behind them."""
+    return f"{account_id}/history"
+
+
 class IntakeStore:
     """Stores and publishes messages of all accounts that this process holds."""
 
@@ -33,27 +46,39 @@ class IntakeStore:
         self._publisher = publisher
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def store(self, account_id: str, taken: Sequence[tuple[Intake, Place | None]]) -> dict[str, bool]:
-        """Store messages of one account; return ledger id -> whether it was new. When it returns they are safe."""
+    async def store(
+        self,
+        account_id: str,
+        taken: Sequence[tuple[Intake, Place | None]],
+        *,
+        tidy: bool = False,
+        outbox: str | None = None,
+    ) -> dict[str, bool]:
+        """Store messages of one account; return ledger id -> whether it was new. When it returns they are safe.
+
+        `tidy`: the account's `after_import` is due for their places. `outbox`: they wait there, not among the account's.
+        """
         await self._content.put_blobs({k: v for intake, _ in taken for k, v in intake.blobs.items()})
         reach("ingest.blobs_stored")
         await self._content.put([d for intake, _ in taken for d in intake.documents])
         reach("ingest.content_stored")
-        entries = [self._entry(account_id, intake, place) for intake, place in taken]
+        entries = [self._entry(outbox or account_id, intake, place) for intake, place in taken]
         new = await self._ledger.add(entries)
         reach("ingest.ledger_stored")
-        await self._note(account_id, taken, new)
+        await self._note(account_id, taken, new, tidy=tidy)
         reach("ingest.places_noted")
         return new
 
-    def _entry(self, account_id: str, intake: Intake, place: Place | None) -> Entry:
+    def _entry(self, outbox: str, intake: Intake, place: Place | None) -> Entry:
         out = [self._publisher.outgoing(INBOUND_MESSAGES, event) for event in intake.events]
         received_at = intake.events[0].time if intake.events else self._ledger._clock.now()  # noqa: SLF001
         return Entry(
-            intake.ledger_id, account_id, intake.key, out, received_at, intake.ignored, place.id if place else None
+            intake.ledger_id, outbox, intake.key, out, received_at, intake.ignored, place.id if place else None
         )
 
-    async def _note(self, account_id: str, taken: Sequence[tuple[Intake, Place | None]], new: dict[str, bool]) -> None:
+    async def _note(
+        self, account_id: str, taken: Sequence[tuple[Intake, Place | None]], new: dict[str, bool], *, tidy: bool
+    ) -> None:
         """Note each mail's outcome. An entry that was there already with this very place is a repeat of ours, stored once."""
         known = [intake.ledger_id for intake, _ in taken if not new[intake.ledger_id]]
         first_places = await self._ledger.places_of(known) if known else {}
@@ -62,15 +87,15 @@ class IntakeStore:
         for intake, place in taken:
             fresh = new[intake.ledger_id] and intake.ledger_id not in counted
             ours = place is not None and first_places.get(intake.ledger_id) == place.id
-            outcome: Outcome = "ignored" if intake.ignored else "stored" if fresh or ours else "duplicate"
+            outcome = _outcome(intake, first=fresh or ours)
             counted.add(intake.ledger_id)
             MESSAGES.labels(account_id, outcome).inc()
             if place is not None:
                 outcomes[place] = (outcome, intake.ledger_id)
-        await self._ledger.note_places(outcomes)
+        await self._ledger.note_places(outcomes, tidy=tidy)
 
-    async def publish(self, account_id: str) -> int:
-        """Publish what is stored and not marked of one account, in order; return how many entries. One at a time."""
+    async def publish(self, account_id: str, *, at_most: int | None = None) -> int:
+        """Publish what is stored and not marked of one outbox, in order; return how many entries. One at a time."""
         async with self._locks[account_id]:
             done = 0
             while True:
@@ -82,7 +107,7 @@ class IntakeStore:
                 await self._ledger.mark_published([ledger_id for ledger_id, _ in pending])
                 reach("ingest.marked")
                 done += len(pending)
-                if len(pending) < SWEEP_RECORDS:
+                if len(pending) < SWEEP_RECORDS or (at_most is not None and done >= at_most):
                     return done
 
     async def publish_soon(self, account_id: str) -> None:

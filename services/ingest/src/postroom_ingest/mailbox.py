@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from postroom_contracts.configuration import ImapServer, MailAccount
@@ -15,21 +15,18 @@ from postroom_runtime.oauth import AccessTokens, AuthorisationError
 from postroom_runtime.secrets import MissingSecretError
 from postroom_runtime.steps import reach
 
-from postroom_ingest.adapters.imap import ImapSession, MailLoginError, MailServerError, RawMail
+from postroom_ingest.adapters.imap import Folder, ImapSession, MailLoginError, MailServerError
 from postroom_ingest.adapters.ledger import MongoLedger
 from postroom_ingest.connection import Connection, MailboxDoor
-from postroom_ingest.domain.cursor import Cursor, Resume, StartAnew, advance, decide_start
-from postroom_ingest.domain.inbound import Intake, mail_intake, note_intake
-from postroom_ingest.domain.mail import parse_mail
+from postroom_ingest.domain.cursor import Cursor, StartAnew, advance, begin, decide_start
 from postroom_ingest.intake import IntakeStore
 from postroom_ingest.metrics import LAST_SUCCESS, LOGIN_FAILED, SESSION, UNACCOUNTED
-from postroom_ingest.ports import Place
+from postroom_ingest.ports import Spot
+from postroom_ingest.taking import MailTaker
+from postroom_ingest.tidying import Tidier
 
 log = structlog.get_logger(__name__)
 
-MAX_RAW_BYTES = 64 * 1024 * 1024
-"""Above this only the head is fetched: one mail must not take all memory."""
-HEAD_BYTES = 256 * 1024
 RECONCILE_SECONDS = 300.0
 
 
@@ -71,6 +68,26 @@ class LeaseLostError(Exception):
     """Another replica holds the account: this reader ends."""
 
 
+@dataclass(slots=True)
+class Reading:
+    """One folder that is read over one connection, and how far."""
+
+    connection: Connection
+    account: MailAccount
+    server: ImapServer
+    folder: str
+    lease: Lease
+    cursor: Cursor
+
+    @property
+    def session(self) -> ImapSession:
+        return self.connection.session
+
+    @property
+    def spot(self) -> Spot:
+        return Spot(self.account.id, self.folder, self.cursor.uidvalidity)
+
+
 class MailboxReader:
     """Reads the folders of mail accounts into the ledger."""
 
@@ -84,10 +101,11 @@ class MailboxReader:
         tokens: AccessTokens | None = None,
         patience: Patience | None = None,
     ) -> None:
-        self._configurations = configurations
         self._ledger = ledger
         self._intake = intake
         self._clock = clock
+        self._taker = MailTaker(configurations, ledger, intake, clock)
+        self._tidier = Tidier(ledger)
         self._door = MailboxDoor(tokens, timeout_seconds)
         self._patience = patience or Patience()
 
@@ -128,37 +146,47 @@ class MailboxReader:
             start = decide_start(
                 await self._ledger.load_cursor(account.id, folder), selected.uidvalidity, selected.uidnext
             )
+            reading = Reading(connection, account, server, folder, lease, start.cursor)
             if isinstance(start, StartAnew):
                 log.info("reading the folder from its start", account=account.id, folder=folder, reason=start.reason)
-            else:
-                assert isinstance(start, Resume)
+                await self._begin(reading, selected, first=start.reason == "first")
             SESSION.labels(account.id).set(1)
-            await self._follow(connection, account, server, folder, start.cursor, lease)
+            await self._follow(reading)
         finally:
             await session.close()
 
-    async def _follow(
-        self,
-        connection: Connection,
-        account: MailAccount,
-        server: ImapServer,
-        folder: str,
-        cursor: Cursor,
-        lease: Lease,
-    ) -> None:
+    async def _begin(self, reading: Reading, selected: Folder, *, first: bool) -> None:
+        """Take in what is not history of a folder whose UIDs are new to us; the cursor is stored when that is safe.
+
+        History is what came before the account's first day here; it is left to `postroom ingest import`.
+        """
+        days = reading.server.first_days
+        since = self._clock.now() - timedelta(days=days) if first else reading.cursor.since
+        highest = max(await reading.session.all_uids(), default=0)
+        cursor = begin(selected.uidvalidity, highest, since, begins_now=first and days == 0)
+        recent: list[int] = []
+        if cursor.since_day is not None and not cursor.begins_now:
+            recent = [u for u in await reading.session.search_since(cursor.since_day) if u <= cursor.floor]
+        await self._take_all(reading, recent)
+        await self._move(reading, cursor)
+        left = selected.exists - len(recent)
+        if cursor.floor and left > 0:
+            log.info("history is left alone", account=reading.account.id, folder=reading.folder, mails=left)
+
+    async def _follow(self, reading: Reading) -> None:
         never = asyncio.Event()
         reconciled = float("-inf")
-        session = connection.session
         while True:
-            cursor = await self._catch_up(session, account, folder, cursor, lease)
-            LAST_SUCCESS.labels(account.id).set(self._clock.now().timestamp())
+            await self._catch_up(reading)
+            LAST_SUCCESS.labels(reading.account.id).set(self._clock.now().timestamp())
             if monotonic() - reconciled > RECONCILE_SECONDS:
-                await self._reconcile(session, account, folder, cursor)
+                await self._reconcile(reading)
                 reconciled = monotonic()
-            left = self._seconds_left(connection)
+            await self._tidier.tidy(reading.session, reading.account, reading.spot)
+            left = self._seconds_left(reading.connection)
             if left <= 0:
                 return
-            await session.idle(never, min(server.poll_seconds, left))
+            await reading.session.idle(never, min(reading.server.poll_seconds, left))
 
     def _seconds_left(self, connection: Connection) -> float:
         """Return for how long this connection's access token is good, infinite with a password."""
@@ -166,84 +194,50 @@ class MailboxReader:
             return float("inf")
         return (connection.renew_at - self._clock.now()).total_seconds()
 
-    async def _catch_up(
-        self, session: ImapSession, account: MailAccount, folder: str, cursor: Cursor, lease: Lease
-    ) -> Cursor:
-        """Take in every mail above the cursor, window by window; the cursor moves behind what is in the ledger."""
-        uids = await session.search_uids(cursor.uid)
+    async def _catch_up(self, reading: Reading) -> None:
+        """Take in every mail above the cursor, window by window; the cursor moves behind what is in the ledger.
+
+        At the end it moves behind what the server named and did not give, too: one mail must not hold up the others. The
+        reconciliation asks for that again, and counts it until it comes.
+        """
+        uids = await reading.session.search_uids(reading.cursor.uid)
         if not uids:
-            return cursor
-        sizes = await session.sizes(uids)
-        done = set(uids) - set(sizes)  # gone since the search
-        huge = {uid for uid, size in sizes.items() if size > MAX_RAW_BYTES}
-        for uid in sorted(huge):
-            await self._take_head(session, account, folder, cursor, uid, sizes[uid])
-            done.add(uid)
-        wanted = {uid: size for uid, size in sizes.items() if uid not in huge}
-        async for window in session.fetch_many(wanted):
-            await self._take(account, folder, cursor, window)
-            done |= {mail.uid for mail in window}
-            highest = max((mail.uid for mail in window), default=0)
-            done |= {uid for uid in wanted if uid <= highest}  # expunged between size and fetch
-            cursor = await self._move(account, folder, advance(cursor, uids, done), lease)
-            await self._intake.publish_soon(account.id)
-        cursor = await self._move(account, folder, advance(cursor, uids, set(uids)), lease)
-        await self._intake.publish_soon(account.id)
-        return cursor
-
-    async def _move(self, account: MailAccount, folder: str, cursor: Cursor, lease: Lease) -> Cursor:
-        if not await self._ledger.save_cursor(account.id, folder, cursor, lease.fence):
-            raise LeaseLostError(account.id)
-        reach("ingest.cursor_saved")
-        return cursor
-
-    async def _take(self, account: MailAccount, folder: str, cursor: Cursor, window: Sequence[RawMail]) -> None:
-        configuration = self._configurations.latest
-        taken: list[tuple[Intake, Place | None]] = []
-        for mail in window:
-            parsed = parse_mail(mail.raw)
-            intake = mail_intake(
-                parsed,
-                mail.raw,
-                account=account,
-                configuration=configuration,
-                received_at=mail.internal_date,
-                now=self._clock.now(),
-            )
-            taken.append((intake, Place(account.id, folder, cursor.uidvalidity, mail.uid)))
-        if taken:
-            await self._intake.store(account.id, taken)
-
-    async def _take_head(
-        self, session: ImapSession, account: MailAccount, folder: str, cursor: Cursor, uid: int, size: int
-    ) -> None:
-        head = await session.fetch_head(uid, HEAD_BYTES)
-        if head is None:
             return
-        note = (
-            f"[This mail has {size / 1024 / 1024:.0f} MiB, more than the {MAX_RAW_BYTES // 1024 // 1024} MiB that are taken in."
-            " Its first part is kept as the original mail; the whole still lies in the mailbox.]"
-        )
-        intake = note_intake(
-            head.raw,
-            note,
-            parse_mail(head.raw),
-            account=account,
-            configuration=self._configurations.latest,
-            received_at=head.internal_date,
-            now=self._clock.now(),
-        )
-        await self._intake.store(account.id, [(intake, Place(account.id, folder, cursor.uidvalidity, uid))])
+        async for done in self._taker.take(reading.session, reading.account, reading.spot, uids):
+            await self._move(reading, advance(reading.cursor, uids, done))
+            await self._intake.publish_soon(reading.account.id)
+        await self._move(reading, advance(reading.cursor, uids, uids))
 
-    async def _reconcile(self, session: ImapSession, account: MailAccount, folder: str, cursor: Cursor) -> None:
-        """Compare the ledger with the server: a mail that lies there below the cursor and was never noted is taken in now."""
-        on_server = {uid for uid in await session.search_uids(0) if uid <= cursor.uid}
-        known = await self._ledger.known_uids(account.id, folder, cursor.uidvalidity)
-        missing = sorted(on_server - known)
-        UNACCOUNTED.labels(account.id).set(len(missing))
+    async def _take_all(self, reading: Reading, uids: list[int]) -> set[int]:
+        """Take in these mails without moving the cursor; return those that need nothing more."""
+        done: set[int] = set()
+        async for finished in self._taker.take(reading.session, reading.account, reading.spot, uids):
+            done = finished
+            await self._intake.publish_soon(reading.account.id)
+        return done
+
+    async def _move(self, reading: Reading, cursor: Cursor) -> None:
+        if not await self._ledger.save_cursor(reading.account.id, reading.folder, cursor, reading.lease.fence):
+            raise LeaseLostError(reading.account.id)
+        reading.cursor = cursor
+        reach("ingest.cursor_saved")
+
+    async def _reconcile(self, reading: Reading) -> None:
+        """Compare the ledger with the server: a mail that lies there, is not history and was never noted is taken in now."""
+        account_id, cursor = reading.account.id, reading.cursor
+        expected = await expected_uids(reading.session, cursor)
+        missing = sorted(expected - await self._ledger.known_uids(account_id, reading.folder, cursor.uidvalidity))
+        done: set[int] = set()
         if missing:
-            log.warning("mails missing in the ledger", account=account.id, folder=folder, count=len(missing))
-            async for window in session.fetch_many(await session.sizes(missing)):
-                await self._take(account, folder, cursor, window)
-            await self._intake.publish_soon(account.id)
-            UNACCOUNTED.labels(account.id).set(0)
+            log.warning("mails missing in the ledger", account=account_id, folder=reading.folder, count=len(missing))
+            done = await self._take_all(reading, missing)
+        UNACCOUNTED.labels(account_id).set(len(set(missing) - done))
+
+
+async def expected_uids(session: ImapSession, cursor: Cursor) -> set[int]:
+    """Return the UIDs on the server that the ledger must know: up to the cursor, without history."""
+    there = {uid for uid in await session.all_uids() if uid <= cursor.uid}
+    if cursor.since_day is None or not any(uid <= cursor.floor for uid in there):
+        return there
+    recent = set() if cursor.begins_now else set(await session.search_since(cursor.since_day))
+    return {uid for uid in there if uid > cursor.floor or uid in recent}

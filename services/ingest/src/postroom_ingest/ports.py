@@ -27,6 +27,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A folder under one UIDVALIDITY: where UIDs mean something."""
+
+    account_id: str
+    folder: str
+    uidvalidity: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.account_id}/{self.folder}/{self.uidvalidity}"
+
+    def place(self, uid: int) -> Place:
+        return Place(self.account_id, self.folder, self.uidvalidity, uid)
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One ledger entry to be: `out` is published until it is marked."""
 
@@ -53,9 +69,15 @@ class Ledger(Protocol):
         """Return what is to be published of an account, in the order in which it was stored."""
         ...
 
-    async def note_places(self, outcomes: Mapping[Place, tuple[Outcome, str]]) -> None:
-        """Note what became of mails on their server: outcome and ledger id."""
+    async def note_places(self, outcomes: Mapping[Place, tuple[Outcome, str]], *, tidy: bool = False) -> None:
+        """Note what became of mails on their server: outcome and ledger id; with `tidy`, that `after_import` is due."""
         ...
+
+    async def untidied(self, spot: Spot, limit: int) -> list[int]:
+        """Return UIDs, ascending, that `after_import` is still to be done for."""
+        ...
+
+    async def note_tidied(self, spot: Spot, uids: Sequence[int], what: str) -> None: ...
 
     async def known_uids(self, account_id: str, folder: str, uidvalidity: int) -> set[int]: ...
 

@@ -102,7 +102,13 @@ class Context:
 
 
 def _on_message_received(state: ConversationMetrics, fact: f.MessageReceived, context: Context) -> None:
+    """Take a message in. Imported history is no volume and opens no clock; the first message after it opens the conversation."""
     received_at = to_epoch_ms(fact.received_at)
+    if fact.imported:
+        _decided_by(state, fact.configuration_version, fact.team_id, fact.tags)
+        set_spam(state, fact.status, received_at)
+        state.status = str(fact.status)
+        return
     echo = fact.message_kind == "echo" and fact.from_agent is not None
     if state.opened_at is None:
         state.agent_started = state.agent_started or echo

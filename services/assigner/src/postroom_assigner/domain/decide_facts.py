@@ -23,6 +23,8 @@ class News:
 
 
 def _received(data: f.MessageReceived) -> News:
+    if data.imported:  # history asks for no owner, whatever a rule says
+        return News(data.status, data.priority, data.team_id, data.inbox_id)
     named = Preference(data.agent_id, "rule") if data.agent_id else None
     return News(data.status, data.priority, data.team_id, data.inbox_id, named)
 

@@ -49,12 +49,13 @@ def _begin(event: Event, position: LogPosition) -> ConversationView | None:
     fact = event.data
     if not isinstance(fact, f.MessageReceived | f.ConversationStarted):
         return None
+    begun = fact.received_at if isinstance(fact, f.MessageReceived) and fact.imported else event.time
     return ConversationView(
         status=Status.OPEN,
         inbox_id=fact.inbox_id,
         channel=Channel(fact.channel),
-        opened_at=event.time,
-        last_activity_at=event.time,
+        opened_at=begun,
+        last_activity_at=begun,
         waiting_order=NOT_WAITING,
         partition=position.partition,
         offset=position.offset,
@@ -68,6 +69,11 @@ def _with(items: list[str], *more: str) -> list[str]:
 
 
 def _append(view: ConversationView, message: MessageView) -> Changes:
+    """Put a message behind the others; history that comes in late goes where its time is."""
+    before = next((n for n, m in enumerate(view.messages) if m.at > message.at), None) if message.imported else None
+    if before is not None:
+        first = {} if before else {"first_content_id": message.content_id}
+        return {"messages": [*view.messages[:before], message, *view.messages[before:]], **first}
     return {
         "messages": [*view.messages, message],
         "first_content_id": view.first_content_id or message.content_id,
@@ -95,6 +101,7 @@ def _received(view: ConversationView, event: Event, fact: f.MessageReceived) -> 
         automatic=fact.automatic,
         from_stranger=fact.from_stranger,
         attachments=fact.attachments,
+        imported=fact.imported,
         delivery="sent" if echo else "",
     )
     changes: Changes = _append(view, message) | {
@@ -117,6 +124,8 @@ def _received(view: ConversationView, event: Event, fact: f.MessageReceived) -> 
         changes |= {"snoozed_until": None}
     if fact.reopened:
         changes |= {"archived": False, "resolved_at": None, "resolved_by": None}
+    if fact.imported:
+        return changes | ({"resolved_at": fact.received_at} if fact.opened and fact.status == Status.RESOLVED else {})
     if fact.message_kind == "message" and fact.automatic is None and fact.status not in (Status.SPAM, Status.MERGED):
         changes["waiting_order"] = min(view.waiting_order, fact.received_at)
     return changes

@@ -30,6 +30,7 @@ class MessageView(View):
     message_kind: str = "message"
     automatic: str | None = None
     from_stranger: bool = False
+    imported: bool = False
     via: str = ""
     attachments: int = 0
     delivery: Delivery = ""

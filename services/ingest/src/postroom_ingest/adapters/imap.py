@@ -10,6 +10,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import aioimaplib.aioimaplib as base
@@ -25,7 +26,7 @@ from postroom_ingest.adapters.imap_answers import (
 )
 from postroom_ingest.adapters.imap_protocol import GuardedClient
 
-__all__ = ["Folder", "ImapAccount", "ImapSession", "MailLoginError", "MailServerError", "RawMail"]
+__all__ = ["Folder", "ImapAccount", "ImapSession", "MailLoginError", "MailRefusedError", "MailServerError", "RawMail"]
 
 WINDOW_UIDS = 50
 """Mails per FETCH; aioimaplib's reader is quadratic in the lines of one answer, at 50 that costs nothing."""
@@ -35,6 +36,7 @@ IDLE_SECONDS = 540.0
 """RFC 2177 says 29 minutes at most; NAT boxes and Exchange forget earlier."""
 POLL_SECONDS = 15.0
 _CLOSE_SECONDS = 5.0
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BYTES_PER_SECOND = 64 * 1024
 """The slowest line that a big mail is waited for."""
 _FETCHED = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
@@ -42,6 +44,10 @@ _FETCHED = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
 
 class MailServerError(Exception):
     """The server was not reached, was lost, stalled or answered nonsense: connect anew later."""
+
+
+class MailRefusedError(MailServerError):
+    """The server answered one command with NO or BAD; the connection still stands."""
 
 
 class MailLoginError(Exception):
@@ -130,6 +136,20 @@ class ImapSession:
         self._required().protocol.exists_pushed = False
         answer = await self._ok(self._required().uid_search("UID", f"{after + 1}:*", charset=None), "search")
         return [uid for uid in read_uids(answer.lines) if uid > after]
+
+    async def all_uids(self, limit_to: Sequence[int] = ()) -> set[int]:
+        """Return the UIDs in the folder, or those of `limit_to` that are there. News stay news for `idle`."""
+        found: set[int] = set()
+        for start in range(0, max(len(limit_to), 1), SIZES_WINDOW_UIDS):
+            wanted = _set_of(limit_to[start : start + SIZES_WINDOW_UIDS]) if limit_to else "1:*"
+            answer = await self._ok(self._required().uid_search("UID", wanted, charset=None), "search")
+            found.update(read_uids(answer.lines))
+        return found & set(limit_to) if limit_to else found
+
+    async def search_since(self, day: date) -> list[int]:
+        """Return the UIDs of mails that came on `day` or later by the server's clock and zone, ascending."""
+        answer = await self._ok(self._required().uid_search("SINCE", imap_day(day), charset=None), "search")
+        return read_uids(answer.lines)
 
     async def sizes(self, uids: Sequence[int]) -> dict[int, int]:
         """Return the bytes of each mail that still exists, asked for 200 at a time."""
@@ -232,6 +252,30 @@ class ImapSession:
                 return True
         return False
 
+    async def mark_seen(self, uids: Sequence[int]) -> None:
+        await self._ok(self._required().uid("STORE", _set_of(uids), "+FLAGS.SILENT", "(\\Seen)"), "mark as seen")
+
+    async def delete(self, uids: Sequence[int]) -> None:
+        """Delete mails. A server without UIDPLUS (RFC 4315) only has them marked: an expunge would take others with them."""
+        await self._ok(self._required().uid("STORE", _set_of(uids), "+FLAGS.SILENT", "(\\Deleted)"), "delete")
+        if self._required().has_capability("UIDPLUS"):
+            await self._ok(self._required().uid("EXPUNGE", _set_of(uids)), "expunge")
+
+    async def move(self, uids: Sequence[int], folder: str) -> None:
+        """Move mails, by MOVE (RFC 6851) where there is one, else copied and deleted. A missing folder is made."""
+        try:
+            await self._move(uids, folder)
+        except MailRefusedError:
+            await self._ok(self._required().create(quoted_folder(folder)), "create folder")
+            await self._move(uids, folder)
+
+    async def _move(self, uids: Sequence[int], folder: str) -> None:
+        if self._required().has_capability("MOVE"):
+            await self._ok(self._required().uid("MOVE", _set_of(uids), quoted_folder(folder)), "move")
+            return
+        await self._ok(self._required().uid("COPY", _set_of(uids), quoted_folder(folder)), "copy")
+        await self.delete(uids)
+
     async def append(self, folder: str, raw: bytes) -> None:
         """Put a mail into a folder; the server gives it its UID."""
         client = self._required()
@@ -262,7 +306,7 @@ class ImapSession:
     async def _ok(self, command: Coroutine[Any, Any, Any], what: str, seconds: float | None = None) -> Any:
         answer = await self._answer(command, what, seconds)
         if answer.result != "OK":
-            raise MailServerError(f"{what} was answered with {answer.result}")
+            raise MailRefusedError(f"{what} was answered with {answer.result}")
         return answer
 
     async def _answer(self, waited: Awaitable[Any], what: str, seconds: float | None = None) -> Any:
@@ -313,6 +357,11 @@ def windows(sizes: dict[int, int]) -> list[list[int]]:
         groups[-1].append(uid)
         room -= sizes[uid]
     return groups
+
+
+def imap_day(day: date) -> str:
+    """Return a day as IMAP writes it, such as `1-Feb-2026`, whatever the locale."""
+    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
 
 
 def _set_of(uids: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """The ledger in MongoDB: the outbox of ingest. Collections `ledger`, `places`, `cursors`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from postroom_runtime.clock import Clock
@@ -18,7 +19,7 @@ from postroom_runtime.mongo import (
 )
 
 from postroom_ingest.domain.cursor import Cursor
-from postroom_ingest.ports import Entry, Outcome, Place
+from postroom_ingest.ports import Entry, Outcome, Place, Spot
 
 
 def _to_mongo(record: Outgoing) -> dict[str, Any]:
@@ -45,7 +46,10 @@ class MongoLedger:
                 [("account", 1), ("order", 1)], name="unpublished", partialFilterExpression={"published": False}
             )
             await resolved(self._ledger.create_indexes([unpublished]))
-            await resolved(self._places.create_indexes([IndexModel([("folder_key", 1), ("uid", 1)])]))
+            untidied = IndexModel(
+                [("folder_key", 1), ("uid", 1)], name="untidied", partialFilterExpression={"tidied": ""}
+            )
+            await resolved(self._places.create_indexes([IndexModel([("folder_key", 1), ("uid", 1)]), untidied]))
 
     def _next_order(self) -> int:
         """A number that rises with time over restarts: microseconds of the clock, never twice the same."""
@@ -103,10 +107,11 @@ class MongoLedger:
         async with translated("count outbox"):
             return int(await self._ledger.count_documents({"published": False}, limit=100_000))
 
-    async def note_places(self, outcomes: Mapping[Place, tuple[Outcome, str]]) -> None:
+    async def note_places(self, outcomes: Mapping[Place, tuple[Outcome, str]], *, tidy: bool = False) -> None:
         if not outcomes:
             return
         now = self._clock.now()
+        due = {"tidied": ""} if tidy else {}
         writes = [
             UpdateOne(
                 {"_id": place.id},
@@ -117,6 +122,7 @@ class MongoLedger:
                         "outcome": outcome,
                         "ledger_id": ledger_id,
                         "seen_at": now,
+                        **due,
                     }
                 },
                 upsert=True,
@@ -131,13 +137,27 @@ class MongoLedger:
             cursor = self._places.find({"folder_key": f"{account_id}/{folder}/{uidvalidity}"}, {"uid": 1, "_id": 0})
             return {d["uid"] async for d in cursor}
 
+    async def untidied(self, spot: Spot, limit: int) -> list[int]:
+        async with translated("read places"):
+            cursor = self._places.find({"folder_key": spot.key, "tidied": ""}, {"uid": 1}).sort("uid", 1).limit(limit)
+            return [d["uid"] for d in await cursor.to_list(length=limit)]
+
+    async def note_tidied(self, spot: Spot, uids: Sequence[int], what: str) -> None:
+        async with translated("note places"):
+            await self._places.update_many(
+                {"_id": {"$in": [spot.place(uid).id for uid in uids]}}, {"$set": {"tidied": what}}
+            )
+
     async def load_cursor(self, account_id: str, folder: str) -> Cursor | None:
         async with translated("read cursor"):
             found = await self._cursors.find_one({"_id": f"{account_id}/{folder}"})
-        return None if found is None else Cursor(found["uidvalidity"], found["uid"])
+        if found is None:
+            return None
+        more = {name: found[name] for name in ("floor", "since", "begins_now") if name in found}
+        return Cursor(found["uidvalidity"], found["uid"], **more)
 
     async def save_cursor(self, account_id: str, folder: str, cursor: Cursor, fence: int) -> bool:
-        change = {"$set": {"uidvalidity": cursor.uidvalidity, "uid": cursor.uid, "fence": fence}}
+        change = {"$set": {**asdict(cursor), "fence": fence}}
         async with translated("save cursor"):
             try:
                 await self._cursors.update_one(

@@ -4,15 +4,37 @@ Source: RFC 3501 section 2.3.1.1: UIDs rise within one UIDVALIDITY and mean noth
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+_ZONES = timedelta(hours=12)
+"""IMAP compares days in the server's own time zone (RFC 3501 section 6.4.4): so much may lie between that and UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The folder's UIDVALIDITY and the highest UID up to which every mail is in the ledger (0: none)."""
+    """The folder's UIDVALIDITY and the highest UID up to which every mail is in the ledger (0: none), but for history."""
 
     uidvalidity: int
     uid: int = 0
+    floor: int = 0
+    """The highest UID when the folder was first read. Up to it, mails from before `since` are history, left alone."""
+    since: datetime | None = None
+    """None: there is no history, the folder is read whole."""
+    begins_now: bool = False
+    """All that stood there when it was first read is history, whatever its day."""
+
+    @property
+    def since_day(self) -> date | None:
+        """The day to search from, so early that no mail from after `since` is missed in any time zone."""
+        return None if self.since is None else (self.since - _ZONES).date()
+
+
+def begin(uidvalidity: int, highest_uid: int, since: datetime | None, *, begins_now: bool = False) -> Cursor:
+    """Return the cursor of a folder once its mails from `since` on were taken in; what comes later stands above it."""
+    if since is None:
+        return Cursor(uidvalidity)
+    return Cursor(uidvalidity, highest_uid, highest_uid, since, begins_now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +46,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class StartAnew:
-    """Read the folder from its first mail; the ledger drops what it knows. `reason` is counted and logged."""
+    """Read the folder from its first mail that is not history; the ledger drops what it knows. `reason` is logged."""
 
     cursor: Cursor
     reason: str
@@ -42,9 +64,9 @@ def decide_start(stored: Cursor | None, uidvalidity: int, uidnext: int | None) -
     if stored is None:
         return StartAnew(Cursor(uidvalidity), "first")
     if stored.uidvalidity != uidvalidity:
-        return StartAnew(Cursor(uidvalidity), "uidvalidity-changed")
+        return StartAnew(Cursor(uidvalidity, since=stored.since), "uidvalidity-changed")
     if uidnext is not None and uidnext <= stored.uid:
-        return StartAnew(Cursor(uidvalidity), "uids-went-back")
+        return StartAnew(Cursor(uidvalidity, since=stored.since), "uids-went-back")
     return Resume(stored)
 
 
@@ -59,4 +81,4 @@ def advance(cursor: Cursor, wanted: Iterable[int], done: Iterable[int]) -> Curso
         if candidate not in finished:
             break
         uid = max(uid, candidate)
-    return Cursor(cursor.uidvalidity, uid)
+    return replace(cursor, uid=uid)

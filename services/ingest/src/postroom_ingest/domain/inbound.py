@@ -44,6 +44,8 @@ class Intake:
     blobs: dict[str, bytes] = field(default_factory=dict)
     ignored: str | None = None
     """Why nothing is published, if so."""
+    quarantined: str | None = None
+    """Why its text is a note of ours over the raw mail, if so."""
 
 
 def text_sha256(text: str) -> str:
@@ -146,6 +148,7 @@ def mail_intake(
     configuration: Configuration,
     received_at: datetime | None,
     now: datetime,
+    imported: bool = False,
 ) -> Intake:
     """Return what a mail becomes. `received_at` is the server's INTERNALDATE; later than `now` it counts as now."""
     ledger = ledger_id(account.id, mail.message_id, mail.content_sha256)
@@ -160,6 +163,7 @@ def mail_intake(
         "channel": Channel.EMAIL,
         "message_kind": _kind(mail),
         "automatic": mail.auto,
+        "imported": imported,
         "external_id": mail.message_id,
         "in_reply_to": [mail.in_reply_to] if mail.in_reply_to else [],
         "references": list(mail.references),
@@ -182,7 +186,7 @@ def mail_intake(
     }
     intake = Intake(ledger, partition_key(account.id, sender.email if sender else ""), blobs={raw_id: raw, **blobs})
     content = _content(mail, text_sha256(mail.text), attachments, raw_id, common)
-    answered = _is_answer(configuration, recipients)
+    answered = not imported and _is_answer(configuration, recipients)  # an old answer must not be sent once more
     for inbox in inboxes_of(configuration, account.id, recipients):
         _add_record(intake, inbox, common, content, answered, now)
     return intake
@@ -277,7 +281,10 @@ def note_intake(
     configuration: Configuration,
     received_at: datetime | None,
     now: datetime,
+    imported: bool = False,
 ) -> Intake:
     """Return what a mail becomes that is too large to be read: its headers, a note in place of the text, the raw part."""
     noted = replace(head, text=note, html=None, attachments=(), content_sha256=text_sha256(note + head.content_sha256))
-    return mail_intake(noted, raw, account=account, configuration=configuration, received_at=received_at, now=now)
+    return mail_intake(
+        noted, raw, account=account, configuration=configuration, received_at=received_at, now=now, imported=imported
+    )

@@ -123,6 +123,8 @@ def _on_reply_accepted(state: Conversation, event: Event, data: ReplyAccepted, a
 def _on_message_received(
     state: Conversation, event: Event, data: MessageReceived, around: Surroundings
 ) -> Conversation:
+    if data.imported:
+        return _on_history(state, data)
     machine = data.message_kind != "message" or data.automatic in MACHINES
     state = state.after(
         inbox_id=data.inbox_id,
@@ -150,6 +152,14 @@ def _on_message_received(
             details={"watching": agent_id != state.owner_id},
         )
     return state
+
+
+def _on_history(state: Conversation, data: MessageReceived) -> Conversation:
+    """Nobody is told of history; it is what there is to quote only where nothing newer stands."""
+    state = state.after(inbox_id=data.inbox_id, team_id=data.team_id or state.team_id, watchers=tuple(data.watchers))
+    if data.message_kind != "message" or state.customer_content_id:
+        return state
+    return state.after(customer_content_id=data.content.content_id, customer_message_id=data.message_id)
 
 
 def _on_returned(state: Conversation, event: Event, data: MessageReceived, around: Surroundings) -> Conversation:

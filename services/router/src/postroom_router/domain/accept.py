@@ -41,12 +41,18 @@ class Arrival:
     def by_customer(self) -> bool:
         return self.inbound.message_kind == "message"
 
+    @property
+    def is_news(self) -> bool:
+        """A customer wrote it, and just now."""
+        return self.by_customer and not self.inbound.imported
+
 
 def accept_message(state: Conversation, command: AcceptMessage, asked: Asked, world: World) -> Outcome | None:
     """Return the conversation with this message; None when it stands there already, however often it comes.
 
     Only kind `message` ends waiting and snooze, reopens, and starts a turn; an `echo` is a public reply of ours.
-    On a conversation marked spam the message is kept, and the mark stays.
+    On a conversation marked spam the message is kept, and the mark stays. Imported history does none of it: a
+    conversation that it opens is resolved, one that it joins stays as it is.
     """
     inbound = command.inbound
     if inbound.message_id in state.messages:
@@ -152,7 +158,7 @@ def _latest(state: Conversation, arrival: Arrival) -> dict[str, Any]:
     """Return what there is to answer: the customer's latest message by its own time, whatever order they came in."""
     inbound, sequence = arrival.inbound, state.sequence + 1
     changes: dict[str, Any] = {}
-    if arrival.by_customer:
+    if arrival.is_news:
         changes["message_sequence"] = sequence
     elif inbound.message_kind == "echo":
         changes |= {"reply_sequence": sequence, "turn_started_at": None}
@@ -170,8 +176,10 @@ def _latest(state: Conversation, arrival: Arrival) -> dict[str, Any]:
 
 def _status(state: Conversation, arrival: Arrival) -> dict[str, Any]:
     if arrival.opens and arrival.effects.spam:
-        aside = Aside(turn_started_at=arrival.inbound.received_at if arrival.by_customer else None)
+        aside = Aside(turn_started_at=arrival.inbound.received_at if arrival.is_news else None)
         return {"status": Status.SPAM, "before_spam": aside}
+    if arrival.inbound.imported:
+        return {"status": Status.RESOLVED} if arrival.opens else {}
     return customer_arrived(state, arrival.inbound.received_at) if arrival.by_customer else {}
 
 
@@ -186,6 +194,7 @@ def _fact(after: Conversation, arrival: Arrival, asked: Asked, world: World, *, 
         channel=inbound.channel,
         message_kind=inbound.message_kind,
         automatic=inbound.automatic,
+        imported=inbound.imported,
         contact_id=arrival.contact_id,
         content=inbound.content,
         body_bytes=inbound.body_bytes,
@@ -199,7 +208,7 @@ def _fact(after: Conversation, arrival: Arrival, asked: Asked, world: World, *, 
         tags=after.tags,
         priority=after.priority,
         team_id=after.team_id,
-        agent_id=effects.agent_id if arrival.opens else None,
+        agent_id=effects.agent_id if arrival.opens and not inbound.imported else None,
         watchers=after.watchers,
         policy_id=after.policy_id,
         rules=list(effects.rules),
@@ -214,7 +223,7 @@ def _fact(after: Conversation, arrival: Arrival, asked: Asked, world: World, *, 
 
 def _delivery(inbound: InboundReceived, world: World) -> str | None:
     """Return which delivery of ours a bounce or status speaks of, when it names a Message-ID that we signed."""
-    if inbound.message_kind not in ("bounce", "status") or inbound.about_external_id is None:
+    if inbound.message_kind not in ("bounce", "status") or inbound.about_external_id is None or inbound.imported:
         return None
     signed = read_signed_message_id(inbound.about_external_id, world.keys)
     return signed.delivery_id if signed else None

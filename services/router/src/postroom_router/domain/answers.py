@@ -34,13 +34,13 @@ def answer_of(inbound: InboundReceived, company: Company, keys: tuple[bytes, ...
     The key must have been made for the agent whose configured address is the sender. Then: not expired when it was
     received, authentic (DMARC passed, or an account to which only our own people deliver), its text usable; a fault in
     one of these is a refusal, of which the agent is told. A machine's answer is kept as ordinary, marked mail: telling
-    somebody of it would only make that machine write again.
+    somebody of it would only make that machine write again. So is imported history: what it asked for was done then.
     """
     given = answer_keys(inbound, company.answer_address)
     if not given:
         return Ordinary()
     agent = company.agents.get(normalised_address(inbound.sender.address))
-    if agent is None or inbound.automatic is not None or inbound.message_kind != "message":
+    if inbound.imported or agent is None or inbound.automatic is not None or inbound.message_kind != "message":
         return Ordinary(marked=True)
     key = next((k for value in given if (k := read_answer_key(value, agent.id, keys))), None)
     if key is None:
