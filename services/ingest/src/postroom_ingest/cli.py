@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from postroom_ingest.cli_audit import audit
 from postroom_ingest.cli_connect import connect
 from postroom_ingest.cli_import import import_history
 from postroom_ingest.domain.mail import MAX_MAIL_BYTES, Address, ParsedMail, parse_mail
@@ -18,6 +19,7 @@ app = typer.Typer(help="Read mail as Postroom does.", no_args_is_help=True)
 
 app.command("connect")(connect)
 app.command("import")(import_history)
+app.command("audit")(audit)
 
 
 def register(parent: typer.Typer) -> None:

@@ -73,7 +73,14 @@ class IntakeStore:
         out = [self._publisher.outgoing(INBOUND_MESSAGES, event) for event in intake.events]
         received_at = intake.events[0].time if intake.events else self._ledger._clock.now()  # noqa: SLF001
         return Entry(
-            intake.ledger_id, outbox, intake.key, out, received_at, intake.ignored, place.id if place else None
+            intake.ledger_id,
+            outbox,
+            intake.key,
+            out,
+            received_at,
+            ignored=intake.ignored,
+            quarantined=intake.quarantined,
+            place=place.id if place else None,
         )
 
     async def _note(

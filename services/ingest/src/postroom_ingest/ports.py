@@ -52,8 +52,21 @@ class Entry:
     out: Sequence[Outgoing]
     received_at: datetime
     ignored: str | None = None
+    quarantined: str | None = None
     place: str | None = None
     """Id of the place that it was first seen at; a webhook's has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the ledger says of one mail on its server."""
+
+    outcome: Outcome
+    ledger_id: str
+    in_ledger: bool
+    published: bool = True
+    reason: str = ""
+    """Why it was ignored or quarantined."""
 
 
 class Ledger(Protocol):
@@ -80,6 +93,10 @@ class Ledger(Protocol):
     async def note_tidied(self, spot: Spot, uids: Sequence[int], what: str) -> None: ...
 
     async def known_uids(self, account_id: str, folder: str, uidvalidity: int) -> set[int]: ...
+
+    async def notes(self, spot: Spot) -> dict[int, Noted]:
+        """Return what is noted of every mail of a folder, by UID."""
+        ...
 
     async def load_cursor(self, account_id: str, folder: str) -> Cursor | None: ...
 

@@ -19,7 +19,9 @@ from postroom_runtime.mongo import (
 )
 
 from postroom_ingest.domain.cursor import Cursor
-from postroom_ingest.ports import Entry, Outcome, Place, Spot
+from postroom_ingest.ports import Entry, Noted, Outcome, Place, Spot
+
+NOTES_WINDOW = 1000
 
 
 def _to_mongo(record: Outgoing) -> dict[str, Any]:
@@ -28,6 +30,13 @@ def _to_mongo(record: Outgoing) -> dict[str, Any]:
 
 def _from_mongo(stored: Mapping[str, Any]) -> Outgoing:
     return Outgoing(stored["t"], bytes(stored["k"]), bytes(stored["b"]), [(n, bytes(v)) for n, v in stored["h"]])
+
+
+def _noted(placed: Mapping[str, Any], entry: Mapping[str, Any] | None) -> Noted:
+    if entry is None:
+        return Noted(placed["outcome"], placed["ledger_id"], in_ledger=False)
+    reason = entry.get("ignored") or entry.get("quarantined") or ""
+    return Noted(placed["outcome"], placed["ledger_id"], True, bool(entry["published"]), reason)
 
 
 class MongoLedger:
@@ -80,6 +89,7 @@ class MongoLedger:
             "received_at": entry.received_at,
             "stored_at": self._clock.now(),
             "ignored": entry.ignored,
+            "quarantined": entry.quarantined,
             "place": entry.place,
             "published": not entry.out,
             "out": [_to_mongo(record) for record in entry.out],
@@ -147,6 +157,21 @@ class MongoLedger:
             await self._places.update_many(
                 {"_id": {"$in": [spot.place(uid).id for uid in uids]}}, {"$set": {"tidied": what}}
             )
+
+    async def notes(self, spot: Spot) -> dict[int, Noted]:
+        async with translated("read places"):
+            placed = [d async for d in self._places.find({"folder_key": spot.key})]
+        entries: dict[str, dict[str, Any]] = {}
+        ids = list({d["ledger_id"] for d in placed})
+        for start in range(0, len(ids), NOTES_WINDOW):
+            entries |= await self._entries(ids[start : start + NOTES_WINDOW])
+        return {d["uid"]: _noted(d, entries.get(d["ledger_id"])) for d in placed}
+
+    async def _entries(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        wanted = {"published": 1, "ignored": 1, "quarantined": 1}
+        async with translated("read ledger"):
+            found = await self._ledger.find({"_id": {"$in": list(ids)}}, wanted).to_list(length=len(ids))
+        return {d["_id"]: d for d in found}
 
     async def load_cursor(self, account_id: str, folder: str) -> Cursor | None:
         async with translated("read cursor"):
