@@ -50,6 +50,8 @@ class Peer:
     token: str = ""
     selected: str = ""
     idling: bool = False
+    told: int = 0
+    """How many mails of the selected folder the client was told of."""
 
 
 Fault = Callable[[Peer, str, str, list[bytes]], Awaitable[None]]
@@ -82,8 +84,15 @@ class ImapStandIn:
         uid = folder.add(raw, at)
         for peer in self._peers:
             if peer.idling and (peer.user, peer.selected) == (user, name):
-                peer.writer.write(b"* %d EXISTS\r\n" % len(folder.mails))
+                self._tell_news(peer)
         return uid
+
+    def _tell_news(self, peer: Peer) -> None:
+        """Servers tell of new mails during IDLE, and before they answer any other command."""
+        there = len(self._here(peer).mails) if peer.selected else 0
+        if peer.selected and there != peer.told:
+            peer.told = there
+            peer.writer.write(b"* %d EXISTS\r\n" % there)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["ImapStandIn"]:
@@ -148,6 +157,7 @@ class ImapStandIn:
             await self._send(peer, tag, name, [b"* BYE bye\r\n", f"{tag} OK done\r\n".encode()])
             raise DropError
         else:
+            self._tell_news(peer)
             method = getattr(self, "_on_" + name.lower().replace(" ", "_"), None)
             pieces, status = method(peer, rest) if method else ([], "OK done")
             await self._send(peer, tag, name, [*pieces, f"{tag} {status}\r\n".encode()])
@@ -189,7 +199,7 @@ class ImapStandIn:
         found = self.folders.get(peer.user, {}).get(name)
         if found is None:
             return [], "NO [NONEXISTENT] no such folder"
-        peer.selected = name
+        peer.selected, peer.told = name, len(found.mails)
         told = f"* {len(found.mails)} EXISTS\r\n* OK [UIDVALIDITY {found.uidvalidity}] v\r\n* OK [UIDNEXT {found.uidnext}] n\r\n"
         return [told.encode()], "OK [READ-WRITE] done"
 
@@ -269,6 +279,7 @@ class ImapStandIn:
     async def _idle(self, peer: Peer, tag: str) -> None:
         await self._send(peer, tag, "IDLE", [b"+ idling\r\n"])
         peer.idling = True
+        self._tell_news(peer)
         try:
             line = await self._line(peer)
         finally:

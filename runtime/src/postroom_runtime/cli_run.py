@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 import typer
 
@@ -20,6 +21,8 @@ from postroom_runtime.metrics import announce
 from postroom_runtime.service import ServiceDefinition, run_service
 
 SERVICES = "postroom.services"
+LOCAL_RUN = "postroom.local_run"
+"""What starts everything on servers of its own; the runtime does not know the embedded servers."""
 LOOK_SECONDS = 0.2
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -41,8 +44,19 @@ def register(app: typer.Typer) -> None:
 def run(
     services: Annotated[list[str], typer.Argument(help="Service names, or `all`.")],
     restart: Annotated[bool, typer.Option(help="With several: start a child that ended again.")] = True,
+    local: Annotated[
+        bool, typer.Option("--local", help="With `all`: on Kafka and MongoDB of its own, started on this machine.")
+    ] = False,
+    config: Annotated[Path, typer.Option(help="With --local: the configuration file.")] = Path("company.yaml"),
+    data: Annotated[Path, typer.Option(help="With --local: where everything is kept.")] = Path(".postroom"),
+    live: Annotated[
+        bool, typer.Option("--live", help="With --local: send, mark and move mail. Without, it is only said.")
+    ] = False,
+    port: Annotated[int | None, typer.Option(min=1024, max=65535, help="With --local: port of the page.")] = None,
 ) -> None:
     """Run a service until it is told to stop; several names start a child process for each."""
+    if local:
+        raise typer.Exit(_run_local(services, config=config, data=data, live=live, port=port))
     known = installed()
     names = sorted(known) if services == ["all"] else services
     unknown = [name for name in names if name not in known]
@@ -64,6 +78,15 @@ def run(
         asyncio.run(run_service(definition, definition.settings()))
     except (OSError, LookupError, TimeoutError) as error:
         raise fail(f"{names[0]}: {error}") from error
+
+
+def _run_local(services: list[str], **options: Any) -> int:
+    if services != ["all"]:
+        raise fail("--local runs everything: say `postroom run --local all`", 2)
+    found = next(iter(entry_points(group=LOCAL_RUN)), None)
+    if found is None:
+        raise fail("the embedded servers are not installed (package postroom-demo)", 2)
+    return int(found.load()(**options))
 
 
 @dataclass(slots=True)

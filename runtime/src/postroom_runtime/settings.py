@@ -33,6 +33,8 @@ class RuntimeSettings(BaseSettings):
     """0: a free port, printed in the log."""
     http_port_file: Path | None = None
     """Where the port that was taken is written, for whoever started the process."""
+    read_only: bool = False
+    """Nothing leaves the house and nothing changes on mail servers: what would have been done is printed instead."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     signing_keys: SecretStr | None = None

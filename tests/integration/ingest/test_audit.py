@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from postroom_ingest import taking
+from postroom_ingest.domain.mail import parse_mail
 
 from tests.integration.ingest.reading import ReadingPlace, command, mail, reading_place, until
 from tests.standins.imap import ImapStandIn, Peer
@@ -26,12 +27,11 @@ async def test_every_mail_on_the_server_is_accounted_for(
     place: ReadingPlace, mongo_uri: str, database_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAIL_PASSWORD", "secret")
-    parse = taking.parse_mail
 
     def fails_on_five(raw: bytes) -> Any:
         if b"Question 5" in raw:
             raise RuntimeError("our bug")
-        return parse(raw)
+        return parse_mail(raw)
 
     async def withholds_six(peer: Peer, tag: str, name: str, pieces: list[bytes]) -> None:
         pieces[:] = [p for p in pieces if not (name == "UID FETCH" and b"(UID 6 " in p and b"BODY[]" in p)]

@@ -70,7 +70,13 @@ class Ingest:
         await runtime.content.prepare()
         intake = IntakeStore(ledger, runtime.content, runtime.publisher)
         mailbox = MailboxReader(
-            runtime.configurations, ledger, intake, runtime.clock, own.imap_timeout_seconds, runtime.tokens
+            runtime.configurations,
+            ledger,
+            intake,
+            runtime.clock,
+            own.imap_timeout_seconds,
+            runtime.tokens,
+            read_only=own.read_only,
         )
 
         async def read(account: Account, lease: Lease) -> None:

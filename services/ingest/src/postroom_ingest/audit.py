@@ -57,7 +57,7 @@ class Auditor:
         """Raises what `MailboxDoor.open` raises, and MailServerError for a folder that is not there."""
         session = (await self._door.open(self._account)).session
         try:
-            selected = await session.select(folder)
+            selected = await session.select(folder, read_only=True)
             spot = Spot(self._account.id, folder, selected.uidvalidity)
             # In this order: the reader notes a mail's place before it moves its cursor behind it.
             there = await session.all_uids()

@@ -78,7 +78,7 @@ class HistoryImport:
                 await asyncio.sleep(pause_seconds * 2**failures)
 
     async def _plan(self, session: ImapSession, folder: str, since: date) -> "_Plan":
-        selected = await session.select(folder)
+        selected = await session.select(folder, read_only=True)
         spot = Spot(self._account.id, folder, selected.uidvalidity)
         found = set(await session.search_since(since))
         live = found & await self._live(session, spot, found)

@@ -100,12 +100,15 @@ class MailboxReader:
         timeout_seconds: float,
         tokens: AccessTokens | None = None,
         patience: Patience | None = None,
+        *,
+        read_only: bool = False,
     ) -> None:
         self._ledger = ledger
         self._intake = intake
         self._clock = clock
         self._taker = MailTaker(configurations, ledger, intake, clock)
-        self._tidier = Tidier(ledger)
+        self._tidier = Tidier(ledger, read_only=read_only)
+        self._read_only = read_only
         self._door = MailboxDoor(tokens, timeout_seconds)
         self._patience = patience or Patience()
 
@@ -142,7 +145,7 @@ class MailboxReader:
         session = connection.session
         LOGIN_FAILED.labels(account.id).set(0)
         try:
-            selected = await session.select(folder)
+            selected = await session.select(folder, read_only=self._read_only)
             start = decide_start(
                 await self._ledger.load_cursor(account.id, folder), selected.uidvalidity, selected.uidnext
             )

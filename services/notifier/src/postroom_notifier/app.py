@@ -13,12 +13,14 @@ from postroom_runtime.settings import RuntimeSettings
 from postroom_notifier.adapters.mongo_addresses import MongoAddressBook, MongoReceiverLimit
 from postroom_notifier.adapters.mongo_deliveries import MongoDeliveryStore
 from postroom_notifier.adapters.mongo_log import MongoDeliveryLogStore
+from postroom_notifier.adapters.read_only import ReadOnlyMailSender
 from postroom_notifier.adapters.smtp import SmtpMailSender
 from postroom_notifier.composing import Composer
 from postroom_notifier.decider import NotifierDecider
 from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.follow import Surroundings
 from postroom_notifier.metrics import OLDEST_SECONDS, UNDONE
+from postroom_notifier.ports import MailSender
 from postroom_notifier.reporting import Reporter
 from postroom_notifier.returning import Returns
 from postroom_notifier.sending import Sender
@@ -56,6 +58,10 @@ class Notifier:
         runtime.background("delivery gauges", lambda: _gauges(runtime, deliveries))
 
 
+def _mail_sender(runtime: Runtime, settings: NotifierSettings) -> MailSender:
+    return ReadOnlyMailSender() if settings.read_only else SmtpMailSender(settings, runtime.tokens)
+
+
 def _sender(
     runtime: Runtime, settings: NotifierSettings, deliveries: MongoDeliveryStore, watch: AddressWatch
 ) -> Sender:
@@ -74,8 +80,7 @@ def _sender(
         runtime.clock,
         settings.delivery_sweep_seconds,
     )
-    mail_sender = SmtpMailSender(settings, runtime.tokens)
-    sender = Sender(deliveries, composer, mail_sender, reporter, runtime.clock, settings, watch)
+    sender = Sender(deliveries, composer, _mail_sender(runtime, settings), reporter, runtime.clock, settings, watch)
     runtime.configurations.on_change.append(sender.mended)
     return sender
 

@@ -122,9 +122,12 @@ class ImapSession:
             _raise_refused(answer.lines)
         await self._answer(client.protocol.capability(), "capability")
 
-    async def select(self, folder: str) -> Folder:
-        """Select a folder and return its UIDVALIDITY, UIDNEXT and number of mails."""
-        answer = await self._ok(self._required().select(quoted_folder(folder)), "select")
+    async def select(self, folder: str, *, read_only: bool = False) -> Folder:
+        """Select a folder and return its UIDVALIDITY, UIDNEXT and number of mails. `read_only`: nothing can be changed."""
+        client = self._required()
+        opened = (client.examine if read_only else client.select)(quoted_folder(folder))
+        answer = await self._ok(opened, "select")
+        client.protocol.state = base.SELECTED  # aioimaplib forgets it after EXAMINE
         self._required().protocol.exists_pushed = False
         selected = read_folder(answer.lines)
         if selected is None:
