@@ -136,7 +136,8 @@ class ReadingPlace:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks, timeout=10)
+            _, still = await asyncio.wait(tasks, timeout=8)
+            assert not still, "a reader goes on although it was told to stop"
 
 
 @contextlib.asynccontextmanager

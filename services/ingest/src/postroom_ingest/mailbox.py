@@ -165,7 +165,9 @@ class MailboxReader:
         """
         days = reading.server.first_days
         since = self._clock.now() - timedelta(days=days) if first else reading.cursor.since
-        highest = max(await reading.session.all_uids(), default=0)
+        highest = max(
+            (uid for uid in await reading.session.all_uids() if uid < (selected.uidnext or uid + 1)), default=0
+        )
         cursor = begin(selected.uidvalidity, highest, since, begins_now=first and days == 0)
         recent: list[int] = []
         if cursor.since_day is not None and not cursor.begins_now:
@@ -200,16 +202,19 @@ class MailboxReader:
     async def _catch_up(self, reading: Reading) -> None:
         """Take in every mail above the cursor, window by window; the cursor moves behind what is in the ledger.
 
-        At the end it moves behind what the server named and did not give, too: one mail must not hold up the others. The
-        reconciliation asks for that again, and counts it until it comes.
+        At the end it moves behind the last mail that came, over what the server named and did not give: one mail must not
+        hold up the others. The reconciliation asks for that again, and counts it until it comes. What was named above the
+        last mail and not given is asked for again at once: it may not exist, and the cursor must not run ahead of the folder.
         """
         uids = await reading.session.search_uids(reading.cursor.uid)
         if not uids:
             return
+        done: set[int] = set()
         async for done in self._taker.take(reading.session, reading.account, reading.spot, uids):
             await self._move(reading, advance(reading.cursor, uids, done))
             await self._intake.publish_soon(reading.account.id)
-        await self._move(reading, advance(reading.cursor, uids, uids))
+        passed = {uid for uid in uids if uid <= max(done, default=0)}
+        await self._move(reading, advance(reading.cursor, uids, passed))
 
     async def _take_all(self, reading: Reading, uids: list[int]) -> set[int]:
         """Take in these mails without moving the cursor; return those that need nothing more."""

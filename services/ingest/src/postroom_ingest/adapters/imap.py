@@ -128,7 +128,7 @@ class ImapSession:
         opened = (client.examine if read_only else client.select)(quoted_folder(folder))
         answer = await self._ok(opened, "select")
         client.protocol.state = base.SELECTED  # aioimaplib forgets it after EXAMINE
-        self._required().protocol.exists_pushed = False
+        client.protocol.exists_pushed = client.protocol.numbered_anew = False
         selected = read_folder(answer.lines)
         if selected is None:
             raise MailServerError("the server tells no UIDVALIDITY")
@@ -308,6 +308,8 @@ class ImapSession:
 
     async def _ok(self, command: Coroutine[Any, Any, Any], what: str, seconds: float | None = None) -> Any:
         answer = await self._answer(command, what, seconds)
+        if self._client is not None and self._client.protocol.numbered_anew and what != "select":
+            raise MailServerError("the server numbers the folder anew")
         if answer.result != "OK":
             raise MailRefusedError(f"{what} was answered with {answer.result}")
         return answer
@@ -321,9 +323,7 @@ class ImapSession:
                 {task, lost}, timeout=seconds or self._account.timeout_seconds, return_when=asyncio.FIRST_COMPLETED
             )
             if not task.done():
-                raise MailServerError(
-                    f"{what}: connection lost" if self._lost.is_set() else f"{what}: no answer in time"
-                )
+                raise _failure(f"{what}: connection lost" if self._lost.is_set() else f"{what}: no answer in time")
             return task.result()
         except (
             base.AioImapException,
@@ -336,13 +336,19 @@ class ImapSession:
         ) as error:
             if isinstance(error, asyncio.CancelledError) and not task.cancelled():
                 raise
-            raise MailServerError(f"{what}: {type(error).__name__}") from error
+            raise _failure(f"{what}: {type(error).__name__}") from error
         finally:
             lost.cancel()
             if not task.done():
                 task.cancel()
                 if self._client is not None:
                     self._drop(self._client)
+
+
+def _failure(text: str) -> BaseException:
+    """Return what a failed wait raises. While we are being cancelled that is the end, whatever the server does meanwhile."""
+    task = asyncio.current_task()
+    return asyncio.CancelledError() if task is not None and task.cancelling() else MailServerError(text)
 
 
 async def _finished(running: "asyncio.Future[Any]") -> Any:

@@ -27,6 +27,8 @@ class GuardedProtocol(base.IMAP4ClientProtocol):
 
     exists_pushed = False
     """Whether the server said EXISTS outside of a SELECT since this was last reset."""
+    numbered_anew = False
+    """Whether it told a UIDVALIDITY since a folder was selected: UIDs that are known mean nothing any more."""
 
     def _handle_responses(self, data: bytes, line_handler: Callable[..., Any], current_cmd: Any = None) -> None:
         position = 0
@@ -63,6 +65,8 @@ class GuardedProtocol(base.IMAP4ClientProtocol):
     def _untagged_response(self, line: bytes) -> Any:
         if _EXISTS.match(line):
             self.exists_pushed = True
+        if b"[UIDVALIDITY " in line.upper():
+            self.numbered_anew = True
         return super()._untagged_response(line)
 
     def _continuation(self, line: bytes) -> None:
