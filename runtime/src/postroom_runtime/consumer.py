@@ -133,7 +133,11 @@ class BatchConsumer:
             return
 
         async def noted(*partitions: TopicPartition, **options: Any) -> Any:
-            found = await poll(*partitions, **(options | {"timeout_ms": self._settings.poll_timeout_ms}))
+            try:
+                found = await poll(*partitions, **(options | {"timeout_ms": self._settings.poll_timeout_ms}))
+            except Exception:
+                await self._stand_at_commits()
+                raise
             self.last_poll_at = monotonic()
             return found
 
@@ -181,7 +185,7 @@ class BatchConsumer:
         self.lag.assigned = frozenset(assigned)
         self._committed.clear()
         try:
-            await asyncio.wait_for(self._read_assignment(assigned), self._settings.commit_timeout_seconds * 2)
+            await self._read_assignment()
         except Exception as error:  # noqa: BLE001 - aiokafka swallows what a listener raises; recovery reads them again
             log.warning("assignment incomplete", group=self.group, error=type(error).__name__)
             self._begin_recovery()
@@ -190,10 +194,13 @@ class BatchConsumer:
         self._revoking = False
         self.joined.set()
 
-    async def _read_assignment(self, assigned: Sequence[TopicPartition]) -> None:
-        await self._parking.load()
-        offsets = await asyncio.gather(*(self._handle.committed(tp) for tp in assigned))
-        for tp, offset in zip(assigned, offsets, strict=True):
+    async def _read_assignment(self) -> None:
+        """Read the holds, and the committed offsets that we do not know."""
+        async with asyncio.timeout(self._settings.commit_timeout_seconds * 2):
+            await self._parking.load()
+            unknown = [tp for tp in self._handle.assignment() if self._stream(tp) not in self._committed]
+            offsets = await asyncio.gather(*(self._handle.committed(tp) for tp in unknown))
+        for tp, offset in zip(unknown, offsets, strict=True):
             self._committed.setdefault(self._stream(tp), offset or 0)
 
     def _stream(self, tp: TopicPartition) -> str:
@@ -304,6 +311,18 @@ class BatchConsumer:
                 with contextlib.suppress(IllegalStateError):
                     self._handle.seek(tp, first)
 
+    async def _stand_at_commits(self) -> None:
+        """Stand again where each partition was before a poll that failed.
+
+        aiokafka drops what such a poll had read of the partitions before the one that failed, but has moved on in them.
+        Between two batches everything before a position is committed, so that it is not needed to know more.
+        """
+        for tp in self._handle.assignment():
+            position, committed = await self._position(tp), self._committed.get(self._stream(tp), 0)
+            if position is not None and position > committed:
+                with contextlib.suppress(IllegalStateError):
+                    self._handle.seek(tp, committed)
+
     # --- recovery -----------------------------------------------------------------------------------------------
 
     def _pause(self) -> None:
@@ -325,7 +344,7 @@ class BatchConsumer:
             before = self._assignments
             try:
                 await self._probe()
-                await self._parking.load()
+                await self._read_assignment()
             except Exception as error:  # noqa: BLE001 - not there yet, whatever it says
                 log.info("still waiting", group=self.group, error=str(error) or type(error).__name__)
                 continue
@@ -333,6 +352,8 @@ class BatchConsumer:
                 break
         self._recovery = None
         WAITING.labels(self.group).set(0)
+        if self.breaker.open:
+            return
         with contextlib.suppress(IllegalStateError):
             self._handle.resume(*self._handle.assignment())
 

@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from aiokafka.errors import CorruptRecordException
 from postroom_contracts.commands import AddNote
 from postroom_contracts.events import encode_body, encode_headers
 from postroom_contracts.topics import CONVERSATION_EVENTS
 
 from tests.integration.runtime.support import Bench, check_log, until, until_states
+from tests.integration.runtime.test_rebalance import spread
 from tests.integration.runtime.toy import GROUP, Toy, note, noted
 
 pytestmark = pytest.mark.connected
@@ -182,3 +185,35 @@ async def test_group_reads_nothing_of_another_groups_replay(bench: Bench) -> Non
             bench.commands,
             bench.topic(f"{GROUP.name}-replay"),
         }
+
+
+async def test_poll_that_fails_at_one_partition_loses_nothing_of_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka moves on in the partitions that it had read when another's bytes are found corrupt, and drops their records."""
+    read, fetched, read_before, spoilt = FetchResult.getall, Fetcher.fetched_records, [], []
+
+    async def one_poll(self: Fetcher, *args: Any, **options: Any) -> Any:
+        read_before.clear()
+        return await fetched(self, *args, **options)
+
+    def corrupt_once(self: FetchResult, max_records: int | None = None) -> Any:
+        if read_before and not spoilt:
+            spoilt.append(self)
+            raise CorruptRecordException
+        found = read(self, max_records)
+        read_before.extend(found)
+        return found
+
+    monkeypatch.setattr(Fetcher, "fetched_records", one_poll)
+    monkeypatch.setattr(FetchResult, "getall", corrupt_once)
+    notes, expected = spread(120, 30)
+    await bench.publish(notes)
+    async with bench.member():
+        await until(lambda: bool(spoilt), "a poll has failed")
+        more = [note(key, f"after-{key}", NOW) for key in expected]
+        await bench.publish(more)
+        for key, messages in expected.items():
+            messages.append(f"after-{key}")
+        await until_states(bench, expected)
+    check_log(await bench.effects(), expected)
