@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.errors import CorruptRecordException
 from postroom_contracts.commands import AddNote
 from postroom_contracts.events import encode_body, encode_headers
 from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_runtime.kafka import client_options
 
 from tests.integration.runtime.support import Bench, check_log, until, until_states
 from tests.integration.runtime.test_rebalance import spread
@@ -217,3 +219,17 @@ async def test_poll_that_fails_at_one_partition_loses_nothing_of_another(
             messages.append(f"after-{key}")
         await until_states(bench, expected)
     check_log(await bench.effects(), expected)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_records_that_another_client_or_a_broker_has_compressed_are_read(bench: Bench, codec: str) -> None:
+    """A cluster may be set to compress whatever is written; a codec that is not there stops a consumer for good."""
+    producer = AIOKafkaProducer(**client_options(bench.settings), acks="all", compression_type=codec)
+    await producer.start()
+    try:
+        for n in range(3):
+            await producer.send_and_wait(bench.commands, **encoded(note("c1", f"m{n}", NOW)))
+    finally:
+        await producer.stop()
+    async with bench.member():
+        await until_states(bench, {"c1": ["m0", "m1", "m2"]})
