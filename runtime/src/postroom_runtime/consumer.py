@@ -315,11 +315,12 @@ class BatchConsumer:
         """Stand again where each partition was before a poll that failed.
 
         aiokafka drops what such a poll had read of the partitions before the one that failed, but has moved on in them.
-        Between two batches everything before a position is committed, so that it is not needed to know more.
+        Between two batches everything before a position is committed, so that it is not needed to know more. While a
+        commit is not known the partition is paused, and nothing was read of it.
         """
         for tp in self._handle.assignment():
-            position, committed = await self._position(tp), self._committed.get(self._stream(tp), 0)
-            if position is not None and position > committed:
+            position, committed = await self._position(tp), self._committed.get(self._stream(tp))
+            if position is not None and committed is not None and position > committed:
                 with contextlib.suppress(IllegalStateError):
                     self._handle.seek(tp, committed)
 

@@ -17,9 +17,11 @@ from postroom_contracts.events import Event, Headers, encode_body, encode_header
 from postroom_contracts.topics import Topic
 
 from postroom_runtime.errors import InfrastructureError, PermanentError, is_infrastructure
+from postroom_runtime.header_names import tolerate
 from postroom_runtime.settings import RuntimeSettings
 
 log = structlog.get_logger(__name__)
+tolerate()
 MAX_RECORD_BYTES = 1_000_000
 """The largest record that we publish: below Kafka's default `max.message.bytes` of 1,048,588 with its own overhead."""
 MAX_LETTER_BYTES = 2_200_000
@@ -195,7 +197,8 @@ class Publisher:
         """Give the records to the producer in order, adding what tells of their end to `futures`."""
         if len(records) <= FEW:
             for r in records:
-                futures.append(await producer.send(r.topic, r.body, r.key, r.partition, headers=r.headers))
+                sent = await producer.send(r.topic, r.body, r.key, r.partition, headers=r.headers)
+                futures.append(sent)  # at once: those before one that fails must be known
             return
         for topic, partition, batch in await _batches(producer, records):
             # One waits at a time: of several who wait for the same place, aiokafka counts the time of all but the first

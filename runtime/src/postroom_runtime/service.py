@@ -6,6 +6,7 @@
 import asyncio
 import gc
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -298,6 +299,11 @@ async def _until_up(what: str, connect: Callable[[], Awaitable[Any]]) -> Any:
             await asyncio.sleep(1)
 
 
+def _own_name() -> str:
+    """Return a name that no other process has: in containers all are number 1, and hosts may share a name."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
 async def connect(definition: ServiceDefinition, settings: RuntimeSettings, clock: Clock | None = None) -> Runtime:
     """Return a connected Runtime, not yet consuming; `build` has been called.
 
@@ -315,9 +321,7 @@ async def connect(definition: ServiceDefinition, settings: RuntimeSettings, cloc
         database=mongo.database(client, settings, definition.name),
         content=MongoContentStore(mongo.database(client, settings, "content")),
         configurations=Configurations(),
-        leases=LeaseStore(
-            mongo.database(client, settings, definition.name)["leases"], clock, f"{socket.gethostname()}-{os.getpid()}"
-        ),
+        leases=LeaseStore(mongo.database(client, settings, definition.name)["leases"], clock, _own_name()),
         door=Door(lambda: {"started": False}),
         tokens=AccessTokens(lambda: open_grants(client, settings, clock), refreshed, clock),
     )

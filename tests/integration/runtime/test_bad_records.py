@@ -7,6 +7,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from postroom_contracts.commands import AddNote
 from postroom_contracts.events import encode_body, encode_headers
 from postroom_contracts.topics import CONVERSATION_EVENTS
@@ -193,7 +194,9 @@ async def test_poll_that_fails_at_one_partition_loses_nothing_of_another(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aiokafka moves on in the partitions that it had read when another's bytes are found corrupt, and drops their records."""
-    read, fetched, read_before, spoilt = FetchResult.getall, Fetcher.fetched_records, [], []
+    read, fetched = FetchResult.getall, Fetcher.fetched_records
+    read_before: list[Any] = []
+    spoilt: list[FetchResult] = []
 
     async def one_poll(self: Fetcher, *args: Any, **options: Any) -> Any:
         read_before.clear()
@@ -233,3 +236,32 @@ async def test_records_that_another_client_or_a_broker_has_compressed_are_read(b
         await producer.stop()
     async with bench.member():
         await until_states(bench, {"c1": ["m0", "m1", "m2"]})
+
+
+class NotUtf8(str):
+    """A header's name as other clients write it."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff" + super().encode()
+
+
+async def test_header_name_that_is_not_utf8_stops_nothing(bench: Bench) -> None:
+    """aiokafka's own consumer would raise at the whole batch, for ever."""
+    odd = (NotUtf8("odd"), b"1")
+    readable, broken = encoded(note("c1", "m2", NOW)), encoded(note("c1", "m3", NOW)) | {"value": b"{"}
+    batch = [encoded(note("c1", "m1", NOW)), readable, broken, encoded(note("c1", "m4", NOW))]
+    readable["headers"].append(odd)
+    broken["headers"].append(odd)
+    async with bench.producer() as producer:
+        builder = producer.create_batch()
+        builder._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 100_000)
+        for record in batch:
+            assert builder.append(timestamp=None, **record)
+        await (await producer.send_batch(builder, bench.commands, partition=0))
+    async with bench.member():
+        await until_states(bench, {"c1": ["m1", "m2", "m4"]}, 15)
+    (letter,) = await bench.records("toy-dlq")
+    assert dict(letter.headers)["\\xffodd"] == b"1"
+    assert dict(letter.headers)["origin-offset"] == b"2"

@@ -174,6 +174,14 @@ async def test_probe_says_no_when_no_broker_answers(bench: Bench) -> None:
     await nowhere.stop()
 
 
+async def test_two_processes_never_hold_one_lease(bench: Bench) -> None:
+    """Though they have host and number in common, as processes of containers on the host's network have."""
+    toy = Toy(decides=False)
+    async with bench.member(toy) as one, bench.member(toy) as two:
+        assert await one.leases.acquire("timers", 60) is not None
+        assert await two.leases.acquire("timers", 60) is None
+
+
 async def test_groups_are_named_behind_the_prefix(bench: Bench) -> None:
     async with bench.member() as runtime:
         await bench.publish([note("c1", "m", NOW)])
