@@ -137,6 +137,8 @@ class MergeConversations(Request):
 
     target_id: Identifier
     reason: Literal["agent", "late_parent"] = "agent"
+    apart: bool = False
+    """Its participants do not take part in the target by that: a stranger's mail tied the two together."""
 
 
 class AbsorbConversation(Command):
@@ -149,6 +151,9 @@ class AbsorbConversation(Command):
     open_turn_started_at: UtcTime | None = None
     last_customer_content: ContentReference | None = None
     last_customer_message_id: str | None = None
+    last_customer_from_only: bool = False
+    apart: bool = False
+    """Its participants become none of the target, and what they wrote is not what is answered there."""
     actor: Actor
 
 

@@ -5,6 +5,7 @@ Deployment settings (addresses of servers, secrets, limits) are not here; secret
 
 import re
 from datetime import date, time
+from ipaddress import ip_network
 from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -103,6 +104,8 @@ class Company(Section):
     language: str = "en"
     domain: str = "postroom.invalid"
     """Right side of the Message-IDs that we make."""
+    copies: Literal["each_inbox", "first_inbox"] = "each_inbox"
+    """What a mail is that reaches several inboxes: a message in each, or one, in the inbox that it reached first."""
     answer_address: str | None = None
     """Mail address to which agents answer notifications; a key is put in as a plus part (answers+KEY@...)."""
 
@@ -143,6 +146,23 @@ class SmtpServer(Section):
     user: str | None = None
     """None: no log-in; with `oauth`, the user of `imap`."""
     password: SecretReference | None = None
+
+
+class MailDoor(Section):
+    """Mail that other servers hand to our own SMTP and LMTP door, in place of a mailbox that is read."""
+
+    networks: list[str] = Field(default_factory=list)
+    """From where mail for this account is taken (`192.0.2.0/24`); empty: from wherever the deployment lets in."""
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"{network!r} is not a network such as 192.0.2.0/24 or 2001:db8::/32") from error
+        return value
 
 
 class DkimSigning(Section):
@@ -186,6 +206,7 @@ class MailAccount(Section):
     id: Slug
     channel: Literal[Channel.EMAIL] = Channel.EMAIL
     imap: ImapServer | None = None
+    door: MailDoor | None = None
     smtp: SmtpServer | None = None
     oauth: OAuth | None = None
     internal: bool = False
@@ -245,6 +266,9 @@ class Inbox(Section):
     notify_of_automatic: bool = False
     """Agents are told also of conversations that a machine opened (orders of a shop, alarms)."""
     policy: Slug | None = None
+    group_by_subject_days: int | None = Field(None, ge=1, le=30)
+    """A mail that answers nothing joins the same sender's conversation of the same subject, if its last mail is not
+    older than so many days; None: it never does."""
 
 
 class Shift(Section):

@@ -105,9 +105,8 @@ def _repeated_ids(c: Configuration) -> Iterator[Finding]:
 def _accounts_and_inboxes(c: Configuration) -> Iterator[Finding]:
     mail = {a.id: a for a in c.accounts if isinstance(a, MailAccount)}
     for n, account in enumerate(c.accounts):
-        if isinstance(account, MailAccount) and account.imap is None and account.smtp is None:
-            yield Finding(("accounts", n), "a mail account needs `imap`, `smtp` or both")
         if isinstance(account, MailAccount):
+            yield from _mail_account(("accounts", n), account)
             yield from _credentials(("accounts", n), account)
     for n, inbox in enumerate(c.inboxes):
         at: Path = ("inboxes", n)
@@ -119,6 +118,21 @@ def _accounts_and_inboxes(c: Configuration) -> Iterator[Finding]:
             yield from _mail_address((*at, "address"), inbox.address)
             for m, alias in enumerate(inbox.aliases):
                 yield from _mail_address((*at, "aliases", m), alias)
+
+
+def _mail_account(at: Path, account: MailAccount) -> Iterator[Finding]:
+    if account.imap is None and account.smtp is None and account.door is None:
+        yield Finding(at, "a mail account needs `imap`, `door` or `smtp`")
+    if account.door is None:
+        return
+    if account.imap is not None:
+        yield Finding(
+            (*at, "door"), "an account has `imap` or `door`, not both: give the second way an account of its own"
+        )
+    if not account.door.networks:
+        for name, trusting in (("internal", account.internal), ("trusted_authserv_ids", account.trusted_authserv_ids)):
+            if trusting:
+                yield Finding((*at, name), "believes what the sending server says: name that server in `door.networks`")
 
 
 def _templates(c: Configuration) -> Iterator[Finding]:

@@ -68,6 +68,9 @@ class MessageReceived(Fact):
     rules: list[str] = Field(default_factory=list)
     """Ids of the rules that matched, in order."""
     from_stranger: bool = False
+    """Its sender is no participant: shown and marked, but no reply goes there unless an agent names the address."""
+    forwarded: bool = False
+    """Somebody forwarded it: the contact is the original sender whom it names, of whom nothing is proven."""
     delivery_id: str | None = None
     """For kinds `bounce` and `status`: the delivery of ours that it speaks of."""
     delivery_status: Literal["delivered", "read", "delayed", "failed"] | None = None
@@ -108,6 +111,8 @@ class ReplyAccepted(Fact):
     answers: ContentReference | None = None
     """Content of the customer's latest message: threading headers and addresses are taken from there."""
     answers_message_id: str | None = None
+    answers_from_only: bool = False
+    """Reply-To of that message names somebody who takes no part: what names no recipient goes to its From alone."""
     send_at: UtcTime | None = None
     status: Status
     """After this reply."""

@@ -49,11 +49,13 @@ class InboundReceived(Data):
 
     sender: Address
     """Who wrote: From, for mail."""
+    forwarded_by: Address | None = None
+    """Who forwarded it, when `sender` is the original sender whom that mail names; nothing is proven about `sender` then."""
     reply_to: list[Address] = Field(default_factory=list)
     to: list[Address] = Field(default_factory=list)
     cc: list[Address] = Field(default_factory=list)
     envelope_recipients: Annotated[list[str], Personal] = Field(default_factory=list)
-    """Delivered-To, X-Original-To and such: where it was delivered; keyed addresses are looked for here first."""
+    """Where it was delivered: the envelope, then Delivered-To, X-Original-To and such; keys are looked for here first."""
 
     subject: Annotated[str, Personal] = ""
     text: Annotated[str, Personal] = ""

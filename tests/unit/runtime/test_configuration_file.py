@@ -97,6 +97,22 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
         "teams: [workshop]\n  - id: orders", "teams: [werkstatt]\n  - id: orders",
         ["c.yaml:18: inboxes[0].teams[0]: 'werkstatt' is not a team; there is workshop"],
     ),
+    "door and mailbox in one account": (
+        "smtp: {host: smtp.velo.example}", "door: {}",
+        ["c.yaml:12: accounts[0].door: an account has `imap` or `door`, not both: give the second way an account of its own"],
+    ),
+    "door that is no network": (
+        "imap: {host: imap.velo.example, user: shop, password: {env: MAIL_PASSWORD}}", "door: {networks: [mx.velo.example]}",
+        ["c.yaml:11: accounts[0].door.networks: 'mx.velo.example' is not a network such as 192.0.2.0/24 or 2001:db8::/32"],
+    ),
+    "door that believes whoever comes": (
+        "imap: {host: imap.velo.example, user: shop, password: {env: MAIL_PASSWORD}}", "door: {}\n    internal: true",
+        ["c.yaml:12: accounts[0].internal: believes what the sending server says: name that server in `door.networks`"],
+    ),
+    "days that are too many": (
+        "teams: [workshop]\n  - id: orders", "teams: [workshop]\n    group_by_subject_days: 31\n  - id: orders",
+        ["c.yaml:19: inboxes[0].group_by_subject_days: must be less than or equal to 30, found 31"],
+    ),
     "team listed twice": (
         "teams: [workshop]\n  - id: orders", "teams: [workshop, workshop]\n  - id: orders",
         ["c.yaml:18: inboxes[0].teams[1]: 'workshop' is listed twice"],
@@ -240,7 +256,7 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
     "mail account without servers": (
         ("    imap: {host: imap.velo.example, user: shop, password: {env: MAIL_PASSWORD}}\n"
         "    smtp: {host: smtp.velo.example}\n"), "",
-        ["c.yaml:9: accounts[0]: a mail account needs `imap`, `smtp` or both"],
+        ["c.yaml:9: accounts[0]: a mail account needs `imap`, `door` or `smtp`"],
     ),
     "notifications of unknown account": (
         "assigned: true", "account: nope",

@@ -1,4 +1,4 @@
-"""Ingest put together: mail accounts under leases, the webhook door, the outbox sweep, erasure."""
+"""Ingest put together: mail accounts under leases, the mail door, the webhook door, the outbox sweep, erasure."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,8 @@ from pydantic import Field
 
 from postroom_ingest.accounts import AccountSupervisor
 from postroom_ingest.adapters.ledger import MongoLedger
+from postroom_ingest.door.server import MailDoor
+from postroom_ingest.door.settings import DoorSettings
 from postroom_ingest.intake import SWEEP_RECORDS, IntakeStore, history_outbox
 from postroom_ingest.mailbox import MailboxReader
 from postroom_ingest.metrics import OUTBOX
@@ -91,6 +93,11 @@ class Ingest:
         supervisor = AccountSupervisor(runtime.configurations, runtime.leases, runtime.clock, read, own.lease_seconds)
         runtime.background("accounts", supervisor.run)
         runtime.background("outbox depth", lambda: _measure(ledger))
+        door = MailDoor(DoorSettings(), runtime.configurations, intake, runtime.clock)
+        runtime.on_stop(door.close)
+        await door.bind()
+        if door.is_wanted:
+            runtime.background("mail door", door.run)
         runtime.serve(WebhookDoor(runtime.configurations, intake, runtime.clock).application())
         others = frozenset(
             name.encode() for name in models_of(CONVERSATION_EVENTS) if name != ContentErased.type_name()

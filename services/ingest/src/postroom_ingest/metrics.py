@@ -18,3 +18,11 @@ UNACCOUNTED = Gauge(
 OUTBOX = Gauge("postroom_ingest_outbox_messages", "Stored messages that are not yet published.")
 ACCOUNTS_HELD = Gauge("postroom_ingest_accounts_held", "Accounts that this process holds a lease of.")
 WEBHOOKS = Counter("postroom_ingest_webhooks", "Webhook requests by answer.", ["account", "outcome"])
+DOOR = Counter(
+    "postroom_ingest_door_answers",
+    "What the SMTP and LMTP door answered: stored, unavailable (4xx at the end of a mail), busy (a guard), unknown_recipient, "
+    "too_large, turned_away (a host that may not come or too many connections), timed_out.",
+    ["protocol", "outcome"],
+)
+DOOR_CONNECTIONS = Gauge("postroom_ingest_door_connections", "Connections at the door of this process.")
+DOOR_BYTES = Gauge("postroom_ingest_door_in_flight_bytes", "Bytes of mails that the door is reading or storing.")

@@ -19,15 +19,20 @@ from postroom_contracts.signed_ids import looks_like_answer_key
 from postroom_contracts.thread_keys import normalised_address, plus_part, without_plus
 from postroom_contracts.values import Address, Attachment, Channel, ContentReference, MessageKind
 
+from postroom_ingest.domain.envelope import Envelope, forwarding_addresses
 from postroom_ingest.domain.mail import ParsedMail, dmarc_result
 from postroom_ingest.domain.mail import model as mail_model
 from postroom_ingest.domain.mail.addresses import Address as MailAddress
+from postroom_ingest.domain.mail.bounced import original_references
 from postroom_ingest.domain.mail.reply_text import above_marker, visible_reply
 from postroom_ingest.domain.mail.safe_html import sanitise_html
+from postroom_ingest.domain.senders import author_of, sender_of
 
 SOURCE = source_of("ingest")
 MAX_ADDRESSES = 100
 """Recipients that a record carries; all of them stand in the raw mail."""
+MAX_REFERENCES = 50
+"""As in `parse_mail`; the newest count."""
 UNKNOWN_SENDER = "unknown@invalid"
 """Stands where a mail names nobody: RFC 6761 keeps `invalid` for that."""
 
@@ -50,6 +55,16 @@ class Intake:
 
 def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def ledger_scope(configuration: Configuration, account: MailAccount, envelope: Envelope | None) -> str:
+    """Return within what the same mail is one mail: the account, at the door the inbox, or everything (`company.copies`).
+
+    At the door the envelope says for whom a mail is, and the same mail may come once for each inbox.
+    """
+    if configuration.company.copies == "first_inbox":
+        return "*"
+    return f"{account.id}/{envelope.inbox.id}" if envelope and envelope.inbox else account.id
 
 
 def ledger_id(account_id: str, external_id: str | None, content_sha256: str) -> str:
@@ -149,11 +164,22 @@ def mail_intake(
     received_at: datetime | None,
     now: datetime,
     imported: bool = False,
+    envelope: Envelope | None = None,
 ) -> Intake:
-    """Return what a mail becomes. `received_at` is the server's INTERNALDATE; later than `now` it counts as now."""
-    ledger = ledger_id(account.id, mail.message_id, mail.content_sha256)
-    sender = mail.from_ or mail.sender
-    recipients = [*mail.delivered_to, *mail.x_original_to, *(a.email for a in (*mail.to, *mail.cc))]
+    """Return what a mail becomes. `received_at` is the server's INTERNALDATE; later than `now` it counts as now.
+
+    `envelope` is given by the door alone: it decides the inbox, which headers else do.
+    """
+    ledger = ledger_id(ledger_scope(configuration, account, envelope), mail.message_id, mail.content_sha256)
+    named = [*mail.delivered_to, *forwarding_addresses(mail.x_original_to), *(a.email for a in (*mail.to, *mail.cc))]
+    recipients = [*(envelope.recipients if envelope else ()), *named]
+    answered = not imported and _is_answer(configuration, recipients)  # an old answer must not be sent once more
+    proof = Authentication(
+        dmarc=dmarc_result(mail, account.trusted_authserv_ids) or "none", internal_account=account.internal
+    )
+    original = None if answered else author_of(mail, configuration, proof)
+    forwarder = sender_of(mail)
+    sender = original or forwarder
     attachments, blobs = _attachments(mail, ledger)
     raw_id = ids.content_id(ledger, "raw")
     text, truncated = _cut(mail.text)
@@ -166,9 +192,10 @@ def mail_intake(
         "imported": imported,
         "external_id": mail.message_id,
         "in_reply_to": [mail.in_reply_to] if mail.in_reply_to else [],
-        "references": list(mail.references),
+        "references": _references(mail),
         "sender": _address(sender),
-        "reply_to": _addresses(mail.reply_to),
+        "forwarded_by": _address(forwarder) if original else None,
+        "reply_to": [] if original else _addresses(mail.reply_to),
         "to": _addresses(mail.to),
         "cc": _addresses(mail.cc),
         "envelope_recipients": list(dict.fromkeys(recipients))[:MAX_ADDRESSES],
@@ -177,25 +204,36 @@ def mail_intake(
         "text_truncated": truncated,
         "body_bytes": len(raw),
         "attachments": attachments,
-        "authentication": Authentication(
-            dmarc=dmarc_result(mail, account.trusted_authserv_ids) or "none", internal_account=account.internal
-        ),
+        "authentication": Authentication() if original else proof,
         "received_at": min(received_at or now, now),
         "ingested_at": now,
         **_delivery_report(mail),
     }
     intake = Intake(ledger, partition_key(account.id, sender.email if sender else ""), blobs={raw_id: raw, **blobs})
     content = _content(mail, text_sha256(mail.text), attachments, raw_id, common)
-    answered = not imported and _is_answer(configuration, recipients)  # an old answer must not be sent once more
-    for inbox in inboxes_of(configuration, account.id, recipients):
-        _add_record(intake, inbox, common, content, answered, now)
+    addressed = [envelope.inbox] if envelope and envelope.inbox else inboxes_of(configuration, account.id, recipients)
+    alone = configuration.company.copies == "first_inbox"
+    for inbox in addressed[:1] if alone else addressed:
+        message = ids.message_id(ledger, "*" if alone else inbox.id)
+        _add_record(intake, inbox, message, common, content, answered, now)
     return intake
 
 
+def _references(mail: ParsedMail) -> list[str]:
+    """Return what the mail refers to; of a bounce also what the mail referred to that is attached to it."""
+    more = original_references(mail) if _kind(mail) == "bounce" else ()
+    return list(dict.fromkeys([*more, *mail.references]))[-MAX_REFERENCES:]
+
+
 def _add_record(
-    intake: Intake, inbox: Inbox, common: dict[str, Any], content: dict[str, Any], answered: bool, now: datetime
+    intake: Intake,
+    inbox: Inbox,
+    message: str,
+    common: dict[str, Any],
+    content: dict[str, Any],
+    answered: bool,
+    now: datetime,
 ) -> None:
-    message = ids.message_id(intake.ledger_id, inbox.id)
     document = {**content, "_id": ids.content_id(message), "inbox_id": inbox.id}
     extra: dict[str, Any] = {}
     intake.documents.append(document)
@@ -240,6 +278,7 @@ def _content(
         "sha256": sha256,
         "subject": mail.subject[:2000],
         "from": common["sender"].model_dump(),
+        "forwarded_by": common["forwarded_by"].model_dump() if common["forwarded_by"] else None,
         "reply_to": [a.model_dump() for a in common["reply_to"]],
         "to": [a.model_dump() for a in common["to"]],
         "cc": [a.model_dump() for a in common["cc"]],
@@ -282,9 +321,17 @@ def note_intake(
     received_at: datetime | None,
     now: datetime,
     imported: bool = False,
+    envelope: Envelope | None = None,
 ) -> Intake:
     """Return what a mail becomes that is too large to be read: its headers, a note in place of the text, the raw part."""
     noted = replace(head, text=note, html=None, attachments=(), content_sha256=text_sha256(note + head.content_sha256))
     return mail_intake(
-        noted, raw, account=account, configuration=configuration, received_at=received_at, now=now, imported=imported
+        noted,
+        raw,
+        account=account,
+        configuration=configuration,
+        received_at=received_at,
+        now=now,
+        imported=imported,
+        envelope=envelope,
     )

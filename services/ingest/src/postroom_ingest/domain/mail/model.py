@@ -54,6 +54,7 @@ class ParsedMail:
     cc: tuple[Address, ...]
     delivered_to: tuple[str, ...]
     x_original_to: tuple[str, ...]
+    """X-Original-To, X-Forwarded-To, X-Forwarded-For, Envelope-To, in this order; one value may hold several addresses."""
     subject: str
     date: datetime | None
     """UTC; None when missing or unreadable."""
@@ -68,8 +69,10 @@ class ParsedMail:
     auto: Automatic | None
     """`list` also marks mail that people sent through a group address: it says how it came, not that no person wrote."""
     dsn: Dsn | None
-    authentication_results: tuple[str, ...]
-    """Raw values, the topmost (newest) first."""
+    original_from: tuple[Address, ...]
+    """Whom X-Original-From or X-Original-Sender names, which groups write when they put their own address into From."""
+    trace: tuple[tuple[str, str], ...]
+    """(`received` or `authentication-results`, value in one line), the topmost (newest) first, at most 50."""
     content_sha256: str
     """Over From, Date, Subject and the decoded parts, hexadecimal."""
     warnings: tuple[str, ...]

@@ -31,7 +31,9 @@ from postroom_ingest.domain.mail.structure import Part, Reading, describe, read_
 MAX_MAIL_BYTES = 25 * 1024 * 1024
 MAX_REFERENCES = 50
 _MAX_SUBJECT = 1_000
-_MAX_RESULTS = 20
+_MAX_TRACE = 50
+_ORIGINAL_TO = ("x-original-to", "x-forwarded-to", "x-forwarded-for", "envelope-to")
+_TRACE = ("received", "authentication-results")
 _ID = re.compile(r"<\s*([^<>\s]{1,990})\s*>")
 
 
@@ -117,8 +119,8 @@ def _assemble(headers: Headers, reading: Reading, content: Content, root: Part) 
         reply_to=reply_to,
         to=to,
         cc=cc,
-        delivered_to=_plain_all(headers, "delivered-to", "envelope-to"),
-        x_original_to=_plain_all(headers, "x-original-to", "x-forwarded-to"),
+        delivered_to=_plain_all(headers, "delivered-to"),
+        x_original_to=tuple(value for name in _ORIGINAL_TO for value in _plain_all(headers, name)),
         subject=subject,
         date=_date(headers, warnings),
         text=with_note(text, reading.limits),
@@ -126,7 +128,12 @@ def _assemble(headers: Headers, reading: Reading, content: Content, root: Part) 
         attachments=tuple(content.attachments),
         auto=classify(headers, root, who, subject, dsn),
         dsn=dsn,
-        authentication_results=tuple(unfold(v) for v in headers.all("authentication-results")[:_MAX_RESULTS]),
+        original_from=tuple(
+            found
+            for name in ("x-original-from", "x-original-sender")
+            for found in parse_addresses(headers.raw(name), 1)[0]
+        ),
+        trace=tuple((name, unfold(value)) for name, value in headers.fields if name in _TRACE)[:_MAX_TRACE],
         content_sha256=_digest(root.headers, content.digest),
         warnings=tuple(dict.fromkeys([*reading.limits, *warnings])),
     )
