@@ -217,7 +217,10 @@ async def test_erasing_deletes_texts_raw_mail_attachments_and_the_contact() -> N
 
 @pytest.mark.parametrize("seed", range(40))
 async def test_whatever_overtakes_dies_or_repeats_every_mail_stands_once_in_the_right_thread(seed: int) -> None:
-    """Three threads, parents late, References cut; members run at once, publications break off, batches come again."""
+    """Three threads, parents late, References cut; members run at once, publications break off, batches come again.
+
+    In every second run each mail has a sender of its own, who got none of the others.
+    """
     chance = random.Random(seed)
     house = House(seed=seed)
     mails: list[InboundReceived] = []
@@ -225,7 +228,9 @@ async def test_whatever_overtakes_dies_or_repeats_every_mail_stands_once_in_the_
         for n in range(5):
             parent = f"{thread}{chance.randrange(n)}" if n else None
             minutes = ord(thread) + n
-            mails.append(child(f"{thread}{n}", parent, minutes) if parent else inbound(f"{thread}0", minutes=minutes))
+            mail = child(f"{thread}{n}", parent, minutes) if parent else inbound(f"{thread}0", minutes=minutes)
+            writer = inbound(sender=f"{thread}{n}@example.test" if seed % 2 else f"{thread}@example.test").sender
+            mails.append(mail.model_copy(update={"sender": writer}))
     chance.shuffle(mails)
 
     async def member(share: list[InboundReceived]) -> None:

@@ -94,6 +94,21 @@ async def test_who_writes_is_told_of_a_new_message_and_cannot_answer_over_it(
     await expect(page.locator(".message-outgoing .text")).to_have_text("Oil it.")
 
 
+async def test_a_stranger_is_marked_and_answered_only_on_purpose(page: Page, office: Office, subject: str) -> None:
+    first = await office.customer_writes("My brake squeals.", subject)
+    await office.customer_writes("Send it to me", subject, sender=("mallory@evil.test", "Mallory"), answers=first)
+    seen = await office.conversation(subject)
+    await page.goto(f"{office.desk.url}/conversations/{seen['id']}")
+    await page.select_option("#agent", "ben")
+    await expect(page.locator(".message")).to_have_count(2)
+    await page.get_by_role("button", name="Answer this person").click()
+    await expect(page.locator("#answering strong")).to_have_text("mallory@evil.test")
+    await page.keyboard.type("Who are you?")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".message-outgoing .to")).to_have_text("to mallory@evil.test")
+    await expect(page.locator("#answering")).to_be_hidden()
+
+
 async def test_a_list_is_walked_by_keys_and_fits_a_phone(page: Page, office: Office, subject: str) -> None:
     await office.customer_writes("Hello", subject)
     await office.conversation(subject)

@@ -67,6 +67,9 @@ async def test_claims_are_made_once_and_who_comes_late_learns_it(stores: Stores)
         "a": Row("x", "x", 5), "b": Row("x", "x", 5), "c": Row("y", "y", 4),
     }  # fmt: skip
     assert await claims.insert({}) == set()
+    people = {"d": Row("z", "z", 6, (2**63 - 1, 7))}
+    await claims.insert(people)
+    assert await claims.load(["d"]) == people
 
 
 async def test_moved_claim_keeps_its_home(stores: Stores) -> None:

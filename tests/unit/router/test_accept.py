@@ -9,15 +9,17 @@ from postroom_contracts.commands import (
     DeleteConversation,
     MarkSpam,
     ResolveConversation,
+    SendReply,
     SetWaiting,
     SnoozeConversation,
+    StartConversation,
     UnmarkSpam,
 )
 from postroom_contracts.facts import MessageReceived
 from postroom_contracts.signed_ids import signed_message_id
 from postroom_contracts.values import Priority, Status
 
-from tests.unit.router.build import ANN, CONVERSATION, KEYS, Played, at, contact_of, inbound
+from tests.unit.router.build import ANN, CONVERSATION, KEYS, TEXT, Played, at, contact_of, inbound
 
 PUT = {
     Status.WAITING: SetWaiting(actor=ANN),
@@ -150,6 +152,63 @@ def test_stranger_is_marked_shown_and_becomes_no_participant() -> None:
     assert fact.from_stranger
     assert list(played.state.participants.values()) == ["cleo@example.test"]
     assert received(played.mail("three", sender="mallory@example.test")).from_stranger
+
+
+def test_what_a_stranger_wrote_is_never_what_a_reply_answers() -> None:
+    played = Played()
+    played.mail()
+    played.mail("two", sender="mallory@example.test", reply_to=[{"address": "mallory@example.test"}])
+    state = played.state
+    assert state.last_customer_message_id == inbound().message_id
+    assert state.last_customer_contact_id == contact_of("cleo@example.test")
+    assert (state.message_sequence, state.stranger_sequence) == (2, 2)
+
+
+def test_who_opens_says_where_answers_go() -> None:
+    played = Played()
+    played.mail(sender="form@web.test", reply_to=[{"address": "Cleo@example.test"}, {"address": "support@acme.test"}])
+    assert sorted(played.state.participants.values()) == ["cleo@example.test", "form@web.test"]
+    assert not played.state.last_customer_from_only
+    assert not received(played.mail("two")).from_stranger
+
+
+@pytest.mark.parametrize(
+    ("reply_to", "from_only"),
+    [
+        ("mallory@evil.test", True),
+        ("cleo@example.test", False),
+        ("dora@example.test", False),
+        ("support@acme.test", False),
+    ],
+    ids=["a stranger", "the sender", "a participant", "ourselves"],
+)
+def test_reply_to_of_a_later_message_counts_only_for_participants(reply_to: str, from_only: bool) -> None:
+    played = Played()
+    played.mail(cc=[{"address": "dora@example.test"}])
+    played.mail("two", reply_to=[{"address": reply_to}])
+    assert played.state.last_customer_from_only is from_only
+    assert sorted(played.state.participants.values()) == ["cleo@example.test", "dora@example.test"]
+    fact = played.one(SendReply(actor=ANN, message_id="r", content=TEXT))
+    assert fact.answers_from_only is from_only
+    played.mail("three")
+    assert not played.state.last_customer_from_only
+
+
+def test_in_a_conversation_that_we_began_a_stranger_is_not_the_one_to_answer() -> None:
+    played = Played()
+    played.play(
+        StartConversation(
+            actor=ANN, message_id="m", inbox_id="support", content=TEXT, to=[{"address": "cleo@example.test"}]
+        )
+    )
+    assert received(played.mail("two", sender="mallory@example.test")).from_stranger
+    assert played.state.last_customer_content is None
+
+
+def test_forwarded_mail_is_marked() -> None:
+    played = Played()
+    assert received(played.mail(forwarded_by={"address": "ann@acme.test"})).forwarded
+    assert not received(played.mail("two")).forwarded
 
 
 def test_mark_of_the_thread_step_stays() -> None:

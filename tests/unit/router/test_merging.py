@@ -61,6 +61,17 @@ def test_both_halves_say_the_same_and_the_turn_moves() -> None:
     assert two.one(SendReply(actor=ANN, message_id="r2", content=TEXT)).answers == inbound("source").content
 
 
+def test_what_a_stranger_tied_comes_without_its_people_and_is_not_what_is_answered() -> None:
+    one, two = source(sender="mallory@evil.test"), target()
+    two.play(SendReply(actor=ANN, message_id="r", content=TEXT), 10)
+    one.play(MergeConversations(actor=SYSTEM, target_id=OTHER, reason="late_parent", apart=True), 30)
+    absorbed = two.one(handed_over(one), 30)
+    assert absorbed.message_ids == [inbound("source").message_id]
+    assert list(two.state.participants.values()) == ["cleo@example.test"]
+    assert two.state.last_customer_message_id == inbound("target").message_id
+    assert two.state.turn_started_at == at(20), "somebody waits all the same"
+
+
 def test_turn_of_the_target_starts_at_the_earlier_of_both() -> None:
     one, two = source(), target()
     one.play(BY_AGENT)

@@ -52,6 +52,37 @@ def test_whom_an_agent_writes_to_takes_part_from_then_on() -> None:
     assert not played.mail("two", sender="lawyer@example.test")[0].from_stranger  # type: ignore[attr-defined]
 
 
+class TestStrangers:
+    def played(self) -> Played:
+        played = Played()
+        played.mail()
+        played.mail("two", sender="mallory@example.test")
+        return played
+
+    def test_reply_that_names_nobody_goes_to_the_participant_and_answers_their_message(self) -> None:
+        fact = self.played().one(reply())
+        assert (fact.recipients, fact.answers_message_id) == ([CLEO], inbound().message_id)
+
+    def test_reply_that_names_the_stranger_goes_there_closes_the_turn_and_makes_a_participant(self) -> None:
+        played = self.played()
+        fact = played.one(reply(to=[{"address": "mallory@example.test"}]))
+        assert fact.recipients == [contact_of("mallory@example.test")]
+        assert played.state.turn_started_at is None
+        assert not played.mail("three", sender="mallory@example.test")[0].from_stranger  # type: ignore[attr-defined]
+
+    def test_answer_by_mail_to_what_a_stranger_wrote_is_refused_for_it_would_go_to_somebody_else(self) -> None:
+        played = self.played()
+        refused = played.one(reply(via="mail", expected_sequence=2))
+        assert (refused.reason, refused.content) == ("from_stranger", TEXT)
+        played.mail("three")
+        assert played.one(reply(via="mail", expected_sequence=4)).recipients == [CLEO]
+
+    def test_answer_by_mail_goes_on_after_somebody_replied(self) -> None:
+        played = self.played()
+        played.play(reply())
+        assert played.one(reply("r2", via="mail", expected_sequence=3)).recipients == [CLEO]
+
+
 @pytest.mark.parametrize("kind", ["rule", "bot", "campaign", "survey"])
 def test_what_no_human_wrote_leaves_the_turn_open(kind: Any) -> None:
     played = Played()

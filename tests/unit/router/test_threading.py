@@ -1,6 +1,6 @@
 """Threading: keys, signed ids, chats; and by drawn orders that a thread becomes one conversation however it comes."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +10,10 @@ from postroom_contracts.inbound import InboundReceived
 from postroom_contracts.signed_ids import signed_message_id
 from postroom_contracts.thread_keys import claim_id
 from postroom_contracts.values import Channel
-from postroom_router.domain.threading import Merge, Placed, Placing, Row, names_of
+from postroom_ingest.domain.mail import parse_mail
+from postroom_router.domain.threading import Merge, Placed, Placing, Row, names_of, person
 
-from tests.unit.router.build import CONVERSATION, KEYS, inbound
+from tests.unit.router.build import CONVERSATION, KEYS, company, inbound
 
 
 def proposal(name: str) -> str:
@@ -193,7 +194,7 @@ class TestSigned:
         store = Store()
         store.batch(inbound("child", minutes=-5, **parents(reply_to="two")))
         (placed,) = store.batch(inbound("two", in_reply_to=[self.SIGNED]))
-        assert placed == Placed(proposal("child"), (Merge(proposal("child"), CONVERSATION),))
+        assert placed == Placed(proposal("child"), (Merge(proposal("child"), CONVERSATION, apart=True),))
 
 
 class TestChats:
@@ -228,16 +229,152 @@ class TestChats:
         assert len({p.home for p in homes}) == 4
 
 
+@pytest.mark.parametrize("folds", [" ", "\r\n ", "\r\n\t"], ids=["one line", "folded", "folded by tabs"])
+def test_two_hundred_references_still_lead_to_the_first_and_the_nearest(folds: str) -> None:
+    ids = folds.join(f"<r{n}@example.test>" for n in range(200))
+    mail = parse_mail(f"From: c@example.test\r\nReferences: {ids}\r\n\r\nx".encode())
+    names = names_of(inbound("late", references=list(mail.references)), KEYS)
+    assert len(names.links) == 50
+    assert {row("r0"), row("r199"), row("r152")} <= set(names.links)
+    for known in ("r0", "r199"):
+        store = Store()
+        store.batch(inbound(known))
+        (placed,) = store.batch(inbound("late", minutes=1, references=list(mail.references)))
+        assert placed.home == proposal(known)
+
+
+class TestStrangers:
+    """Who neither wrote nor got a mail may join its conversation, marked, and changes nothing for anybody else."""
+
+    MALLORY: ClassVar[dict[str, Any]] = {"sender": "mallory@evil.test", "to": [{"address": "cleo@example.test"}]}
+
+    def two_threads(self) -> Store:
+        store = Store()
+        store.batch(inbound("a", minutes=0), inbound("b", minutes=1, sender="dora@example.test"))
+        return store
+
+    def test_naming_two_conversations_brings_them_not_together_and_leads_nobody_away(self) -> None:
+        store = self.two_threads()
+        (placed,) = store.batch(inbound("x", minutes=2, **parents("a", "b"), **self.MALLORY))
+        assert placed == Placed(proposal("b"))
+        after = store.batch(
+            inbound("a2", minutes=3, **parents("a")),
+            inbound("b2", minutes=4, sender="dora@example.test", **parents("b")),
+        )
+        assert after == [Placed(proposal("a")), Placed(proposal("b"))]
+        assert store.merges == []
+
+    def test_own_conversation_goes_into_the_one_that_is_answered_without_its_people(self) -> None:
+        store = Store()
+        store.batch(inbound("bait", minutes=0, **parents("hook"), **self.MALLORY))
+        store.batch(inbound("a", minutes=1))
+        (placed,) = store.batch(inbound("hook", minutes=2, **parents("a"), **self.MALLORY))
+        assert placed == Placed(proposal("bait"), (Merge(proposal("bait"), proposal("a"), apart=True),))
+
+    def test_what_came_before_an_answer_to_us_comes_without_its_people(self) -> None:
+        store = Store()
+        store.batch(inbound("bait", **parents("hook"), **self.MALLORY))
+        (placed,) = store.batch(inbound("hook", minutes=2, in_reply_to=[TestSigned.SIGNED], **self.MALLORY))
+        assert placed == Placed(proposal("bait"), (Merge(proposal("bait"), CONVERSATION, apart=True),))
+
+    @pytest.mark.parametrize("signed", [True, False])
+    def test_an_id_that_is_taken_is_no_way_in_for_another_conversation(self, signed: bool) -> None:
+        store = self.two_threads()
+        named = {"in_reply_to": [TestSigned.SIGNED]} if signed else parents("b")
+        (placed,) = store.batch(inbound("a", minutes=2, **named, **self.MALLORY))
+        assert placed == Placed(CONVERSATION if signed else proposal("a"))
+        assert store.merges == []
+
+    def test_who_got_both_brings_them_together(self) -> None:
+        store = Store()
+        copy: dict[str, Any] = {"cc": [{"address": "Eve@example.test"}]}
+        store.batch(inbound("a", **copy), inbound("b", minutes=1, sender="dora@example.test", **copy))
+        (placed,) = store.batch(inbound("x", minutes=2, sender="eve@example.test", **parents("a", "b")))
+        assert placed == Placed(proposal("a"), (Merge(proposal("b"), proposal("a")),))
+
+    def test_row_that_somebody_else_made_meanwhile_is_asked_too(self) -> None:
+        names = names_of(inbound("x", minutes=5, **parents("a"), **self.MALLORY), KEYS)
+        placing = Placing({})
+        placed = placing.place(names)
+        theirs = Row(proposal("a"), proposal("a"), names.born - 1, (person("cleo@example.test"),))
+        tied = Merge(proposal("x"), proposal("a"), apart=True)
+        assert placing.lost(names, placed, {row("a"): theirs}) == Placed(proposal("x"), (tied,))
+        assert placing.moved == {}
+
+
+class TestCopies:
+    """`company.copies: first_inbox`: a thread is one conversation, whichever inbox its mails come to."""
+
+    COMPANY = company(copies="first_inbox")
+
+    def place(self, store: Store, *mails: InboundReceived) -> list[str]:
+        names = [names_of(m, KEYS, self.COMPANY) for m in mails]
+        placing = Placing({c: store.rows[c] for n in names for c in n.asked if c in store.rows})
+        placed = [placing.place(n) for n in names]
+        store.rows |= placing.made | placing.moved
+        return [p.home for p in placed]
+
+    def test_answer_at_another_inbox_finds_the_conversation(self) -> None:
+        store = Store()
+        homes = self.place(store, inbound(), inbound("two", inbox_id="sales", minutes=1, **parents("one")))
+        assert homes == [proposal("one")] * 2
+
+    def test_what_came_before_it_was_wanted_is_found(self) -> None:
+        store = Store()
+        store.batch(inbound())
+        assert self.place(store, inbound("two", minutes=1, **parents("one"))) == [proposal("one")]
+        assert self.place(store, inbound()) == [proposal("one")]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_mails_are_one_conversation_exactly_if_what_they_name_hangs_together(data: st.DataObject) -> None:
+    """Trees of mails that name any of their ancestors and now and then a stranger to them; some never come at all."""
+    size = data.draw(st.integers(2, 9))
+    named: dict[str, list[str]] = {}
+    for n in range(size):
+        earlier = [f"m{k}" for k in range(n)]
+        named[f"m{n}"] = data.draw(st.lists(st.sampled_from(earlier), max_size=3, unique=True)) if earlier else []
+    mails = {name: inbound(name, minutes=n, **parents(*named[name])) for n, name in enumerate(named)}
+    coming = data.draw(st.lists(st.sampled_from(sorted(mails)), min_size=1, unique=True))
+    order = data.draw(st.permutations([*coming, *data.draw(st.lists(st.sampled_from(coming), max_size=3))]))
+    store, homes = Store(), dict[str, str]()
+    while order:
+        count = data.draw(st.integers(1, len(order)))
+        batch, order = order[:count], order[count:]
+        placed = store.batch(*(mails[name] for name in batch), moved=data.draw(st.booleans()))
+        for name, one in zip(batch, placed, strict=True):
+            assert homes.setdefault(name, one.home) == one.home, "a home changed"
+    for a in coming:
+        for b in coming:
+            together = b in _hanging_together(a, {name: named[name] for name in coming})
+            assert (store.root(homes[a]) == store.root(homes[b])) is together, (a, b)
+
+
+def _hanging_together(start: str, named: dict[str, list[str]]) -> set[str]:
+    """Return all ids that can be reached over mails that came, each of which ties its own id and those that it names."""
+    group = {start}
+    while True:
+        ties = [{name, *others} for name, others in named.items() if {name, *others} & group]
+        more = group.union(*ties)
+        if more == group:
+            return group
+        group = more
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_thread_becomes_one_conversation_in_whatever_order_and_batches_it_comes(data: st.DataObject) -> None:
     """A tree of mails, each naming a drawn part of its ancestors with its parent; and a second, unrelated thread."""
     size = data.draw(st.integers(2, 9))
     mails = []
+    everybody = ["cleo@example.test", "dora@example.test", "eve@example.test"]
     for n in range(size):
         parent = data.draw(st.integers(0, n - 1)) if n else None
         links = {} if parent is None else parents(reply_to=f"m{parent}")
-        mails.append(inbound(f"m{n}", minutes=n, **links))
+        copied = everybody if data.draw(st.booleans()) else []
+        links["to"] = [{"address": a} for a in ("support@acme.test", *copied)]
+        mails.append(inbound(f"m{n}", minutes=n, sender=data.draw(st.sampled_from(everybody)), **links))
     mails += [inbound("x0", minutes=0), inbound("x1", minutes=1, **parents("x0"))]
     order = data.draw(st.permutations(mails))
     order += data.draw(st.lists(st.sampled_from(mails), max_size=4))  # some come twice

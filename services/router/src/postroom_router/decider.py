@@ -27,7 +27,7 @@ from postroom_runtime.records import Incoming
 from postroom_router.adapters.contacts import ContactStore
 from postroom_router.adapters.merges import MergeForest
 from postroom_router.companies import Companies
-from postroom_router.domain.accept import addresses_of
+from postroom_router.domain.accept import addresses_of, reply_addresses_of
 from postroom_router.domain.company import Company
 from postroom_router.domain.conversation import Conversation, written_by
 from postroom_router.domain.decide import decide
@@ -145,7 +145,8 @@ def _contact_keys(commands: Sequence[tuple[str, Data]], documents: Documents, co
             inbound = command.inbound
             opening.setdefault(key, inbound.channel)
             if state is None or inbound.message_id not in state.messages:
-                yield from (contact_key(inbound.channel, a) for a in addresses_of(inbound, company))
+                named_in = (*addresses_of(inbound, company), *reply_addresses_of(inbound, company))
+                yield from (contact_key(inbound.channel, a) for a in named_in)
         elif isinstance(command, StartConversation | SendReply):
             if isinstance(command, StartConversation):
                 opening.setdefault(key, command.channel)

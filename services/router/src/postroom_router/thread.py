@@ -23,7 +23,7 @@ from postroom_runtime.steps import reach
 from postroom_router.adapters.claims import ClaimStore
 from postroom_router.domain.answers import Answered, answer_of
 from postroom_router.domain.company import Company
-from postroom_router.domain.threading import Names, Placed, Placing, names_of
+from postroom_router.domain.threading import Merge, Names, Placed, Placing, names_of
 from postroom_router.metrics import MERGES, PLACED
 
 _SOURCE = source_of("router")
@@ -80,7 +80,7 @@ class ThreadStep:
             inbound = incoming.the_event.data
             assert isinstance(inbound, InboundReceived)
             found = answer_of(inbound, company, self._keys)
-            names = names_of(inbound, self._keys)
+            names = names_of(inbound, self._keys, company)
         except Exception as error:
             raise RecordFailedError(incoming, error) from error
         if isinstance(found, Answered):
@@ -89,7 +89,7 @@ class ThreadStep:
 
     async def _place(self, works: Sequence[Work]) -> Placing:
         """Find the home of each message, and make the claims that are missing."""
-        placing = Placing(await self._claims.load(claim for work in works for claim in work.names.claims))
+        placing = Placing(await self._claims.load(claim for work in works for claim in work.names.asked))
         reach("thread.loaded")
         for work in works:
             if self._has_place(work, placing):
@@ -115,7 +115,7 @@ class ThreadStep:
             return []
         records = [self._accept(work, work.placed.home)]
         if work.placed.merges:
-            records += [self._merge(work, m.source, m.target) for m in work.placed.merges]
+            records += [self._merge(work, m) for m in work.placed.merges]
         return records
 
     def _accept(self, work: Work, home: str) -> Outgoing:
@@ -126,9 +126,9 @@ class ThreadStep:
         body = b'{"inbound":' + work.incoming.record.value + mark
         return Outgoing(self._topic, home.encode(), body, encode_headers(event))
 
-    def _merge(self, work: Work, source: str, target: str) -> Outgoing:
-        data = MergeConversations(actor=_ACTOR, target_id=target, reason="late_parent")
-        event = self._event(work, data, source, discriminator=f"{source} {target}")
+    def _merge(self, work: Work, merge: Merge) -> Outgoing:
+        data = MergeConversations(actor=_ACTOR, target_id=merge.target, reason="late_parent", apart=merge.apart)
+        event = self._event(work, data, merge.source, discriminator=f"{merge.source} {merge.target}")
         return self._publisher.outgoing(CONVERSATION_COMMANDS, event)
 
     def _answer(self, work: Work, answered: Answered) -> Outgoing:

@@ -191,6 +191,8 @@ class MessageShown(Answer):
     via: str
     subject: str
     sender: Contact | None
+    forwarded_by: Contact | None = None
+    """Who forwarded it; `sender` is then the original one, of whom nothing is proven."""
     to: list[Contact]
     cc: list[Contact]
     text: str

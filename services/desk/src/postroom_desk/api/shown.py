@@ -130,6 +130,7 @@ def message(conversation_id: str, item: ThreadMessage, configuration: Configurat
         via=view.via,
         subject=str(content.get("subject") or ""),
         sender=sender,
+        forwarded_by=next(iter(_contacts([content["forwarded_by"]] if content.get("forwarded_by") else None)), None),
         to=_contacts(content.get("to")),
         cc=_contacts(content.get("cc")),
         text=text,

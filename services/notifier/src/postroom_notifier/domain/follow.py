@@ -107,6 +107,7 @@ def _on_reply_accepted(state: Conversation, event: Event, data: ReplyAccepted, a
         details={
             "scheduled": data.send_at is not None,
             "automatic": data.actor.kind != "agent",
+            "from_only": data.answers_from_only,
             "author": data.actor.id if data.actor.kind == "agent" else None,
         },
     )

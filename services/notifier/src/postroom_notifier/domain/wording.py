@@ -18,6 +18,7 @@ _REASONS: Mapping[str, str] = {
     "holds_marker": "the text still held our marker line, so it could not be told what you wrote",
     "holds_link": "the text still held our link to the conversation, which must not reach the customer",
     "holds_key": "the text still held your personal answer address, which must not reach the customer",
+    "from_stranger": "who wrote last takes no part in the conversation; answer in the desk, where you say to whom it goes",
     "wrong_status": "the conversation is in a state in which nothing can be sent (spam, deleted or merged)",
     "not_found": "the conversation does not exist any more",
 }

@@ -1,6 +1,7 @@
 """Thread claims in MongoDB: one small document per message id of an inbox, made once."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from postroom_runtime.errors import translated
@@ -24,7 +25,7 @@ class ClaimStore(Protocol):
 
 
 class MongoClaims:
-    """`{_id: claim id, c: home, b: born}`, after a merge also `to` and `tb`: where it leads to, and its age.
+    """`{_id: claim id, c: home, b: born, p: people}`, after a merge also `to` and `tb`: where it leads to, and its age.
 
     Found first and then inserted, not upserted and then read: a message that answers something known is then written
     down for the right conversation at once, and an insert costs mongod a third of an upsert. Who was overtaken between
@@ -41,7 +42,7 @@ class MongoClaims:
         async with translated("load claims"):
             cursor = self._collection.find({"_id": {"$in": wanted}}, batch_size=len(wanted) + 1)
             found = await cursor.to_list(length=len(wanted))
-        return {d["_id"]: Row(d["c"], d.get("to", d["c"]), d.get("tb", d["b"])) for d in found}
+        return {d["_id"]: Row(d["c"], d.get("to", d["c"]), d.get("tb", d["b"]), tuple(d.get("p", ()))) for d in found}
 
     async def insert(self, rows: Mapping[str, Row]) -> set[str]:
         if not rows:
@@ -71,7 +72,8 @@ class MongoClaims:
 
 def _to_mongo(claim: str, row: Row) -> dict[str, object]:
     moved = {"to": row.leads_to} if row.leads_to != row.home else {}
-    return {"_id": claim, "c": row.home, "b": row.born, **moved}
+    people = {"p": list(row.people)} if row.people else {}
+    return {"_id": claim, "c": row.home, "b": row.born, **people, **moved}
 
 
 class InMemoryClaims:
@@ -95,4 +97,4 @@ class InMemoryClaims:
     async def move(self, rows: Mapping[str, Row]) -> None:
         for claim, row in rows.items():
             there = self.rows[claim]
-            self.rows[claim] = Row(there.home, row.leads_to, row.born)
+            self.rows[claim] = replace(there, leads_to=row.leads_to, born=row.born)

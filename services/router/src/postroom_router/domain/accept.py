@@ -9,7 +9,7 @@ from postroom_contracts.facts import MessageReceived
 from postroom_contracts.inbound import InboundReceived
 from postroom_contracts.signed_ids import read_signed_message_id
 from postroom_contracts.thread_keys import normalised_address, without_plus
-from postroom_contracts.values import Status
+from postroom_contracts.values import Address, Status
 
 from postroom_router.domain.company import Company
 from postroom_router.domain.conversation import Aside, Conversation, customer_arrived
@@ -19,6 +19,7 @@ from postroom_router.domain.rules import NOTHING, Effects, Subject, more_urgent
 
 MAX_OTHERS = 20
 """How many further people of one message become participants: more is a mailing, not a conversation."""
+MAX_REPLY_TO = 5
 MAX_PARTICIPANTS = 200
 _PUT_AWAY = frozenset({Status.RESOLVED, Status.DELETED})
 _POWERLESS = frozenset({"bounce", "status", "echo"})
@@ -32,6 +33,8 @@ class Arrival:
     inbound: InboundReceived
     contact_id: str
     others: Sequence[tuple[str, str]]
+    reply_to: Sequence[tuple[str, str]]
+    """(contact, address) of those to whom answers are asked for, other than the sender."""
     opens: bool
     stranger: bool
     source: str
@@ -72,12 +75,23 @@ def accept_message(state: Conversation, command: AcceptMessage, asked: Asked, wo
 def addresses_of(inbound: InboundReceived, company: Company) -> list[str]:
     """Return whose contact ids the decision needs: the sender, first, and other people among the recipients."""
     sender = normalised_address(inbound.sender.address)
-    if not inbound.to and not inbound.cc:
-        return [sender]
-    ours = company.own_addresses
-    named = (normalised_address(a.address) for a in (*inbound.to, *inbound.cc))
-    others = [a for a in named if a and a not in ours and without_plus(a) not in ours]
+    others = _outside([*inbound.to, *inbound.cc], company)
     return list(dict.fromkeys([sender, *others]))[: MAX_OTHERS + 1] if others else [sender]
+
+
+def reply_addresses_of(inbound: InboundReceived, company: Company) -> list[str]:
+    """Return to whom, other than the sender, a message wants its answers."""
+    if not inbound.reply_to:
+        return []
+    sender = normalised_address(inbound.sender.address)
+    return [a for a in dict.fromkeys(_outside(inbound.reply_to, company)) if a != sender][:MAX_REPLY_TO]
+
+
+def _outside(addresses: Sequence[Address], company: Company) -> list[str]:
+    """Return the addresses, normalised, of people outside the company."""
+    ours = company.own_addresses
+    named = (normalised_address(a.address) for a in addresses)
+    return [a for a in named if a and a not in ours and without_plus(a) not in ours]
 
 
 def _arrival(state: Conversation, command: AcceptMessage, world: World) -> Arrival:
@@ -95,6 +109,7 @@ def _arrival(state: Conversation, command: AcceptMessage, world: World) -> Arriv
         inbound=inbound,
         contact_id=contact_id,
         others=[(world.contact_id(inbound.channel, a), a) for a in others],
+        reply_to=[(world.contact_id(inbound.channel, a), a) for a in reply_addresses_of(inbound, world.company)],
         opens=opens,
         stranger=command.from_stranger or unknown,
         source=source,
@@ -140,7 +155,11 @@ def _later(state: Conversation, arrival: Arrival) -> dict[str, Any]:
 
 
 def _people(state: Conversation, arrival: Arrival) -> dict[str, Any]:
-    """Return who takes part. A stranger does not become a participant, nor do those whom a stranger brings."""
+    """Return who takes part. A stranger does not become a participant, nor do those whom a stranger brings.
+
+    Who opens a conversation says by Reply-To where it is to be answered (a form on a web page, for instance); later on
+    From is too easily forged for that.
+    """
     inbound = arrival.inbound
     changes: dict[str, Any] = {
         "messages": {**state.messages, inbound.message_id: f"{arrival.contact_id}/{inbound.ledger_id}"}
@@ -148,6 +167,8 @@ def _people(state: Conversation, arrival: Arrival) -> dict[str, Any]:
     if (arrival.stranger and not arrival.opens) or (inbound.message_kind in _POWERLESS and not arrival.opens):
         return changes
     people = {arrival.contact_id: normalised_address(inbound.sender.address), **dict(arrival.others)}
+    if arrival.opens:
+        people |= dict(arrival.reply_to)
     new = {c: a for c, a in people.items() if c not in state.participants}
     if new and len(state.participants) < MAX_PARTICIPANTS:
         changes["participants"] = {**state.participants, **new}
@@ -155,19 +176,27 @@ def _people(state: Conversation, arrival: Arrival) -> dict[str, Any]:
 
 
 def _latest(state: Conversation, arrival: Arrival) -> dict[str, Any]:
-    """Return what there is to answer: the customer's latest message by its own time, whatever order they came in."""
+    """Return what there is to answer: the customer's latest message by its own time, whatever order they came in.
+
+    A stranger's message is seen and makes a request stale, but is never what a reply answers: a reply that names nobody
+    would go to whoever knew an id.
+    """
     inbound, sequence = arrival.inbound, state.sequence + 1
     changes: dict[str, Any] = {}
     if arrival.is_news:
         changes["message_sequence"] = sequence
     elif inbound.message_kind == "echo":
         changes |= {"reply_sequence": sequence, "turn_started_at": None}
+    if arrival.stranger and not arrival.opens:
+        return changes | ({"stranger_sequence": sequence} if arrival.by_customer else {})
     newest = state.last_customer_at is None or inbound.received_at >= state.last_customer_at
     if (arrival.by_customer and newest) or (state.last_customer_content is None and inbound.message_kind != "status"):
         changes |= {
             "last_customer_content": inbound.content,
             "last_customer_message_id": inbound.message_id,
             "last_customer_contact_id": arrival.contact_id,
+            "last_customer_from_only": not arrival.opens
+            and any(c not in state.participants for c, _ in arrival.reply_to),
         }
         if arrival.by_customer:
             changes["last_customer_at"] = inbound.received_at
@@ -213,6 +242,7 @@ def _fact(after: Conversation, arrival: Arrival, asked: Asked, world: World, *, 
         policy_id=after.policy_id,
         rules=list(effects.rules),
         from_stranger=arrival.stranger,
+        forwarded=inbound.forwarded_by is not None,
         delivery_id=_delivery(inbound, world),
         delivery_status=inbound.delivery_status,
         delivery_status_code=inbound.delivery_status_code,

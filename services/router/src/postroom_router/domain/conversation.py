@@ -66,10 +66,14 @@ class Conversation(Part):
     last_customer_message_id: str | None = None
     last_customer_contact_id: str | None = None
     last_customer_at: UtcTime | None = None
+    last_customer_from_only: bool = False
+    """Its Reply-To names somebody who takes no part."""
 
     message_sequence: int = 0
     """Sequence of the latest customer message; likewise for public replies."""
     reply_sequence: int = 0
+    stranger_sequence: int = 0
+    """Sequence of the latest message of somebody who takes no part."""
     status_changes: list[StatusChange] = Field(default_factory=list)
     """At most two, newest first, by different actors: enough to know the latest change by anyone but a given actor."""
 

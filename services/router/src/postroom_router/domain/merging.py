@@ -60,6 +60,8 @@ def _closed(state: Conversation, request: MergeConversations, asked: Asked) -> O
         open_turn_started_at=turn,
         last_customer_content=state.last_customer_content,
         last_customer_message_id=state.last_customer_message_id,
+        last_customer_from_only=state.last_customer_from_only,
+        apart=request.apart,
         actor=request.actor,
     )
     return outcome(
@@ -95,6 +97,8 @@ def absorb_waiting(opened: Outcome, asked: Asked) -> Outcome:
 
 def _with_people(state: Conversation, command: AbsorbConversation, world: World) -> dict[str, str]:
     """Return the participants of both. One who was erased meanwhile has no address any more."""
+    if command.apart:
+        return state.participants
     return {**{c: world.addresses.get(c, "") for c in command.contact_ids}, **state.participants}
 
 
@@ -131,12 +135,17 @@ def _absorbed(state: Conversation, command: AbsorbConversation, asked: Asked) ->
 def _latest(state: Conversation, command: AbsorbConversation) -> dict[str, Any]:
     """Return what there is to answer: the source's message if only the source waits, or the target has none."""
     source_waits = command.open_turn_started_at is not None and state.turn_started_at is None
-    if command.last_customer_message_id is None or not (source_waits or state.last_customer_message_id is None):
+    if (
+        command.apart
+        or command.last_customer_message_id is None
+        or not (source_waits or state.last_customer_message_id is None)
+    ):
         return {}
     return {
         "last_customer_content": command.last_customer_content,
         "last_customer_message_id": command.last_customer_message_id,
         "last_customer_contact_id": command.contact_ids[0] if command.contact_ids else None,
+        "last_customer_from_only": command.last_customer_from_only,
     }
 
 

@@ -39,6 +39,7 @@ def reply(state: Conversation, request: SendReply, asked: Asked, world: World) -
         recipients=recipients,
         answers=state.last_customer_content,
         answers_message_id=state.last_customer_message_id,
+        answers_from_only=state.last_customer_from_only,
         send_at=request.send_at,
         status=after.status,
         resolved=request.then == "resolve" and state.status is not Status.RESOLVED,
@@ -52,7 +53,14 @@ def _refusal(state: Conversation, request: SendReply) -> str | None:
         return "not_found"
     if unseen(state, request.actor, request.expected_sequence):
         return "stale"
-    return None if state.status in _MAY_BE_ANSWERED else "wrong_status"
+    if state.status not in _MAY_BE_ANSWERED:
+        return "wrong_status"
+    return "from_stranger" if request.via == "mail" and _stranger_wrote_last(state) else None
+
+
+def _stranger_wrote_last(state: Conversation) -> bool:
+    """Say whether an answer by mail would be meant for somebody who takes no part: it would go to the participants."""
+    return state.stranger_sequence > 0 and state.stranger_sequence == max(state.message_sequence, state.reply_sequence)
 
 
 def _people(channel: Channel, addresses: Sequence[Address], world: World) -> dict[str, str]:
@@ -62,10 +70,14 @@ def _people(channel: Channel, addresses: Sequence[Address], world: World) -> dic
 
 
 def _recipients(state: Conversation, named: dict[str, str]) -> list[str]:
-    """Return those recipients who are customers of this conversation; nobody named means who wrote last."""
+    """Return those recipients who are customers of this conversation; nobody named means the participant who wrote last.
+
+    A stranger who wrote here is one as soon as an agent names the address.
+    """
     if not named:
         return [state.last_customer_contact_id] if state.last_customer_contact_id else list(state.participants)
-    customers = {*state.participants, state.last_customer_contact_id}
+    wrote = (author.partition("/")[0] for author in state.messages.values())
+    customers = {*state.participants, state.last_customer_contact_id, *wrote}
     return [c for c in named if c in customers]
 
 

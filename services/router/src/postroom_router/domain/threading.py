@@ -8,15 +8,23 @@ that row said when it was made, for ever, so that a message that comes again goe
 What a row leads to now may change, after a merge that was published before: then merged conversations pass on.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from postroom_contracts.ids import conversation_id, digest
 from postroom_contracts.inbound import InboundReceived
 from postroom_contracts.signed_ids import SignedMessageId, read_signed_message_id
+from postroom_contracts.subjects import normalised_subject
 from postroom_contracts.thread_keys import claim_id, normalised_address, normalised_message_id
 from postroom_contracts.values import Channel
 
+from postroom_router.domain.company import Company
+
+EVERY_INBOX = "*"
+"""Stands for the inbox in claims that hold for all of them (`company.copies: first_inbox`); no inbox can have this id."""
+MAX_PEOPLE = 20
 MAX_LINKS = 50
 """Parents that are looked at: In-Reply-To first, then the newest References."""
 
@@ -32,6 +40,8 @@ class Row:
     home: str
     leads_to: str
     born: int
+    people: tuple[int, ...] = ()
+    """Who wrote the mail of this id, and to whom outside the company: `person`. Empty: it has not come, or is no mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +53,37 @@ class Names:
     proposal: str
     born: int
     decided: str | None
+    people: tuple[int, ...] = ()
+    """As in `Row`, the sender first."""
+    own_subject: str | None = None
+    """Row of this message's subject, sender and day, in inboxes that group by subject."""
+    like: Sequence[str] = ()
+    """Such rows of the days before that count, the newest first. They bring no conversations together."""
+
+    @property
+    def asked(self) -> list[str]:
+        """The rows that are looked at; a row may stand here twice."""
+        return [*self.claims, *self.like, self.own_subject] if self.own_subject else self.claims
 
     @property
     def claims(self) -> list[str]:
         return [self.own, *self.links]
 
+    def may_join(self, row: Row) -> bool:
+        """Say whether the message's sender wrote or got the mail of a row, which may also still be awaited.
+
+        Knowing an id is not a right: who has it from elsewhere brings no conversations together and leads nobody away.
+        """
+        return not self.people or not row.people or self.people[0] in row.people
+
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """`source` is to be merged into `target`."""
+    """`source` is to be merged into `target`. `apart`: who takes part in it does not in the other by that."""
 
     source: str
     target: str
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +94,64 @@ class Placed:
     merges: tuple[Merge, ...] = ()
 
 
-def names_of(inbound: InboundReceived, keys: Sequence[bytes]) -> Names:
-    """Return what `inbound` says about its place. `keys` are the signing keys."""
+def names_of(inbound: InboundReceived, keys: Sequence[bytes], company: Company | None = None) -> Names:
+    """Return what `inbound` says about its place. `keys` are the signing keys; `company` says what an inbox wants."""
     message_key = normalised_message_id(inbound.external_id or "") or inbound.ledger_id
     mail = inbound.channel is Channel.EMAIL
-    own = claim_id(inbound.inbox_id, message_key if mail else chat_key(inbound))
+    shared = mail and company is not None and company.configuration.company.copies == "first_inbox"
+    own = claim_id(EVERY_INBOX if shared else inbound.inbox_id, message_key if mail else chat_key(inbound))
     signed = signed_id(inbound, keys)
+    scopes = (EVERY_INBOX, inbound.inbox_id) if shared else (inbound.inbox_id,)
+    links = _links(inbound, own, scopes) if mail and signed is None else ()
+    if shared:  # what came before copies were made one has its row under its inbox
+        links = (claim_id(inbound.inbox_id, message_key), *links)
+    days = _days(inbound, company)
+    alike = subject_rows(inbound, days) if days else []
     return Names(
         own=own,
-        links=_links(inbound, own) if mail and signed is None else (),
+        links=links,
         proposal=conversation_id(inbound.inbox_id, message_key),
         born=int(inbound.ingested_at.timestamp() * 1000),
         decided=signed.conversation_id if signed else None,
+        own_subject=alike[0] if alike else None,
+        people=_people(inbound, company) if mail else (),
+        like=() if inbound.in_reply_to or inbound.references else alike,
     )
+
+
+@lru_cache(maxsize=4096)
+def person(address: str) -> int:
+    """Return 63 bits that stand for a mail address: enough that nobody finds another with the same."""
+    return int.from_bytes(hashlib.sha256(normalised_address(address).encode()).digest()[:8], "big") >> 1
+
+
+def _people(inbound: InboundReceived, company: Company | None) -> tuple[int, ...]:
+    """Return the sender and those outside the company to whom a mail went, at most 20."""
+    ours = company.own_addresses if company else frozenset()
+    named = (normalised_address(a.address) for a in (*inbound.to, *inbound.cc))
+    others = [a for a in named if a not in ours]
+    return tuple(dict.fromkeys(person(a) for a in (inbound.sender.address, *others[: MAX_PEOPLE - 1])))
+
+
+def _days(inbound: InboundReceived, company: Company | None) -> int:
+    """Return over how many days the inbox groups by subject; 0: it does not, or a machine wrote this."""
+    inbox = company.inboxes.get(inbound.inbox_id) if company else None
+    if inbox is None or inbound.channel is not Channel.EMAIL or inbound.message_kind != "message" or inbound.automatic:
+        return 0
+    return inbox.group_by_subject_days or 0
+
+
+def subject_rows(inbound: InboundReceived, days: int) -> list[str]:
+    """Return the rows of subject, sender and day for the day of `inbound` (UTC) and those before it, the newest first.
+
+    Empty without a subject: everybody has that one.
+    """
+    subject = normalised_subject(inbound.subject)
+    if not subject:
+        return []
+    day = inbound.received_at.date().toordinal()
+    sender = normalised_address(inbound.sender.address)
+    return [digest("subject", inbound.inbox_id, sender, subject, str(day - n)) for n in range(days + 1)]
 
 
 def chat_key(inbound: InboundReceived) -> str:
@@ -99,13 +173,13 @@ def signed_id(inbound: InboundReceived, keys: Sequence[bytes]) -> SignedMessageI
     return None
 
 
-def _links(inbound: InboundReceived, own: str) -> Sequence[str]:
+def _links(inbound: InboundReceived, own: str, scopes: Sequence[str]) -> Sequence[str]:
     about = [inbound.about_external_id] if inbound.about_external_id else []
     named = (*about, *inbound.in_reply_to, *reversed(inbound.references))
     if not named:
         return ()
     keys = dict.fromkeys(key for value in named if (key := normalised_message_id(value)))
-    ids = (claim_id(inbound.inbox_id, key) for key in list(keys)[:MAX_LINKS])
+    ids = (claim_id(scope, key) for key in list(keys)[:MAX_LINKS] for scope in scopes)
     return [i for i in ids if i != own]
 
 
@@ -123,23 +197,50 @@ class Placing:
 
     def place(self, names: Names) -> Placed:
         """Return where a message goes. If its claims lead to several conversations, the oldest takes the others in."""
-        found = [self.rows[claim] for claim in names.claims if claim in self.rows]
-        candidates = {row.leads_to: row.born for row in found}
-        if names.decided is not None:
-            candidates[names.decided] = 0
-        if not candidates:
-            candidates[names.proposal] = names.born
-        winner = _oldest(candidates.items())
+        own = self.rows.get(names.own)
+        if own is not None and not names.may_join(own):  # its id was taken: by chance, or by who knew it
+            return Placed(names.decided or own.home)
+        candidates = self._candidates(names)
+        others = self._of_others(names)
+        winner = (others.leads_to, others.born) if others is not None else _oldest(candidates.items())
         for claim in names.claims:
-            self._lead(claim, *winner)
-        merges = tuple(Merge(source, winner[0]) for source in candidates if source != winner[0])
+            self._lead(claim, winner, names)
+        if names.own_subject is not None and names.own_subject not in self.rows:
+            self._lead(names.own_subject, winner, names)
+        apart = others is not None or names.decided is not None
+        merges = tuple(Merge(source, winner[0], apart) for source in candidates if source != winner[0])
         return Placed(self.rows[names.own].home, merges)
 
-    def _lead(self, claim: str, conversation: str, born: int) -> None:
+    def _candidates(self, names: Names) -> dict[str, int]:
+        """Return the conversations, with their age, that the message ties together as one who takes part in them."""
+        found = [self.rows[claim] for claim in names.claims if claim in self.rows]
+        candidates = {row.leads_to: row.born for row in found if names.may_join(row)}
+        if names.decided is not None:
+            candidates[names.decided] = 0
+        if found or candidates:
+            return candidates
+        return self._like(names) or {names.proposal: names.born}
+
+    def _of_others(self, names: Names) -> Row | None:
+        """Return the row of the nearest mail that is answered by somebody who did not get it; None if any was got.
+
+        The answer, and with it what came before as an answer to it, goes to that conversation and not the other way.
+        """
+        rows = [self.rows[claim] for claim in names.links if claim in self.rows]
+        return rows[0] if rows and not any(names.may_join(row) for row in rows) else None
+
+    def _like(self, names: Names) -> dict[str, int]:
+        """Return the conversation of the same subject and sender, the latest one; empty when there is none."""
+        row = next((self.rows[claim] for claim in names.like if claim in self.rows), None)
+        return {row.leads_to: row.born} if row else {}
+
+    def _lead(self, claim: str, winner: tuple[str, int], names: Names) -> None:
+        conversation, born = winner
         row = self.rows.get(claim)
         if row is None:
-            self.rows[claim] = self.made[claim] = Row(conversation, conversation, born)
-        elif row.leads_to != conversation:
+            people = names.people if claim == names.own else ()
+            self.rows[claim] = self.made[claim] = Row(conversation, conversation, born, people)
+        elif row.leads_to != conversation and names.may_join(row):
             self.rows[claim] = self.moved[claim] = replace(row, leads_to=conversation, born=born)
 
     def lost(self, names: Names, placed: Placed, others: Mapping[str, Row]) -> Placed:
@@ -152,14 +253,24 @@ class Placing:
             if claim not in others or claim not in self.made:
                 continue
             ours, theirs = self.made[claim], others[claim]
-            if ours.leads_to != theirs.leads_to:
+            if not names.may_join(theirs):
+                if claim != names.own and ours.leads_to == self._root(names) != theirs.leads_to:
+                    merges.append(Merge(ours.leads_to, theirs.leads_to, apart=True))
+            elif ours.leads_to != theirs.leads_to:
                 pair = ((ours.leads_to, ours.born), (theirs.leads_to, theirs.born))
                 winner, born = _oldest(pair)
                 merges.append(Merge(next(c for c, _ in pair if c != winner), winner))
                 if theirs.leads_to != winner:
                     self.moved[claim] = replace(theirs, leads_to=winner, born=born)
-        home = others[names.own].home if names.own in others and names.own in self.made else placed.home
+        home = placed.home
+        if names.own in others and names.own in self.made:
+            own = others[names.own]
+            home = own.home if names.may_join(own) else names.decided or own.home
         return Placed(home, tuple(dict.fromkeys(merges)))
+
+    def _root(self, names: Names) -> str:
+        """Return the conversation that the message opened, or that was opened by an answer to it that came before."""
+        return names.proposal if names.own in self.made else self.rows[names.own].home
 
 
 def _oldest(conversations: Iterable[tuple[str, int]]) -> tuple[str, int]:

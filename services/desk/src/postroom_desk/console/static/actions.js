@@ -4,6 +4,7 @@ const conversation = document.getElementById("conversation")?.dataset.id;
 const agent = document.getElementById("agent");
 const composer = document.getElementById("composer");
 let seen = null; // what stood there when writing began: {etag, incoming}
+let to = null; // address of a stranger who is answered on purpose; else the conversation says whom
 let key = null; // of the text that is being sent: the same until it is sent, so that trying again sends it once
 
 export function say(text, bad = false) {
@@ -97,6 +98,10 @@ function startComposer() {
   });
   composer.addEventListener("change", showMode);
   document.getElementById("written-seen").addEventListener("click", () => { seen = look(); onRefreshed(); text.focus(); });
+  document.addEventListener("click", (event) => {
+    const address = event.target.closest("[data-answer]")?.dataset.answer;
+    if (address || event.target.id === "answering-not") answerTo(address ?? null);
+  });
   composer.addEventListener("submit", (event) => {
     event.preventDefault();
     send(text, draft, event.submitter);
@@ -113,6 +118,7 @@ function send(text, draft, button) {
   const mode = composer.elements.mode.value;
   const body = { text: text.value };
   if (mode === "reply" && button?.value) body.then = button.value;
+  if (mode === "reply" && to) body.to = [{ address: to }];
   key ??= newKey();
   busy(button, async () => {
     const result = await act(mode, body, { etag: (seen ?? look()).etag, idempotencyKey: key });
@@ -121,8 +127,21 @@ function send(text, draft, button) {
     text.value = "";
     sessionStorage.removeItem(draft);
     seen = key = null;
+    answerTo(null);
     onRefreshed();
   });
+}
+
+function answerTo(address) {
+  to = address;
+  key = null;
+  const line = document.getElementById("answering");
+  line.hidden = !address;
+  line.querySelector("strong").textContent = address ?? "";
+  if (!address) return;
+  composer.elements.mode.value = "reply";
+  showMode();
+  composer.elements.text.focus();
 }
 
 const look = () => ({ etag: head().dataset.etag, incoming: head().dataset.incoming });
