@@ -13,7 +13,9 @@ MOST_SECONDS = 10.0
 MOST_MIB = 300.0
 
 CHILD = """
-import json, resource, sys, time
+import json, re, sys, time
+def peak():  # VmHWM, for ru_maxrss begins with what the process that started this one had
+    return int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
 from postroom_ingest.cli import described
 from postroom_ingest.domain.mail import parse_mail
 from tests.unit.ingest.hostile_mails import HOSTILE
@@ -22,7 +24,7 @@ for name in json.loads(sys.argv[1]):
     started = time.process_time()
     told = described(parse_mail(raw))
     seconds = time.process_time() - started
-    line = {"name": name, "seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    line = {"name": name, "seconds": seconds, "mib": peak() / 1024,
             "text": told["text"][-500:], "warnings": told["warnings"], "attachments": len(told["attachments"])}
     print(json.dumps(line), flush=True)
 """
