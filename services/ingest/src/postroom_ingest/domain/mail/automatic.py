@@ -63,8 +63,6 @@ def classify(headers: Headers, root: Part, sender: str, subject: str, dsn: Dsn |
     if submitted.startswith("auto-"):  # its author says so; fields of a list only say how it came (RFC 3834 section 5)
         return "auto-generated"
     precedence = headers.plain("precedence").lower()
-    if submitted.startswith("auto-"):  # its author says so; fields of a list only say how it came (RFC 3834 section 5)
-        return "auto-generated"
     if any(headers.raw(name) for name in _LIST_FIELDS) or precedence == "list":
         return "list"
     if submitted not in {"", "no"} or null_path or report or precedence in {"bulk", "junk"} or is_machine(sender):

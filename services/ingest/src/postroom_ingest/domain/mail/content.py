@@ -63,14 +63,21 @@ class Content:
         return "\n".join(markup if markup is not None else _as_html(text or "") for text, markup in self.segments)
 
     def _spare(self) -> tuple[str | None, str | None]:
-        """Return what the first attached part that holds words says: texts first, then others, then attached mails."""
+        """Return what the first attached part that holds words says: texts first, then others, then all attached mails."""
         if self.spare is None:
+            mails: list[tuple[str | None, str | None]] = []
             self.spare = (None, None)
             for part, data in sorted(self.spares, key=_readiness):
+                is_mail = part.content_type in names.MAILS
+                if mails and not is_mail:
+                    break
                 found = _read_spare(part, data, self)
                 if _text_of([found]).strip():
-                    self.spare = found
-                    break
+                    mails.append(found)
+                    if not is_mail:
+                        break
+            if mails:
+                self.spare = mails[0] if len(mails) == 1 else (_text_of(mails), None)
         return self.spare
 
     def attach(self, name: str, content_type: str, data: bytes, content_id: str | None, *, inline: bool) -> None:
@@ -174,11 +181,11 @@ def _leaf(part: Part, content: Content, *, alone: bool = False, related: bool = 
 
 def _body_text(part: Part, data: bytes, content: Content) -> None:
     files: list[tuple[str, bytes]] = []
-    encoded = b"begin " in data
-    if encoded and b"=ybegin " in data:
-        data, files = take_yencoded(data)
     text, markup = _read_text(part, data, content)
-    if text is not None and encoded:
+    if text is not None and "begin " in text:
+        if b"=ybegin " in data:
+            data, files = take_yencoded(data)
+            text = _read_text(part, data, content)[0] or ""
         text, more = take_uuencoded(text)
         files.extend(more)
     if files:
