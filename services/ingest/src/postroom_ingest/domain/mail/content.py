@@ -13,7 +13,7 @@ from postroom_ingest.domain.mail.headers import decode_words, join_text, parse_p
 from postroom_ingest.domain.mail.html_text import MAX_HTML_CHARACTERS, html_to_text
 from postroom_ingest.domain.mail.model import Attachment
 from postroom_ingest.domain.mail.rich_text import calendar_to_text, enriched_to_text, richtext_to_text
-from postroom_ingest.domain.mail.rtf import read_rtf
+from postroom_ingest.domain.mail.rtf import Allowance, read_rtf
 from postroom_ingest.domain.mail.structure import Part, Reading, decode_body, read_part
 from postroom_ingest.domain.mail.tnef import SIGNATURE, Packed, unpack
 
@@ -44,6 +44,8 @@ class Content:
     charset: str | None = None
     """The first one that a text names: raw 8-bit headers are mostly in the same one."""
     taken_names: set[str] = field(default_factory=set)
+    html_characters: int = 0
+    rtf: Allowance = field(default_factory=Allowance)
     depth: int = 0
     """How many mails this one is attached to, within each other."""
     spare: tuple[str | None, str | None] | None = None
@@ -66,10 +68,12 @@ class Content:
         """Return what the first attached part that holds words says: texts first, then others, then all attached mails."""
         if self.spare is None:
             mails: list[tuple[str | None, str | None]] = []
+            read = 0
             self.spare = (None, None)
             for part, data in sorted(self.spares, key=_readiness):
                 is_mail = part.content_type in names.MAILS
-                if mails and not is_mail:
+                read += len(data)
+                if mails and (not is_mail or read > MAX_HTML_CHARACTERS):
                     break
                 found = _read_spare(part, data, self)
                 if _text_of([found]).strip():
@@ -91,7 +95,16 @@ class Content:
 
 
 def _text_of(segments: list[tuple[str | None, str | None]]) -> str:
-    return join_text(plain if plain and plain.strip() else html_to_text(markup or "") for plain, markup in segments)
+    """Return the text of the pieces; of HTML at most 2 Mi characters in all of them, which take half a second."""
+    left = MAX_HTML_CHARACTERS
+    texts: list[str] = []
+    for plain, markup in segments:
+        if plain and plain.strip():
+            texts.append(plain)
+        elif markup:
+            texts.append(html_to_text(markup[:left]))
+            left = max(0, left - len(markup))
+    return join_text(texts)
 
 
 def _bare_text(segments: list[tuple[str | None, str | None]]) -> str:
@@ -138,6 +151,7 @@ def _alternative(part: Part, content: Content) -> None:
     """Take text and HTML of the alternatives as one segment; the last of a kind is the best (RFC 2046 section 5.1.4)."""
     merged = Content(content.warnings, content.limits, [], content.attachments, content.spares, content.digest)
     merged.charset, merged.taken_names, merged.depth = content.charset, content.taken_names, content.depth
+    merged.html_characters, merged.rtf = content.html_characters, content.rtf
     for child in part.children:
         if child.children:
             _multipart(child, merged)
@@ -152,6 +166,7 @@ def _alternative(part: Part, content: Content) -> None:
         ("\n\n".join(plain) if both else plain[-1] if plain else None, "\n".join(markup) if markup else None)
     )
     content.charset = content.charset or merged.charset
+    content.html_characters = merged.html_characters
 
 
 def _leaf(part: Part, content: Content, *, alone: bool = False, related: bool = False, root: bool = False) -> None:
@@ -202,7 +217,7 @@ def _body_text(part: Part, data: bytes, content: Content) -> None:
 def _read_text(part: Part, data: bytes, content: Content) -> tuple[str | None, str | None]:
     """Return (text, None) or (None, HTML) of a part that holds words."""
     if part.content_type in {"text/rtf", "application/rtf", "application/msword"}:
-        found, wrapped = read_rtf(data)
+        found, wrapped = read_rtf(data, content.rtf)
         return (None, found) if wrapped else (found, None)
     declared = part.parameters.get("charset")
     is_html = part.content_type in _PAGES
@@ -216,7 +231,8 @@ def _read_text(part: Part, data: bytes, content: Content) -> tuple[str | None, s
         content.warnings.append(warning)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if is_html:
-        if len(text) > MAX_HTML_CHARACTERS:
+        content.html_characters += len(text)
+        if content.html_characters > MAX_HTML_CHARACTERS:
             content.limits.append("only the first 2 Mi characters of a very long HTML part are shown")
         return None, text
     return _converted(part, text), None
@@ -254,7 +270,7 @@ def _read_spare(part: Part, data: bytes, content: Content) -> tuple[str | None, 
         return _read_text(part, data, content)
     if content.depth >= _MAX_FORWARDED:
         return None, None
-    inner = Content([], depth=content.depth + 1)
+    inner = Content([], depth=content.depth + 1, rtf=content.rtf)
     collect(read_part(data, 0, len(data), Reading()), inner)
     return inner.text() or None, inner.html()
 
@@ -272,7 +288,7 @@ def _attach(part: Part, data: bytes, content: Content) -> None:
     if kind in _ENVELOPED:
         signed = part.parameters.get("smime-type", "").startswith("signed")
         content.warnings.append("signed by S/MIME, kept as it is" if signed else "encrypted, kept as it is")
-    if data.startswith(SIGNATURE) and (packed := unpack(data)):
+    if data.startswith(SIGNATURE) and (packed := unpack(data, content.rtf)):
         _take_packed(packed, content)
 
 

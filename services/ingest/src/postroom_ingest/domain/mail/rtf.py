@@ -9,7 +9,8 @@ import re
 import struct
 from dataclasses import dataclass, replace
 
-MAX_RTF_BYTES = 4 * 1024 * 1024
+MAX_RTF_BYTES = 2 * 1024 * 1024
+"""Of all RTF in a mail: a second of work."""
 _MAX_COMPRESSED = 1024 * 1024
 _MAX_DEPTH = 500
 _TOKEN = re.compile(
@@ -45,9 +46,22 @@ class _State:
     fonts: bool = False
 
 
-def read_rtf(data: bytes) -> tuple[str, bool]:
-    """Return the text of an RTF document and whether it is HTML that was wrapped; at most 4 MiB are read."""
-    data = data[:MAX_RTF_BYTES]
+@dataclass(slots=True)
+class Allowance:
+    """How many bytes of RTF may still be read of one mail, wherever they stand in it."""
+
+    left: int = MAX_RTF_BYTES
+
+    def take(self, wanted: int) -> int:
+        """Return how many of the bytes that are wanted may be read."""
+        given = min(wanted, self.left)
+        self.left -= given
+        return given
+
+
+def read_rtf(data: bytes, allowance: Allowance) -> tuple[str, bool]:
+    """Return the text of an RTF document and whether it is HTML that was wrapped."""
+    data = data[: allowance.take(len(data))]
     if not data.lstrip().startswith(b"{\\rtf"):
         return "", False
     reader = _Reader(is_html=b"\\fromhtml" in data[:2_000])
@@ -162,16 +176,16 @@ def _known(codec: str) -> str | None:
         return None
 
 
-def decompress_rtf(data: bytes) -> bytes:
-    """Return the RTF of a PR_RTF_COMPRESSED property, b'' when it is none; at most 1 MiB is read. [MS-OXRTFCP] 2.2."""
+def decompress_rtf(data: bytes, most_bytes: int) -> bytes:
+    """Return the RTF of a PR_RTF_COMPRESSED property, b'' when it is none; of its input 1 MiB is read. [MS-OXRTFCP] 2.2."""
     if len(data) < 16:  # noqa: PLR2004 - the header
         return b""
     _, raw_size, magic = struct.unpack_from("<III", data)
     if magic == 0x414C454D:  # noqa: PLR2004 - MELA: not compressed
-        return data[16 : 16 + raw_size]
+        return data[16 : 16 + min(raw_size, most_bytes)]
     if magic != 0x75465A4C:  # noqa: PLR2004 - LZFu
         return b""
-    return _inflate(data[16 : 16 + _MAX_COMPRESSED], min(raw_size, MAX_RTF_BYTES))
+    return _inflate(data[16 : 16 + _MAX_COMPRESSED], min(raw_size, most_bytes))
 
 
 def _inflate(data: bytes, limit: int) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from postroom_ingest.domain.mail.charsets import decode_bytes
-from postroom_ingest.domain.mail.rtf import decompress_rtf, read_rtf
+from postroom_ingest.domain.mail.rtf import Allowance, decompress_rtf, read_rtf
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
 _MAX_FILES = 200
@@ -47,7 +47,7 @@ class Packed:
     broken: bool = False
 
 
-def unpack(data: bytes, depth: int = 0) -> Packed | None:
+def unpack(data: bytes, allowance: Allowance, depth: int = 0) -> Packed | None:
     """Return what the stream holds, None when it is no TNEF at all. At most 200 files, three messages within another."""
     if not data.startswith(SIGNATURE):
         return None
@@ -64,10 +64,10 @@ def unpack(data: bytes, depth: int = 0) -> Packed | None:
             text = _string(value, codec)
             packed.text, packed.subject = (text, packed.subject) if name == _BODY else (packed.text, text)
         elif name == _MESSAGE_PROPERTIES:
-            rtf = _message(value, codec, packed) or rtf
+            rtf = _message(value, codec, packed, allowance) or rtf
         elif packed.files:
-            _file(name, value, codec, packed, depth)
-    _read_rtf(rtf, packed)
+            _file(name, value, codec, packed, allowance, depth)
+    _read_rtf(rtf, packed, allowance)
     return packed
 
 
@@ -86,7 +86,7 @@ def _attributes(data: bytes, packed: Packed) -> Iterator[tuple[int, memoryview]]
     packed.broken = True
 
 
-def _message(value: memoryview, codec: str, packed: Packed) -> bytes:
+def _message(value: memoryview, codec: str, packed: Packed, allowance: Allowance) -> bytes:
     found = dict(reversed(list(_properties(value, packed))))
     kind_text = found.get(_P_TEXT)
     if kind_text:
@@ -98,20 +98,20 @@ def _message(value: memoryview, codec: str, packed: Packed) -> bytes:
         number = struct.unpack_from("<I", page)[0] if len(page) >= 4 else 0  # noqa: PLR2004 - 65001 is UTF-8
         charset = "utf-8" if number in {0, 65001} else f"cp{number}"
         packed.html = _typed(*found[_P_HTML], charset)
-    return decompress_rtf(bytes(found[_P_RTF][1])) if _P_RTF in found else b""
+    return decompress_rtf(bytes(found[_P_RTF][1]), allowance.left) if _P_RTF in found else b""
 
 
-def _read_rtf(rtf: bytes, packed: Packed) -> None:
+def _read_rtf(rtf: bytes, packed: Packed, allowance: Allowance) -> None:
     if not rtf or packed.html:
         return
-    text, is_html = read_rtf(rtf)
+    text, is_html = read_rtf(rtf, allowance)
     if is_html:
         packed.html = text
     elif not packed.text.strip():
         packed.text = text
 
 
-def _file(name: int, value: memoryview, codec: str, packed: Packed, depth: int) -> None:
+def _file(name: int, value: memoryview, codec: str, packed: Packed, allowance: Allowance, depth: int) -> None:
     current = packed.files[-1]
     if name == _TITLE:
         current.name = current.name or _string(value, codec)
@@ -126,13 +126,13 @@ def _file(name: int, value: memoryview, codec: str, packed: Packed, depth: int) 
         current.content_type = _typed(*found[_P_TYPE], codec) if _P_TYPE in found else current.content_type
         current.content_id = _typed(*found[_P_CONTENT_ID], codec) or None if _P_CONTENT_ID in found else None
         if _P_OBJECT in found:
-            _embedded(found[_P_OBJECT][1], packed, current, depth)
+            _embedded(found[_P_OBJECT][1], packed, current, allowance, depth)
 
 
-def _embedded(value: memoryview, packed: Packed, current: PackedFile, depth: int) -> None:
+def _embedded(value: memoryview, packed: Packed, current: PackedFile, allowance: Allowance, depth: int) -> None:
     """Take a message within the message: its text becomes a file, its files stand beside it."""
     inner_bytes = bytes(value[16:]) if bytes(value[:16]) == _MESSAGE_INTERFACE else bytes(value)
-    inner = unpack(inner_bytes, depth + 1) if depth < _MAX_NESTING else None
+    inner = unpack(inner_bytes, allowance, depth + 1) if depth < _MAX_NESTING else None
     if inner is None:
         current.content = current.content or bytes(value)
         return
