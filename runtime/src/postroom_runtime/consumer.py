@@ -18,11 +18,13 @@ from postroom_runtime.batch import BatchHandler, BatchWork, BreakerOpenError
 from postroom_runtime.breaker import Breaker
 from postroom_runtime.clock import monotonic
 from postroom_runtime.errors import InfrastructureError, is_infrastructure
+from postroom_runtime.kafka import client_options
 from postroom_runtime.lag import Lag
 from postroom_runtime.metrics import BATCH_RECORDS, BATCH_SECONDS, RETRIES, STOPPED, WAITING
 from postroom_runtime.parking import Parking
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.steps import reach
+from postroom_runtime.topic_ids import read_topic_ids
 
 __all__ = ["BatchConsumer", "BatchHandler", "Breaker", "ConsumerHandle", "Probe"]
 
@@ -71,6 +73,8 @@ class BatchConsumer:
         self.group = group
         self.joined = asyncio.Event()
         self.breaker = Breaker()
+        self.outdated = False
+        """Whether a topic was deleted and made anew: offsets begin again, so what is known of its positions is wrong."""
         self.last_poll_at = monotonic()
         self.lag = Lag(group)
         self._parking = parking
@@ -101,8 +105,8 @@ class BatchConsumer:
 
     @property
     def healthy(self) -> bool:
-        """Joined once and not stopped by the breaker."""
-        return self.joined.is_set() and not self.breaker.open
+        """Joined once, not stopped by the breaker, and its topics are those that it started with."""
+        return self.joined.is_set() and not self.breaker.open and not self.outdated
 
     @property
     def waiting(self) -> bool:
@@ -189,15 +193,20 @@ class BatchConsumer:
         except Exception as error:  # noqa: BLE001 - aiokafka swallows what a listener raises; recovery reads them again
             log.warning("assignment incomplete", group=self.group, error=type(error).__name__)
             self._begin_recovery()
-        if self.waiting or self.breaker.open:
+        if self.waiting or self.breaker.open or self.outdated:
             self._handle.pause(*assigned)  # a rebalance forgets pauses
         self._revoking = False
         self.joined.set()
 
     async def _read_assignment(self) -> None:
-        """Read the holds, and the committed offsets that we do not know."""
+        """Read the holds, and the committed offsets that we do not know; see that the topics are the same."""
         async with asyncio.timeout(self._settings.commit_timeout_seconds * 2):
             await self._parking.load()
+            if await read_topic_ids(client_options(self._settings), list(self._topic_ids)) != self._topic_ids:
+                self.outdated = True
+                log.error(
+                    "a topic was made anew: nothing more is handled until the process starts again", group=self.group
+                )
             unknown = [tp for tp in self._handle.assignment() if self._stream(tp) not in self._committed]
             offsets = await asyncio.gather(*(self._handle.committed(tp) for tp in unknown))
         for tp, offset in zip(unknown, offsets, strict=True):
@@ -210,7 +219,7 @@ class BatchConsumer:
 
     async def __call__(self, records: Sequence[ConsumerRecord]) -> None:
         """Handle one batch. Never raises but CancelledError of our own caller at shutdown."""
-        if self._revoking or self._stopping or self.breaker.open or self.waiting:
+        if self._revoking or self._stopping or self.breaker.open or self.outdated or self.waiting:
             await self._seek_back(records)
             return
         if not await self._is_current(records):
@@ -353,7 +362,7 @@ class BatchConsumer:
                 break
         self._recovery = None
         WAITING.labels(self.group).set(0)
-        if self.breaker.open:
+        if self.breaker.open or self.outdated:
             return
         with contextlib.suppress(IllegalStateError):
             self._handle.resume(*self._handle.assignment())

@@ -1,5 +1,8 @@
 """Leases in MongoDB: one holder at a time, with a fencing number that a write can check."""
 
+import os
+import secrets
+import socket
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +18,11 @@ class Lease:
     name: str
     holder: str
     fence: int
+
+
+def own_name() -> str:
+    """Return a holder's name that no other process has: in containers all are number 1, and hosts may share a name."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 class LeaseStore:

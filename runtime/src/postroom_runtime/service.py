@@ -6,9 +6,7 @@
 import asyncio
 import gc
 import os
-import secrets
 import signal
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -27,7 +25,7 @@ from postroom_runtime.errors import InfrastructureError, is_infrastructure, tran
 from postroom_runtime.http import Application, Door, HttpServer
 from postroom_runtime.kafka import Publisher, client_options
 from postroom_runtime.lag import LOOK_SECONDS, LagReporter
-from postroom_runtime.leases import LeaseStore
+from postroom_runtime.leases import LeaseStore, own_name
 from postroom_runtime.logging import configure
 from postroom_runtime.oauth import AccessTokens, open_grants, refreshed
 from postroom_runtime.parking import Parking
@@ -113,13 +111,14 @@ class Runtime:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _watch(self) -> None:
-        """Give up when a consumer's loop has died or does not poll: whoever started this process starts it again."""
+        """End when a consumer's loop has died, does not poll or has lost its topic: whoever started us starts us again."""
         bad_since: float | None = None
         while True:
             bad = not all(self._polling(subscriber, consumer) for subscriber, consumer in self._subscribers)
             bad_since = None if not bad else bad_since or monotonic()
-            if bad_since is not None and monotonic() - bad_since > GIVE_UP_SECONDS:
-                log.error("a consumer does not poll any more, ending", service=self.name)
+            given_up = bad_since is not None and monotonic() - bad_since > GIVE_UP_SECONDS
+            if given_up or any(consumer.outdated for consumer in self.consumers):
+                log.error("a consumer cannot go on, ending", service=self.name)
                 self.failed.set()
             await asyncio.sleep(1)
 
@@ -299,11 +298,6 @@ async def _until_up(what: str, connect: Callable[[], Awaitable[Any]]) -> Any:
             await asyncio.sleep(1)
 
 
-def _own_name() -> str:
-    """Return a name that no other process has: in containers all are number 1, and hosts may share a name."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-
-
 async def connect(definition: ServiceDefinition, settings: RuntimeSettings, clock: Clock | None = None) -> Runtime:
     """Return a connected Runtime, not yet consuming; `build` has been called.
 
@@ -321,7 +315,7 @@ async def connect(definition: ServiceDefinition, settings: RuntimeSettings, cloc
         database=mongo.database(client, settings, definition.name),
         content=MongoContentStore(mongo.database(client, settings, "content")),
         configurations=Configurations(),
-        leases=LeaseStore(mongo.database(client, settings, definition.name)["leases"], clock, _own_name()),
+        leases=LeaseStore(mongo.database(client, settings, definition.name)["leases"], clock, own_name()),
         door=Door(lambda: {"started": False}),
         tokens=AccessTokens(lambda: open_grants(client, settings, clock), refreshed, clock),
     )
@@ -362,7 +356,7 @@ async def run_service(definition: ServiceDefinition, settings: RuntimeSettings) 
             await server.stop()  # requests in flight still publish and read: the connections close after them
             await runtime.close()
         if runtime.failed.is_set():
-            raise ServiceFailedError(f"{definition.name}: a consumer stopped polling")
+            raise ServiceFailedError(f"{definition.name}: a consumer cannot go on")
     finally:
         stopping.cancel()
         await server.stop()

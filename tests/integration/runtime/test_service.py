@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
 from postroom_runtime.errors import InfrastructureError
-from postroom_runtime.kafka import Outgoing, Publisher, client_options
+from postroom_runtime.kafka import Outgoing, Publisher, client_options, create_topics
 from postroom_runtime.retention import retention_faults
 from postroom_runtime.service import Runtime
 from prometheus_client import REGISTRY
@@ -172,6 +172,36 @@ async def test_probe_says_no_when_no_broker_answers(bench: Bench) -> None:
     with pytest.raises(InfrastructureError):
         await nowhere.probe()
     await nowhere.stop()
+
+
+async def make_anew(bench: Bench) -> None:
+    """Delete the topic of commands and create it again; its offsets begin at 0."""
+    admin = AIOKafkaAdminClient(**client_options(bench.settings))
+    await admin.start()
+    try:
+        await admin.delete_topics([bench.commands])
+        await until(lambda: _gone(admin, bench.commands), "the topic is deleted")
+        await create_topics(bench.settings, [CONVERSATION_COMMANDS])
+    finally:
+        await admin.close()
+
+
+async def _gone(admin: AIOKafkaAdminClient, topic: str) -> bool:
+    return topic not in await admin.list_topics()
+
+
+async def test_topic_made_anew_under_a_running_service_ends_it_and_nothing_is_taken_for_a_repeat(bench: Bench) -> None:
+    before, after = [f"m{n}" for n in range(20)], [f"n{n}" for n in range(5)]
+    async with bench.member() as runtime:
+        await bench.publish([note("c1", message, NOW) for message in before])
+        await until_states(bench, {"c1": before})
+        await make_anew(bench)
+        await bench.publish([note("c1", message, NOW) for message in after])
+        await asyncio.wait_for(runtime.failed.wait(), 30)
+        assert not runtime.readiness()["consumers"]
+        assert bench.states() == {"c1": before}
+    async with bench.member():
+        await until_states(bench, {"c1": before + after})
 
 
 async def test_two_processes_never_hold_one_lease(bench: Bench) -> None:
