@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import structlog
 from postroom_contracts.topics import INBOUND_MESSAGES
 from postroom_runtime.content_store import ContentStore
-from postroom_runtime.errors import InfrastructureError
-from postroom_runtime.kafka import Publisher
+from postroom_runtime.errors import InfrastructureError, PermanentError
+from postroom_runtime.kafka import Outgoing, Publisher
 from postroom_runtime.steps import reach
 
 from postroom_ingest.adapters.ledger import MongoLedger
@@ -109,13 +109,27 @@ class IntakeStore:
                 pending = await self._ledger.unpublished(account_id, SWEEP_RECORDS)
                 if not pending:
                     return done
-                await self._publisher.publish([record for _, out in pending for record in out])
+                published = await self._send(pending)
                 reach("ingest.published")
-                await self._ledger.mark_published([ledger_id for ledger_id, _ in pending])
+                await self._ledger.mark_published(published)
                 reach("ingest.marked")
-                done += len(pending)
-                if len(pending) < SWEEP_RECORDS or (at_most is not None and done >= at_most):
+                done += len(published)
+                if len(pending) < SWEEP_RECORDS or not published or (at_most is not None and done >= at_most):
                     return done
+
+    async def _send(self, pending: Sequence[tuple[str, list[Outgoing]]]) -> list[str]:
+        """Publish entries; return the ledger ids of those that Kafka took.
+
+        One that it can never take (the topic's `max.message.bytes` is smaller than ours) stays in the outbox, and is told of.
+        """
+        try:
+            await self._publisher.publish([record for _, out in pending for record in out])
+        except PermanentError as error:
+            if len(pending) == 1:
+                log.error("a message cannot be published", ledger_id=pending[0][0], error=str(error))  # noqa: TRY400
+                return []
+            return [ledger_id for entry in pending for ledger_id in await self._send([entry])]
+        return [ledger_id for ledger_id, _ in pending]
 
     async def publish_soon(self, account_id: str) -> None:
         """Publish now if Kafka takes it; what it does not take waits for the sweep."""

@@ -13,13 +13,14 @@ from postroom_contracts import ids
 from postroom_contracts.answers import MARKER, internal_matter
 from postroom_contracts.configuration import Configuration, Inbox, MailAccount
 from postroom_contracts.events import Event, new_event
-from postroom_contracts.inbound import TEXT_BYTES, Authentication, InboundReceived
+from postroom_contracts.inbound import Authentication, InboundReceived
 from postroom_contracts.registry import source_of
 from postroom_contracts.signed_ids import looks_like_answer_key
 from postroom_contracts.thread_keys import normalised_address, plus_part, without_plus
 from postroom_contracts.values import Address, Attachment, Channel, ContentReference, MessageKind
 
 from postroom_ingest.domain.envelope import Envelope, forwarding_addresses
+from postroom_ingest.domain.fitting import fitted, text_of_record
 from postroom_ingest.domain.mail import ParsedMail, dmarc_result
 from postroom_ingest.domain.mail import model as mail_model
 from postroom_ingest.domain.mail.addresses import Address as MailAddress
@@ -102,11 +103,6 @@ def _kind(mail: ParsedMail) -> MessageKind:
     return "auto_reply" if mail.auto in ("auto-reply", "auto-generated") else "message"
 
 
-def _cut(text: str) -> tuple[str, bool]:
-    raw = text.encode("utf-8", "replace")
-    return (text, False) if len(raw) <= TEXT_BYTES else (raw[:TEXT_BYTES].decode("utf-8", "ignore"), True)
-
-
 def _address(found: MailAddress | None) -> Address:
     return Address(address=found.email, name=found.name) if found else Address(address=UNKNOWN_SENDER)
 
@@ -170,6 +166,7 @@ def mail_intake(
 
     `envelope` is given by the door alone: it decides the inbox, which headers else do.
     """
+    mail = fitted(mail)
     ledger = ledger_id(ledger_scope(configuration, account, envelope), mail.message_id, mail.content_sha256)
     named = [*mail.delivered_to, *forwarding_addresses(mail.x_original_to), *(a.email for a in (*mail.to, *mail.cc))]
     recipients = [*(envelope.recipients if envelope else ()), *named]
@@ -182,7 +179,7 @@ def mail_intake(
     sender = original or forwarder
     attachments, blobs = _attachments(mail, ledger)
     raw_id = ids.content_id(ledger, "raw")
-    text, truncated = _cut(mail.text)
+    text, truncated = text_of_record(mail.text)
     common: dict[str, Any] = {
         "ledger_id": ledger,
         "account_id": account.id,
