@@ -6,19 +6,20 @@ not know are kept and counted, never refused: a 4xx makes providers retry or uns
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from postroom_contracts import ids
-from postroom_contracts.configuration import WebhookAccount
+from postroom_contracts.configuration import SecretReference, WebhookAccount
 from postroom_runtime.clock import Clock
 from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.secrets import MissingSecretError, resolve
 from pydantic import ValidationError
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from postroom_ingest.domain.inbound import Intake
 from postroom_ingest.domain.webhook import (
@@ -33,6 +34,8 @@ from postroom_ingest.intake import IntakeStore
 from postroom_ingest.metrics import WEBHOOKS
 
 log = structlog.get_logger(__name__)
+_SIGNATURE = re.compile(r"v1,[A-Za-z0-9+/]{43}=")
+"""Base64 of an HMAC-SHA256, as Standard Webhooks writes it."""
 
 
 def _problem(status: int, title: str, detail: str, **headers: str) -> JSONResponse:
@@ -81,17 +84,25 @@ class WebhookDoor:
         return await self._take(account, raw, request.headers["webhook-id"])
 
     def _verify(self, account: WebhookAccount, raw: bytes, headers: dict[str, str]) -> None:
-        """Return when one of the account's secrets (two while a key is rotated) signed the body; else raise."""
-        last: WebhookVerificationError | None = None
+        """Return when one of the account's secrets (two while a key is rotated) signed the body.
+
+        Else raises WebhookVerificationError, and MissingSecretError for a secret that is none. Signatures of another form
+        are passed over: the library stops at them with a ValueError, also with a good one behind.
+        """
+        given = (one for one in headers.get("webhook-signature", "").split() if _SIGNATURE.fullmatch(one))
+        readable = headers | {"webhook-signature": " ".join(given)}
+        last = WebhookVerificationError("no secret")
         for secret in account.secrets:
+            webhook = _webhook(secret)
             try:
-                Webhook(resolve(secret)).verify(raw, headers)
-                return
+                webhook.verify(raw, readable, json_parse=False)
             except WebhookVerificationError as error:
                 last = error
-            except ValueError:  # JSON is read later, by our own model; the signature was fine
+            except ValueError as error:  # a body that is not UTF-8
+                last = WebhookVerificationError(type(error).__name__)
+            else:
                 return
-        raise last or WebhookVerificationError("no secret")
+        raise last
 
     async def _take(self, account: WebhookAccount, raw: bytes, webhook_id: str) -> JSONResponse:
         try:
@@ -115,7 +126,7 @@ class WebhookDoor:
     def _read(self, account: WebhookAccount, raw: bytes, webhook_id: str) -> Intake:
         try:
             parsed: Any = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             return kept_only(raw, webhook_id, account.id, "not_json")
         if not isinstance(parsed, dict) or parsed.get("type") != KNOWN_TYPE:
             return kept_only(raw, webhook_id, account.id, "unknown_type")
@@ -133,6 +144,13 @@ class WebhookDoor:
         task = asyncio.create_task(self._intake.publish_soon(account_id))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
+
+
+def _webhook(secret: SecretReference) -> Webhook:
+    try:
+        return Webhook(resolve(secret))
+    except (ValueError, EmptyWebhookSecretError) as error:
+        raise MissingSecretError(f"the secret {secret.env or secret.file} is not base64, or empty") from error
 
 
 async def _bounded_body(request: Request) -> bytes | None:
