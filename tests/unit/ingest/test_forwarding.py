@@ -150,6 +150,20 @@ def test_sender_of_a_mail_without_from_is_the_one_before_it_was_forwarded() -> N
     assert mail.sender.address == "cleo@example.test"
 
 
+@pytest.mark.parametrize(
+    "sender", ["SRS0=HHHH=TT=acme.test=ann@evil.test", "SRS1=G=f.test==H=T=acme.test=ann@evil.test"]
+)
+def test_from_in_the_form_of_a_rewritten_address_makes_nobody_our_agent(sender: str) -> None:
+    account = MailAccount(id="door", door={}, trusted_authserv_ids=["mx.acme.test"])
+    raw = (
+        "Authentication-Results: mx.acme.test; dmarc=pass header.from=evil.test\n"
+        f"From: Ann <{sender}>\nMessage-ID: <1@evil.test>\nTo: support@acme.test\n\nx\n"
+    ).encode()
+    intake = mail_intake(parse_mail(raw), raw, account=account, configuration=company(), received_at=NINE, now=NINE)
+    (record,) = [event.data for event in intake.events if isinstance(event.data, InboundReceived)]
+    assert (record.sender.address, record.authentication.dmarc) == (sender, "pass")
+
+
 def test_forwarded_as_an_attachment() -> None:
     head = f'{PROVEN}\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"'
     text = "--b\n\nsee below\n--b\nContent-Type: message/rfc822\n\nFrom: Cleo Doe <cleo@example.test>\nSubject: Broken\n\nx\n--b--"

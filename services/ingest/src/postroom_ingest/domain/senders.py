@@ -10,11 +10,19 @@ from postroom_ingest.domain.envelope import without_srs
 from postroom_ingest.domain.forwarding import original_sender
 from postroom_ingest.domain.mail import Address, ParsedMail
 
+_FROM_ELSEWHERE = "no address in From, taken from"
+"""How the warning of `parse_mail` begins when its sender is not that of From."""
+
 
 def sender_of(mail: ParsedMail) -> Address | None:
-    """Return who sent a mail: From, else Sender; one taken from the return path as it was before it was forwarded."""
+    """Return who sent a mail: From, else Sender; one taken from the return path as it was before it was forwarded.
+
+    A From is left as it is: what DMARC proves of `SRS0=...=acme.test=ann@evil.test` it proves of evil.test.
+    """
     found = mail.from_ or mail.sender
-    return Address(without_srs(found.email), found.name) if found else None
+    if found is None or not any(warning.startswith(_FROM_ELSEWHERE) for warning in mail.warnings):
+        return found
+    return Address(without_srs(found.email), found.name)
 
 
 def author_of(mail: ParsedMail, configuration: Configuration, proof: Authentication) -> Address | None:
