@@ -8,6 +8,7 @@ is linear and stops at a depth of 256, and what it cannot hold is shown as text.
 
 import html
 import re
+from itertools import islice
 
 from lxml import etree  # type: ignore[import-untyped]
 from lxml import html as lxml_html
@@ -21,6 +22,9 @@ _MOST_REPEATED_CHARACTERS = 4_000_000
 """Characters of open formatting elements times elements: what repeating them may add."""
 _MOST_SEPARATORS = 500
 _LONG = 2_000
+_MOST_ESCAPES = 150_000
+"""nh3 takes the square of those in one text or attribute: 0.5 s for these, a minute for a page of them."""
+_ESCAPED = re.compile("[&\xa0]")
 _FORMATTING = frozenset(
     ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
 )
@@ -37,7 +41,17 @@ _PARSER = {"encoding": "utf-8", "remove_comments": True, "remove_pis": True, "hu
 
 def bounded_html(markup: str) -> str:
     """Return the page, at most 2,000,000 characters of it, in a form that costs its reader little."""
-    markup = markup[:MAX_CHARACTERS]
+    return _with_few_escapes(_bounded(markup[:MAX_CHARACTERS]))
+
+
+def _with_few_escapes(markup: str) -> str:
+    """Return the page up to its 150,000th character that is written as an entity."""
+    if markup.count("&") + markup.count("\xa0") <= _MOST_ESCAPES:
+        return markup
+    return markup[: next(islice(_ESCAPED.finditer(markup), _MOST_ESCAPES, None)).start()]
+
+
+def _bounded(markup: str) -> str:
     tags = markup.count("<")
     if "data:" in markup and len(markup) > _SMALL_CHARACTERS:
         markup = _LONG_DATA.sub("", markup)
