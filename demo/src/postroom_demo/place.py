@@ -83,7 +83,8 @@ class Place:
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, in one step."""
     partial = path.with_name(path.name + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    partial.unlink(missing_ok=True)  # one that is there would keep its rights, or lead elsewhere
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
         handle.write(text)
     partial.replace(path)

@@ -1,5 +1,6 @@
 """`postroom init`: the list of people, what is written, and what is said when something is wrong."""
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from postroom_demo.own.cli import register
 from postroom_demo.own.people import PeopleError, Person, read_people
 from postroom_demo.own.trial import Mailbox, TrialError, try_imap, try_smtp
 from postroom_demo.own.writing import Answers, as_yaml, configuration
+from postroom_demo.place import write_private
 from postroom_local.ports import free_port
 from postroom_runtime.configuration_file import parse_configuration
 from typer import Typer
@@ -126,3 +128,16 @@ def test_options_that_do_not_fit_are_told_and_nothing_is_written(
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["there.yaml"]
     assert (tmp_path / "there.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("left", ["file", "link"])
+def test_a_secret_is_its_owners_alone_whatever_lies_where_it_is_written(tmp_path: Path, left: str) -> None:
+    secret, elsewhere, partial = (tmp_path / name for name in ("password", "elsewhere", "password.partial"))
+    if left == "file":
+        partial.touch(0o666)
+        partial.chmod(0o666)
+    else:
+        partial.symlink_to(elsewhere)
+    write_private(secret, "s3cret")
+    assert (secret.read_text(), secret.is_symlink(), elsewhere.exists()) == ("s3cret", False, False)
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600

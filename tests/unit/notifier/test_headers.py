@@ -111,6 +111,10 @@ def test_answer_prefixes_are_dropped(given_subject: str, expected: str) -> None:
         ("a..b@example.test", None),
         ("ana@example.test\r\nRCPT TO:<x@y>", None),
         ("ana@-", None),
+        ("ana\u200b@example.test", None),
+        ("ana\u202e@example.test", None),
+        ("ana\u2028@example.test", None),
+        ("ana\udc8a@example.test", None),
     ],
 )
 def test_addresses(text: str, expected: str | None) -> None:

@@ -62,9 +62,15 @@ def mail_address(value: str) -> str | None:
     (RFC 5891, mapped by UTS 46: the older rules of the standard library would write to strasse.de what is for straße.de).
 
     Quoted local parts and literals are refused: nobody is reached by them, and they are what injections are made of.
+    So are characters that are not seen or turn the text around: the address would be read as another's.
     """
     local, at, domain = value.strip().rpartition("@")
-    if not (at and _LOCAL.fullmatch(local)) or local.startswith(".") or local.endswith(".") or ".." in local:
+    if (
+        not (at and _LOCAL.fullmatch(local) and local.isprintable())
+        or local.startswith(".")
+        or local.endswith(".")
+        or ".." in local
+    ):
         return None
     try:
         ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
