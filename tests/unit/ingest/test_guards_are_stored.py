@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from postroom_contracts.configuration import Configuration, MailAccount
 from postroom_contracts.inbound import InboundReceived
-from postroom_ingest.domain.inbound import mail_intake
+from postroom_ingest.domain.inbound import mail_intake, note_intake
 from postroom_ingest.domain.mail import parse_mail
 
 from tests.unit.ingest.hostile_mails import HOSTILE
@@ -51,3 +51,14 @@ def test_html_is_stored_safe_with_pictures_of_the_mail_as_they_are_named_in_it()
     raw = b"From: a@x.test\r\nTo: b@x.test\r\nContent-Type: text/html\r\n\r\n" + page
     intake = mail_intake(parse_mail(raw), raw, account=ACCOUNT, configuration=OFFICE, received_at=None, now=NOW)
     assert intake.documents[0]["html"] == '<p>Hi <img src="cid:a@b"><img data-remote-src="http://x.test/t.gif"></p>'
+
+
+def test_two_mails_that_cannot_be_read_are_two() -> None:
+    one, other = (
+        note_intake(
+            raw, "[unreadable]", parse_mail(b""), account=ACCOUNT, configuration=OFFICE, received_at=NOW, now=NOW
+        )
+        for raw in (b"one", b"other")
+    )
+    assert one.ledger_id != other.ledger_id
+    assert one.blobs.keys().isdisjoint(other.blobs)

@@ -321,7 +321,10 @@ def note_intake(
     envelope: Envelope | None = None,
 ) -> Intake:
     """Return what a mail becomes that is too large to be read: its headers, a note in place of the text, the raw part."""
-    noted = replace(head, text=note, html=None, attachments=(), content_sha256=text_sha256(note + head.content_sha256))
+    whole = hashlib.sha256(raw).hexdigest()  # of mails whose head is not read either, else all would be one
+    noted = replace(
+        head, text=note, html=None, attachments=(), content_sha256=text_sha256(note + head.content_sha256 + whole)
+    )
     return mail_intake(
         noted,
         raw,
