@@ -151,15 +151,15 @@ async def notify_delay(servers: Servers, say: Callable[[str], None]) -> dict[str
             sent[token] = time.time()
             dovecot.deliver("support@acme.test", mail(n, "n", 2000))
         deadline = time.time() + 20
-        while len(arrived) < NOTIFY_MAILS and time.time() < deadline:
+        while not arrived.keys() >= sent.keys() and time.time() < deadline:
             await asyncio.sleep(0.1)
         delays = [arrived[t] - at for t, at in sent.items() if t in arrived][20:]
-        say(f"{len(arrived)} of {NOTIFY_MAILS} notifications, median {statistics.median(delays) * 1000:.0f} ms")
+        say(f"{len(delays) + 20} of {NOTIFY_MAILS} notifications, median {statistics.median(delays) * 1000:.0f} ms")
         return {
             "median_ms_over_idle": (statistics.median(delays) - idle) * 1000,
             "median_ms": statistics.median(delays) * 1000,
             "idle_ms": idle * 1000,
-            "missing": NOTIFY_MAILS - len(arrived),
+            "missing": len(sent.keys() - arrived.keys()),
         }
     finally:
         round_.stop()
@@ -184,6 +184,7 @@ async def _idle_delay(dovecot: DovecotServer) -> float:
         await session.select("INBOX")
         never = asyncio.Event()
         for n in range(12):
+            await session.search_uids(0)  # what came before is no news
             waiting = asyncio.create_task(session.idle(never, 5))
             await asyncio.sleep(0.3 + 0.037 * n)
             at = time.time()

@@ -15,6 +15,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from postroom_runtime import motor_threads
 from postroom_runtime.settings import RuntimeSettings
 
 __all__ = [
@@ -70,6 +71,7 @@ def connect(settings: RuntimeSettings) -> MongoClient:
         return AsyncMongoClient(uri, **options)
     from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415
 
+    motor_threads.use()
     return AsyncIOMotorClient(uri, **options)
 
 
