@@ -35,7 +35,7 @@ test: setup ## All tests, on real Kafka, MongoDB and mail
 bench: setup ## Throughput and latency beside the raw floor (at most 30 minutes)
 	$(BIN)/python -m benchmarks.bench
 
-faults: setup ## Kill everything for six minutes and count (BREAK=name runs a broken build)
+faults: setup ## Kill everything for four minutes and count (BREAK=name runs a broken build)
 	$(BIN)/python -m faults.run $(if $(BREAK),--break $(BREAK))
 
 format: setup ## Format and mend what can be mended
