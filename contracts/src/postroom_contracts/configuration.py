@@ -244,6 +244,26 @@ class WebhookAccount(Section):
 Account = Annotated[MailAccount | WebhookAccount, Field(discriminator="channel")]
 
 
+InboxRight = Literal["full_access", "send_as", "send_on_behalf"]
+Role = Literal["admin", "lead", "agent", "auditor"]
+
+
+class InboxAccess(Section):
+    """Who has which rights in an inbox: one agent, or all members of a team. Entries add up."""
+
+    agent: Slug | None = None
+    team: Slug | None = None
+    rights: list[InboxRight] = Field(min_length=1)
+    """`full_access`: read and note. `send_as`: that, and answer and handle, From: the inbox. `send_on_behalf`: the
+    same, but with Sender: the agent (RFC 5322 section 3.6.2). Who has both sends as the inbox."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.agent is None) == (self.team is None):
+            raise ValueError("name exactly one of `agent` and `team`")
+        return self
+
+
 class Inbox(Section):
     """A shared address."""
 
@@ -253,7 +273,12 @@ class Inbox(Section):
     account: Slug
     address: str
     aliases: list[str] = Field(default_factory=list)
-    teams: list[Slug] = Field(min_length=1)
+    teams: list[Slug]
+    """At least one, unless the inbox has an `owner`."""
+    owner: Slug | None = None
+    """The one agent whose private inbox this is: nobody else sees anything of it, whatever their role. It has no teams."""
+    access: list[InboxAccess] | None = None
+    """Rights in this inbox; None: the members of its teams have full access and send as it."""
     calendar: Slug | None = None
     source_of_contact: str = ""
     """The tag that each request gets; empty: the inbox's id."""
@@ -269,6 +294,14 @@ class Inbox(Section):
     group_by_subject_days: int | None = Field(None, ge=1, le=30)
     """A mail that answers nothing joins the same sender's conversation of the same subject, if its last mail is not
     older than so many days; None: it never does."""
+
+    @model_validator(mode="after")
+    def _of_teams_or_of_one(self) -> Self:
+        if self.owner is None and not self.teams:
+            raise ValueError("an inbox needs at least one team in `teams`, or an `owner` whose private inbox it is")
+        if self.owner is not None and (self.teams or self.access):
+            raise ValueError("a private inbox (with `owner`) has no `teams` and no `access`: its owner alone sees it")
+        return self
 
 
 class Shift(Section):
@@ -293,6 +326,10 @@ class Agent(Section):
     title: str = ""
     email: Annotated[str, Personal]
     languages: list[str] = Field(default_factory=list)
+    role: Role = "agent"
+    """What they may do beside their rights in inboxes. `admin`: settings, people, audit, and to read and take over in
+    every inbox that is not private. `lead`: to read, note and take over in the inboxes of their teams, and reports.
+    `auditor`: to read everything that is not private, and the audit; changes nothing."""
     capacity: int | None = Field(None, ge=1, le=100_000)
     """Open conversations at once; None: unlimited."""
     calendar: Slug | None = None

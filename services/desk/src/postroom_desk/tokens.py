@@ -6,20 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from postroom_desk.identity.principal import Principal
+
 MINIMUM_CHARACTERS = 16
 _ENTRY = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]{0,62})(@(?P<agent>[a-z0-9][a-z0-9-]{0,62}))?=(?P<token>\S+)")
 
 
 class TokenFormatError(ValueError):
     """An entry that is none; the message names its number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks: the token's name, and the agent that it always acts as (None: each request names one)."""
-
-    name: str
-    agent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from postroom_desk.api.problems import Problem
+from postroom_desk.identity.principal import Principal
 from postroom_desk.parts import Parts, parts_of
 from postroom_desk.settings import is_loopback
-from postroom_desk.tokens import Principal, authenticate
+from postroom_desk.tokens import authenticate
 
 COOKIE = "postroom_token"
 OPEN = Principal("open")

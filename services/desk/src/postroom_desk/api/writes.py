@@ -20,9 +20,9 @@ from postroom_desk.api import models as m
 from postroom_desk.api import shown
 from postroom_desk.api.auth import PartsOf, Who
 from postroom_desk.api.problems import Problem
+from postroom_desk.identity.principal import Principal
 from postroom_desk.parts import Parts
 from postroom_desk.submit import KeyReusedError, Outcome, Submission, cause_of
-from postroom_desk.tokens import Principal
 
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,15})\.(\d{1,15})"?')
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")

@@ -1,0 +1,1 @@
+"""Who a person is: passwords, sessions, links, second factor, single sign-on, tokens."""
