@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 
 from aiokafka import AIOKafkaConsumer
 from jsonschema import Draft202012Validator, FormatChecker
-from postroom_contracts.events import TYPE_PREFIX
+from postroom_contracts.events import TYPE_PREFIX, EnvelopeError, attributes_of, body_of, is_structured
 from postroom_contracts.registry import BY_TYPE, source_of
 from postroom_contracts.topics import GROUPS, TOPICS
 from postroom_runtime.kafka import client_options
@@ -117,6 +117,9 @@ def _problems(record: Record) -> Iterable[str]:
     if record.topic.endswith("-dlq"):
         yield from (f"header {name} is missing" for name in ORIGIN_HEADERS if not raw.get(name))
         return
+    if is_structured(raw.get("content-type")):
+        yield from (f"header {name} stands beside a structured event" for name in raw if name.startswith("ce_"))
+        raw = attributes_of(raw, record.value)
     try:
         headers = {name: value.decode() for name, value in raw.items() if value is not None}
     except UnicodeDecodeError:
@@ -135,7 +138,14 @@ def _problems(record: Record) -> Iterable[str]:
         yield "facts carry ce_sequence, others do not"
     if record.key is None or record.key.decode(errors="replace") != headers.get("ce_partitionkey"):
         yield "the key is not ce_partitionkey"
-    yield from _body_problems(headers["ce_type"].removeprefix(TYPE_PREFIX), record.value)
+    body = record.value
+    if body is not None and is_structured(raw.get("content-type")):
+        try:
+            body = body_of(raw["content-type"], body)
+        except EnvelopeError as error:
+            yield str(error)
+            return
+    yield from _body_problems(headers["ce_type"].removeprefix(TYPE_PREFIX), body)
 
 
 def _body_problems(name: str, value: bytes | None) -> Iterable[str]:

@@ -1,11 +1,13 @@
 import asyncio, sqlite3, sys
 from aiokafka import AIOKafkaConsumer
 
+
 async def main(bootstrap, topic, path):
     db = sqlite3.connect(path)
     db.execute("CREATE TABLE IF NOT EXISTS events (source, id, type, conversation, body, PRIMARY KEY (source, id))")
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, group_id="my-team",
-                                enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, group_id="my-team", enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         while True:
@@ -19,5 +21,6 @@ async def main(bootstrap, topic, path):
                 await consumer.commit()  # only what is stored
     finally:
         await consumer.stop()
+
 
 asyncio.run(main(*sys.argv[1:]))

@@ -1,9 +1,10 @@
-"""The envelope: CloudEvents 1.0 in Kafka's binary mode.
+"""The envelope: CloudEvents 1.0 in Kafka's binary mode, or, where a deployment wants it, in structured mode.
 
-Source: CloudEvents 1.0.2 and its Kafka protocol binding 1.0.2, section 3.2; extensions `partitionkey` and `sequence`
-of the CloudEvents extension documents.
+Source: CloudEvents 1.0.2 and its Kafka protocol binding 1.0.2, sections 3.2 and 3.3; extensions `partitionkey` and
+`sequence` of the CloudEvents extension documents.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from postroom_contracts.ids import event_id
 
 TYPE_PREFIX = "org.postroom."
 CONTENT_TYPE = b"application/json"
+STRUCTURED_TYPE = b"application/cloudevents+json; charset=UTF-8"
+_STRUCTURED = b"application/cloudevents"
+EventMode = Literal["binary", "structured"]
 
 
 class Data(BaseModel):
@@ -132,6 +136,50 @@ def encode_body(data: Data) -> bytes:
     return data.__pydantic_serializer__.to_json(data, exclude_none=True)
 
 
+def encode(event: Event, mode: EventMode = "binary") -> tuple[Headers, bytes]:
+    """Return headers and body of the record; in structured mode the body is the whole event in JSON.
+
+    The attributes do not stand in the headers then, though section 3.3 allows it: an SDK takes that for binary mode.
+    """
+    if mode == "binary":
+        return encode_headers(event), encode_body(event.data)
+    whole = as_dict(event)
+    if event.sequence is not None:
+        whole["sequence"] = str(event.sequence)  # the extension's type is String
+    whole["datacontenttype"] = CONTENT_TYPE.decode()
+    body = json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
+    return [("content-type", STRUCTURED_TYPE)], body
+
+
+def is_structured(content_type: bytes | None) -> bool:
+    return content_type is not None and content_type.startswith(_STRUCTURED)
+
+
+def attributes_of(headers: dict[str, bytes | None], body: bytes | None) -> dict[str, bytes | None]:
+    """Return the headers as they are in binary mode, whichever mode the record is in.
+
+    What is no CloudEvent gives no attributes: `decode` then names the first that is missing.
+    """
+    if not is_structured(headers.get("content-type")):
+        return headers
+    try:
+        event = json.loads(body or b"")
+        found = {f"ce_{name}": str(value).encode() for name, value in event.items() if name != "data"}
+    except (ValueError, AttributeError):
+        found = {}
+    return headers | found
+
+
+def body_of(content_type: bytes | None, body: bytes) -> bytes:
+    """Return the JSON of the event's data, whichever mode the record is in. Raises EnvelopeError."""
+    if not is_structured(content_type):
+        return body
+    try:
+        return json.dumps(json.loads(body)["data"]).encode()
+    except (ValueError, KeyError, TypeError) as error:
+        raise EnvelopeError("the body is not a CloudEvent in JSON with `data`") from error
+
+
 _TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
@@ -151,7 +199,7 @@ def optional_header(headers: Mapping[str, bytes | None], name: str) -> str:
 
 
 def decode(headers: Mapping[str, bytes | None], body: bytes | None, models: Mapping[str, type[Data]]) -> Event:
-    """Return the event of a record in binary mode.
+    """Return the event of a record; `headers` are its headers, in structured mode those of `attributes_of`.
 
     `models` maps a CloudEvents type to its body's model. Raises EnvelopeError for headers that are not ours or a type
     outside `models`, and pydantic.ValidationError for a body that does not fit.
@@ -172,7 +220,9 @@ def decode(headers: Mapping[str, bytes | None], body: bytes | None, models: Mapp
     return Event(
         id=header(headers, "ce_id"),
         source=header(headers, "ce_source"),
-        data=model.__pydantic_validator__.validate_json(body, extra="ignore"),  # a newer desk may know more
+        data=model.__pydantic_validator__.validate_json(  # a newer desk may know more
+            body_of(headers.get("content-type"), body), extra="ignore"
+        ),
         subject=header(headers, "ce_subject"),
         time=time,
         key=optional_header(headers, "ce_partitionkey"),

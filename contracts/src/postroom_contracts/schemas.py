@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from postroom_contracts.events import TYPE_PREFIX, Data
+from postroom_contracts.events import CONTENT_TYPE, STRUCTURED_TYPE, TYPE_PREFIX, Data
 from postroom_contracts.registry import BY_TYPE
 
 Schema = dict[str, Any]
@@ -140,7 +140,7 @@ def _documented_fields(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
 
 
 def headers_schema() -> Schema:
-    """Return the schema of every record's headers, read as UTF-8 text: CloudEvents 1.0, Kafka binary mode."""
+    """Return the schema of every record's headers, read as UTF-8 text: CloudEvents 1.0 on Kafka, in either mode."""
     text = {"type": "string", "minLength": 1}
     time = {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
     properties = {
@@ -159,7 +159,7 @@ def headers_schema() -> Schema:
             "description": "1, 2, 3 ... per conversation and source; on facts only.",
         },
         "ce_traceparent": {"type": "string", "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
-        "content-type": {"type": "string", "const": "application/json"},
+        "content-type": {"type": "string", "enum": [CONTENT_TYPE.decode(), STRUCTURED_TYPE.decode()]},
     }
     optional = {"ce_sequence", "ce_traceparent"}
     return {

@@ -21,6 +21,8 @@ class Topic:
     keyed_partitions: bool = True
     """False: exactly one partition."""
     compacted: bool = False
+    public: bool = False
+    """Other systems read it: it holds no personal data, and is written in the deployment's event mode."""
 
     def partitions(self, wanted: int) -> int:
         return wanted if self.keyed_partitions else 1
@@ -49,6 +51,7 @@ CONVERSATION_EVENTS = Topic(
     writers=("router", "assigner", "notifier"),
     readers=("ingest", "assigner", "notifier", "analytics", "desk"),
     retention_ms=-1,
+    public=True,
 )
 CONFIGURATION = Topic(
     name="configuration",

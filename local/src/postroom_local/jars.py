@@ -54,7 +54,11 @@ def jars_of(name: str, progress: Progress | None = None) -> list[Path]:
     Needs no network once cached. `progress` is told what is fetched, one short line at a time. Raises
     DownloadFailedError.
     """
-    program = known_programs()[name]
+    return fetched(known_programs()[name], progress)
+
+
+def fetched(program: Program, progress: Progress | None = None) -> list[Path]:
+    """Return the jars of any program whose digests are known, as `jars_of` does."""
     target = cache_dir() / "jars" / program.directory_name
     if not _is_complete(target, program):
         with cache_lock(target.parent):

@@ -12,6 +12,7 @@ from postroom_contracts.topics import CONVERSATION_EVENTS, TOPICS
 from pydantic import ValidationError
 
 from postroom_runtime.cli import fail
+from postroom_runtime.records import header_map
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.tail import follow, read_to_end
 
@@ -63,7 +64,7 @@ async def _tail(
 
 
 def _line(record: Any, type_: str, conversation: str, as_json: bool) -> str:
-    headers = dict(record.headers)
+    headers = header_map(record)
     kind = (headers.get("ce_type") or b"?").decode("utf-8", "replace").removeprefix(TYPE_PREFIX)
     subject = (headers.get("ce_subject") or b"?").decode("utf-8", "replace")
     if (type_ and not kind.startswith(type_)) or (conversation and subject != conversation):

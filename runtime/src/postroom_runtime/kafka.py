@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, for_code
 from aiokafka.partitioner import murmur2
-from postroom_contracts.events import Event, Headers, encode_body, encode_headers
+from postroom_contracts.events import Event, Headers, encode
 from postroom_contracts.topics import Topic
 
 from postroom_runtime.errors import InfrastructureError, PermanentError, is_infrastructure
@@ -160,8 +160,9 @@ class Publisher:
         return self._settings.topic(topic.name)
 
     def outgoing(self, topic: Topic, event: Event) -> Outgoing:
-        """Return the record of `event` for `topic`."""
-        return Outgoing(self.topic(topic), event.key.encode(), encode_body(event.data), encode_headers(event))
+        """Return the record of `event` for `topic`; on topics that others read, in the mode that the deployment wants."""
+        headers, body = encode(event, self._settings.event_mode if topic.public else "binary")
+        return Outgoing(self.topic(topic), event.key.encode(), body, headers)
 
     async def publish(self, records: Iterable[Outgoing], *, max_bytes: int = MAX_RECORD_BYTES) -> None:
         """Send all, in the given order per key; return when every one is acknowledged.

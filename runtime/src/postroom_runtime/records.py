@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aiokafka import ConsumerRecord
-from postroom_contracts.events import Data, EnvelopeError, Event, decode
+from postroom_contracts.events import Data, EnvelopeError, Event, attributes_of, decode
 from pydantic import ValidationError
 
 ORIGIN_TOPIC_ID = "origin-topic-id"
@@ -86,8 +86,11 @@ class Unreadable:
 
 
 def header_map(record: ConsumerRecord) -> dict[str, bytes | None]:
-    """Return the headers as a mapping; of a repeated name the last one counts. Keys that are no text cannot occur."""
-    return dict(record.headers)
+    """Return the headers as a mapping, in structured mode with the attributes from the body beside them.
+
+    Of a repeated name the last one counts. Keys that are no text cannot occur.
+    """
+    return attributes_of(dict(record.headers), record.value)
 
 
 def _text(headers: Mapping[str, bytes | None], name: str) -> str:

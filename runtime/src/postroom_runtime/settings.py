@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from postroom_contracts.events import EventMode
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -23,6 +24,8 @@ class RuntimeSettings(BaseSettings):
     mongo_uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0&directConnection=true")
     mongo_driver: Literal["motor", "pymongo"] = "motor"
     mongo_timeout_seconds: float = Field(10, gt=0, le=300)
+    event_mode: EventMode = "binary"
+    """How events stand on the topics that other systems read: CloudEvents' binary or structured mode of Kafka."""
     topic_prefix: str = Field("postroom-", pattern=r"^[a-z0-9-]*$", max_length=100)
     database_prefix: str = Field("postroom_", pattern=r"^[a-z0-9_]*$", max_length=30)
     partitions: int = Field(4, ge=1, le=1000)

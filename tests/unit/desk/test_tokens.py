@@ -1,7 +1,8 @@
 """API tokens: how they are written, and that a faulty one is named without being shown."""
 
 import pytest
-from postroom_desk.tokens import Principal, TokenFormatError, authenticate, parse_tokens
+from postroom_desk.identity.principal import Principal
+from postroom_desk.tokens import TokenFormatError, authenticate, parse_tokens
 
 TEXT = "# people\nops=ops-token-0123456789, ana@ana=ana-token-0123456789\n"
 

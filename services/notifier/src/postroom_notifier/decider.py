@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from postroom_contracts.events import attributes_of, body_of
 from postroom_contracts.facts import MessageReceived
 from postroom_runtime.clock import Clock
 from postroom_runtime.configuration_feed import Configurations
@@ -22,8 +23,13 @@ from postroom_notifier.returning import Returns
 
 def _named_ahead(document: Document[Conversation]) -> list[str]:
     """Return the deliveries that events name which waited for a missing one: they may be decided in this batch."""
-    kept = [a for a in document.ahead if dict(a.headers).get("ce_type") == MessageReceived.type_name().encode()]
-    return [found for a in kept if (found := json.loads(a.body or b"{}").get("delivery_id"))]
+    found = []
+    for waiting in document.ahead:
+        headers = attributes_of(dict(waiting.headers), waiting.body)
+        if headers.get("ce_type") == MessageReceived.type_name().encode():
+            body = json.loads(body_of(headers.get("content-type"), waiting.body or b"{}"))
+            found.append(body.get("delivery_id"))
+    return [delivery_id for delivery_id in found if delivery_id]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from postroom_contracts.topics import CONVERSATION_EVENTS
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.kafka import client_options
+from postroom_runtime.records import header_map
 from postroom_runtime.settings import RuntimeSettings
 
 from postroom_desk.domain.logged import logged_event
@@ -78,7 +79,7 @@ class KafkaTail:
 
     def _take(self, record: ConsumerRecord) -> None:
         position = LogPosition(record.partition, record.offset)
-        event = logged_event(position, dict(record.headers), record.value, record.timestamp)
+        event = logged_event(position, header_map(record), record.value, record.timestamp)
         if event is not None:
             self._broadcaster.publish(event)
 

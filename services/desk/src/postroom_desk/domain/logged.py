@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from postroom_contracts.events import DataT, Event, decode
+from postroom_contracts.events import DataT, Event, body_of, decode
 from postroom_contracts.registry import models_of
 from postroom_contracts.topics import CONVERSATION_EVENTS
 
@@ -68,10 +68,12 @@ def logged_event(
     """Return the record as a logged event, or None when it is none of ours (bad headers, null or broken body)."""
     try:
         text = {name: value.decode() for name, value in headers.items() if value is not None}
-        json.loads(body or b"")
+        plain = body_of(headers.get("content-type"), body or b"")
+        json.loads(plain)
         known = text.get("ce_type", "") in MODELS and text.get("ce_subject", "")
         if not known or not text.get("ce_sequence", "0").isdigit():
             return None
     except ValueError:
         return None
-    return LoggedEvent(position, text, body or b"", timestamp_ms)
+    text["content-type"] = "application/json"  # it is kept in one form, whichever mode the record was in
+    return LoggedEvent(position, text, plain, timestamp_ms)
