@@ -138,6 +138,8 @@ class RequestRefused(Fact):
 
 
 class NoteAdded(Fact):
+    """An agent wrote an internal note. It changes no status, and nothing of it ever reaches the customer."""
+
     message_id: Identifier
     actor: Actor
     content: ContentReference
@@ -145,6 +147,8 @@ class NoteAdded(Fact):
 
 
 class ConversationTagged(Fact):
+    """Tags were added or removed after the first routing, by an agent."""
+
     actor: Actor
     added: list[str] = Field(default_factory=list)
     removed: list[str] = Field(default_factory=list)
@@ -169,14 +173,20 @@ class StatusFact(Fact):
 
 
 class ConversationResolved(StatusFact):
+    """Done: nothing is owed to the customer. Their next message opens it again (`MessageReceived.reopened`)."""
+
     resolved_at: UtcTime
 
 
 class ConversationReopened(StatusFact):
+    """It was resolved, waiting, snoozed or archived, and an agent opened it again."""
+
     reopened_at: UtcTime
 
 
 class ConversationSnoozed(StatusFact):
+    """Out of sight until a time, or until the customer writes."""
+
     snoozed_at: UtcTime
     until: UtcTime
     generation: int
@@ -192,29 +202,41 @@ class ConversationWoken(StatusFact):
 
 
 class ConversationWaiting(StatusFact):
+    """We wait for the customer. Their next message ends it."""
+
     waiting_at: UtcTime
 
 
 class ConversationArchived(StatusFact):
+    """Hidden from folders. The customer's next message brings it back."""
+
     archived_at: UtcTime
     resolved: bool = False
     """It was open: archiving resolved it; no `ConversationResolved` follows."""
 
 
 class ConversationDeleted(StatusFact):
+    """In the bin, from where it can be restored for 30 days."""
+
     deleted_at: UtcTime
 
 
 class ConversationRestored(StatusFact):
+    """Back from the bin, with the status that it had."""
+
     status: Status
     restored_at: UtcTime
 
 
 class ConversationMarkedSpam(StatusFact):
+    """It leaves every average and volume, also those of the past."""
+
     marked_at: UtcTime
 
 
 class ConversationUnmarkedSpam(StatusFact):
+    """The spam mark is gone: what it took out of averages and volumes counts again."""
+
     status: Status
     unmarked_at: UtcTime
 
@@ -313,6 +335,8 @@ class ClaimRefused(Fact):
 
 
 class DeadlineWarned(Fact):
+    """A target of the policy will be missed soon, unless somebody acts."""
+
     deadline: Literal["first_response", "next_response", "resolution"]
     due_at: UtcTime
     generation: int
@@ -320,6 +344,8 @@ class DeadlineWarned(Fact):
 
 
 class DeadlineBreached(Fact):
+    """A target of the policy was missed."""
+
     deadline: Literal["first_response", "next_response", "resolution"]
     breached_at: UtcTime
     """The deadline itself, not the moment that it was noticed."""
@@ -368,6 +394,8 @@ NotificationKind = Literal[
 
 
 class NotificationSent(Fact):
+    """An agent was told of something, and the mail server took the mail."""
+
     notification: NotificationKind
     agent_id: Identifier
     delivery_id: Identifier
@@ -377,6 +405,8 @@ class NotificationSent(Fact):
 
 
 class NotificationFailed(Fact):
+    """An agent could not be told of something."""
+
     notification: NotificationKind
     agent_id: Identifier
     delivery_id: Identifier

@@ -1,4 +1,4 @@
-"""Writes what is generated from the registry: JSON Schemas, golden examples and the AsyncAPI document.
+"""Writes what is generated from the registry: JSON Schemas, golden examples, the AsyncAPI document, a page per type.
 
 `python -m postroom_contracts.generate` writes them and refuses a breaking change; `--check` writes nothing and exits 1
 with what differs or breaks. A development tool: no service imports it.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from postroom_contracts import asyncapi
+from postroom_contracts import asyncapi, reference
 from postroom_contracts.check import compare_all
 from postroom_contracts.examples import all_examples
 from postroom_contracts.registry_checks import registry_problems
@@ -26,12 +26,15 @@ def generated() -> dict[str, str]:
     found: dict[str, Any] = {"asyncapi.json": asyncapi.document()}
     found |= {f"schemas/{name}.json": schema for name, schema in all_schemas().items()}
     found |= {f"examples/{name}.json": example.as_dict() for name, example in all_examples().items()}
-    return {path: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for path, value in sorted(found.items())}
+    texts = {path: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for path, value in found.items()}
+    texts |= {f"reference/{name}.md": text for name, text in reference.pages().items()}
+    return dict(sorted(texts.items()))
 
 
 def committed(home: Path) -> dict[str, str]:
     """Return text by path relative to `home` of what was generated before; empty in a new tree."""
-    paths = [home / "asyncapi.json", *home.glob("schemas/*.json"), *home.glob("examples/*.json")]
+    kinds = ("schemas/*.json", "examples/*.json", "reference/*.md")
+    paths = [home / "asyncapi.json", *(path for kind in kinds for path in home.glob(kind))]
     return {p.relative_to(home).as_posix(): p.read_text(encoding="utf-8") for p in sorted(paths) if p.is_file()}
 
 

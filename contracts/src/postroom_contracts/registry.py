@@ -24,6 +24,8 @@ class Registration:
     topic: Topic
     producers: tuple[str, ...]
     handler: str | None = None
+    since: str = "0.1"
+    """The release that first published it."""
 
 
 def _facts(producer: str, *models: type[f.Fact]) -> list[Registration]:

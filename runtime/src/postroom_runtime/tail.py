@@ -1,13 +1,41 @@
 """Reading a topic without a group: for `events tail`, dead letters, and whoever follows live."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from postroom_runtime.kafka import client_options
 from postroom_runtime.settings import RuntimeSettings
+
+Place = Literal["beginning", "end"] | datetime | Mapping[int, int]
+"""Where to begin or end: the ends of what stands there, a time (the first record at or after it, by the broker's time),
+or an offset per partition; partitions that are not named begin at their beginning and end at their end."""
+Ranges = dict[TopicPartition, tuple[int, int]]
+
+
+def parse_place(text: str) -> Place:
+    """Return a place as people write it: `beginning`, `end`, a time with zone, or `partition:offset,...`.
+
+    Raises ValueError with a message for people.
+    """
+    if text in ("beginning", "end"):
+        return text  # type: ignore[return-value]  # the two words of the type
+    try:
+        pairs = [pair.split(":") for pair in text.split(",")]
+        if all(len(pair) == 2 and pair[0].isdigit() and pair[1].isdigit() for pair in pairs):  # noqa: PLR2004 - a pair
+            return {int(partition): int(offset) for partition, offset in pairs}
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(_PLACES.format(text[:100])) from error
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no zone; write it such as 2026-03-06T14:00:00Z")
+    return moment
+
+
+_PLACES = "{!r} is none of `beginning`, `end`, a time such as 2026-03-06T14:00:00Z, or `partition:offset,...`"
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
@@ -23,37 +51,67 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicParti
     raise LookupError(f"topic {topic} does not exist; create it with `postroom topics apply`")
 
 
-async def read_to_end(settings: RuntimeSettings, topic: str) -> AsyncIterator[ConsumerRecord]:
-    """Yield every record that stands on `topic` now, each partition in order, then end."""
-    async for record in _read(settings, topic, from_beginning=True, follow=False):
+async def read_to_end(
+    settings: RuntimeSettings, topic: str, *, start: Place = "beginning", until: Place = "end"
+) -> AsyncIterator[ConsumerRecord]:
+    """Yield every record that stands on `topic` now from `start` to before `until`, each partition in order, then end."""
+    async for record in _read(settings, topic, start, until, follow=False):
         yield record
 
 
-async def follow(settings: RuntimeSettings, topic: str, *, from_beginning: bool) -> AsyncIterator[ConsumerRecord]:
-    """Yield records as they come, for ever; with `from_beginning` those that stand there first."""
-    async for record in _read(settings, topic, from_beginning=from_beginning, follow=True):
+async def follow(settings: RuntimeSettings, topic: str, *, start: Place) -> AsyncIterator[ConsumerRecord]:
+    """Yield records from `start` on, and those that come, for ever."""
+    async for record in _read(settings, topic, start, "end", follow=True):
         yield record
 
 
 async def _read(
-    settings: RuntimeSettings, topic: str, *, from_beginning: bool, follow: bool
+    settings: RuntimeSettings, topic: str, start: Place, until: Place, *, follow: bool
 ) -> AsyncIterator[ConsumerRecord]:
     consumer = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False, fetch_max_wait_ms=200)
     await consumer.start()
     try:
-        partitions = await _partitions(consumer, topic)
-        consumer.assign(partitions)
-        ends: dict[Any, int] = await consumer.end_offsets(partitions)
-        begins: dict[Any, int] = await consumer.beginning_offsets(partitions)
-        for tp in partitions:
-            consumer.seek(tp, begins[tp] if from_beginning else ends[tp])
-        remaining = {tp for tp in partitions if begins[tp] < ends[tp]}
+        ranges = await _ranges(consumer, topic, start, until)
+        consumer.assign(list(ranges))
+        for tp, (first, _) in ranges.items():
+            consumer.seek(tp, first)
+        remaining = {tp for tp, (first, end) in ranges.items() if first < end}
         while follow or remaining:
-            for records in (await consumer.getmany(timeout_ms=300, max_records=500)).values():
+            for tp, records in (await consumer.getmany(timeout_ms=300, max_records=500)).items():
                 for record in records:
-                    yield record
+                    if follow or record.offset < ranges[tp][1]:
+                        yield record
             for tp in list(remaining):
-                if await consumer.position(tp) >= ends[tp]:
+                if await consumer.position(tp) >= ranges[tp][1]:
                     remaining.discard(tp)
     finally:
         await consumer.stop()
+
+
+async def _ranges(consumer: AIOKafkaConsumer, topic: str, start: Place, until: Place) -> Ranges:
+    partitions = await _partitions(consumer, topic)
+    begins: dict[Any, int] = await consumer.beginning_offsets(partitions)
+    ends: dict[Any, int] = await consumer.end_offsets(partitions)
+    first = await _offsets(consumer, start, begins, begins, ends)
+    last = await _offsets(consumer, until, ends, begins, ends)
+    return {tp: (min(max(first[tp], begins[tp]), ends[tp]), min(last[tp], ends[tp])) for tp in partitions}
+
+
+async def _offsets(
+    consumer: AIOKafkaConsumer,
+    place: Place,
+    unnamed: Mapping[TopicPartition, int],
+    begins: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+) -> Mapping[TopicPartition, int]:
+    match place:
+        case "beginning":
+            return begins
+        case "end":
+            return ends
+        case datetime():
+            milliseconds = int(place.timestamp() * 1000)
+            found = await consumer.offsets_for_times(dict.fromkeys(begins, milliseconds))
+            return {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in begins}
+        case _:
+            return {tp: place.get(tp.partition, unnamed[tp]) for tp in begins}

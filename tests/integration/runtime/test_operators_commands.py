@@ -8,16 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from postroom_contracts.events import Event, encode_body, encode_headers, new_event
 from postroom_contracts.facts import NoteAdded
-from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
+from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS, Topic
 from postroom_contracts.values import Actor, ContentReference
 from postroom_runtime.cli import build
 from postroom_runtime.clock import SystemClock
-from postroom_runtime.kafka import Outgoing, Publisher
+from postroom_runtime.kafka import Outgoing, Publisher, create_topics
+from postroom_runtime.tail import read_to_end
 from typer.testing import CliRunner, Result
 
 from tests.deployment import SIGNING_KEY, Deployment
@@ -230,6 +232,59 @@ async def test_the_events_are_followed_readably_or_as_json_and_what_is_unreadabl
     )
     assert await operator.types("events", "tail", "--once", "--type", "message-received") == ""
     assert (await asyncio.to_thread(operator.type, "events", "tail", "--topic", "nothing")).exit_code == 2
+
+
+async def test_events_replay_publishes_a_range_again_unchanged_to_a_topic_of_ones_own(
+    deployment: Deployment, operator: Operator, topic_prefix: str
+) -> None:
+    events = [
+        new_event(
+            NoteAdded(
+                message_id=f"note-{n}",
+                actor=Actor(kind="agent", id="ann"),
+                content=ContentReference(content_id="c", sha256="0" * 64),
+            ),
+            source="/postroom/router",
+            cause_id=f"cause-{n}",
+            subject="conversation-1",
+            time=SystemClock().now(),
+            sequence=n,
+        )
+        for n in range(1, 6)
+    ]
+    await deployment.publisher.publish_events(CONVERSATION_EVENTS, events)
+    stream = deployment.settings.topic(CONVERSATION_EVENTS.name)
+    (partition,) = {r.partition async for r in read_to_end(deployment.settings, stream)}
+    mine = Topic("of-the-warehouse", "", "", (), (), -1)
+    await create_topics(deployment.settings, [mine])
+
+    said = await operator.types(
+        "events",
+        "replay",
+        "--to",
+        f"{topic_prefix}of-the-warehouse",
+        "--from",
+        f"{partition}:1",
+        "--until",
+        f"{partition}:4",
+    )
+    assert said.startswith(f"3 events of {stream} published again")
+    copied = [r async for r in read_to_end(deployment.settings, f"{topic_prefix}of-the-warehouse")]
+    originals = [r async for r in read_to_end(deployment.settings, stream)][1:4]
+    assert [(r.key, r.value, r.headers) for r in copied] == [(r.key, r.value, r.headers) for r in originals]
+
+    later = (SystemClock().now() + timedelta(hours=1)).isoformat()
+    assert await operator.types("events", "tail", "--once", "--from", later) == ""
+    assert len((await operator.types("events", "tail", "--once", "--from", f"{partition}:3")).splitlines()) == 2
+    for words, complaint in {
+        ("--to", stream): "is a topic of Postroom",
+        ("--to", "nowhere"): "topic nowhere does not exist",
+        ("--to", "x", "--from", "yesterday"): "--from: 'yesterday' is none of",
+        ("--to", "x", "--until", "2026-03-06T14:00:00"): "has no zone",
+    }.items():
+        refused = await asyncio.to_thread(operator.type, "events", "replay", *words)
+        assert refused.exit_code != 0
+        assert complaint in " ".join(refused.output.split())
 
 
 async def _publish_broken(publisher: Publisher, topic: str, event: Event) -> None:
