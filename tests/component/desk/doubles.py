@@ -17,6 +17,7 @@ from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition, Positions
 from postroom_desk.domain.queries import ListQuery
 from postroom_desk.domain.view import ConversationView
+from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
 from postroom_desk.parts import Parts
 from postroom_desk.ports import CountRow, RequestRecord
@@ -42,16 +43,21 @@ class InMemoryConversations:
         self.views: dict[str, ConversationView] = {}
         self.away = False
 
-    async def get(self, ids: Iterable[str]) -> dict[str, ConversationView]:
+    async def get(self, ids: Iterable[str], readable: frozenset[str] | None) -> dict[str, ConversationView]:
         if self.away:
             raise InfrastructureError("read conversations")
-        return {i: self.views[i] for i in ids if i in self.views}
+        found = {i: self.views[i] for i in ids if i in self.views}
+        return {i: v for i, v in found.items() if readable is None or v.inbox_id in readable}
+
+    async def inboxes(self, ids: Iterable[str]) -> dict[str, str]:
+        return {i: view.inbox_id for i, view in (await self.get(ids, None)).items()}
 
     async def find(self, query: ListQuery) -> list[tuple[str, ConversationView]]:
         def fits(view: ConversationView) -> bool:
             wanted = view.status in query.statuses if query.statuses else view.status not in HIDDEN
             return (
                 wanted
+                and view.inbox_id in query.readable
                 and query.inbox_id in (None, view.inbox_id)
                 and query.team_id in (None, view.team_id)
                 and query.owner_id in (None, view.owner_id)
@@ -211,7 +217,8 @@ class DeskBench:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
     def __post_init__(self) -> None:
-        self.live = Broadcaster(self.settings.live_queue)
+        inboxes = Inboxes(self.conversations)
+        self.live = Broadcaster(self.settings.live_queue, inboxes.learn)
         self.configurations = Configurations()
         first = ConfigurationApplied(configuration_version=1, applied_at=NOW, configuration=company())
         self.configurations.add(first)
@@ -237,6 +244,7 @@ class DeskBench:
                 self.requests,
                 self.events,
                 self.live,
+                inboxes,
                 self.content,
                 self.configurations,
                 self.figures,

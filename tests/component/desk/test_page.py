@@ -32,7 +32,7 @@ async def test_every_page_renders_and_escapes_what_strangers_wrote(desk: DeskBen
     assert answer.status_code == 200
     assert "<script>alert" not in answer.text
     assert "<b>squeal</b>" not in answer.text
-    assert "Until rights come, every token sees everything" in answer.text
+    assert "This token acts for the house" in answer.text
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
     assert " style=" not in answer.text
     assert "<script>" not in answer.text

@@ -2,16 +2,23 @@
 
 from postroom_contracts.facts import NoteAdded
 from postroom_desk.api import streams
+from postroom_desk.api.auth import OPEN
+from postroom_desk.api.guard import Asker, access_for
+from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.positions import Positions
 
 from tests.component.desk.doubles import DeskBench
 from tests.component.desk.facts import ANA, CONVERSATION, received, replied
 
 
+def house(desk: DeskBench) -> Asker:
+    return Asker(OPEN, access_for(OPEN, desk.app.state.parts), Operation.FOLLOW_EVENTS)
+
+
 async def collect(desk: DeskBench, seen: Positions | None, count: int, conversation: str | None = None) -> list[str]:
     """Return the first `count` items as `event or type`@id."""
     found: list[str] = []
-    items = streams.events(desk.app.state.parts, seen, conversation)
+    items = streams.events(desk.app.state.parts, house(desk), seen, conversation)
     async for item in items:
         found.append(f"{item.event or item.data['type']}@{item.id}")
         if len(found) == count:
@@ -33,7 +40,7 @@ async def test_what_was_missed_comes_first_then_what_happens() -> None:
 async def test_a_first_connection_gets_nothing_old() -> None:
     desk = DeskBench()
     await desk.happens(received(), CONVERSATION)
-    items = streams.events(desk.app.state.parts, None, None)
+    items = streams.events(desk.app.state.parts, house(desk), None, None)
     assert (await anext(items)).id == "0:0"
     await desk.happens(replied(), CONVERSATION)
     assert (await anext(items)).data["type"] == "reply-accepted"

@@ -65,18 +65,22 @@ async def _fill(desk: DeskBench) -> None:
     await desk.happens(replied("r2", status=Status.RESOLVED, resolved=True), "conversation-3", partition=1)
 
 
+BOTH = frozenset({"support", "sales"})
 QUERIES = {
-    "all": ListQuery(),
-    "newest": ListQuery(sort="newest"),
-    "oldest": ListQuery(sort="oldest"),
-    "owner": ListQuery(owner_id="ana"),
-    "unassigned": ListQuery(unassigned=True, statuses=(Status.OPEN,)),
-    "tag": ListQuery(tag="order"),
-    "contact": ListQuery(contact_id="contact-1", archived=None),
-    "resolved": ListQuery(statuses=(Status.RESOLVED,)),
-    "team": ListQuery(team_id="workshop", inbox_id="support"),
-    "archived": ListQuery(archived=True),
-    "none": ListQuery(inbox_id="sales"),
+    "all": ListQuery(readable=BOTH),
+    "newest": ListQuery(readable=BOTH, sort="newest"),
+    "oldest": ListQuery(readable=BOTH, sort="oldest"),
+    "owner": ListQuery(readable=BOTH, owner_id="ana"),
+    "unassigned": ListQuery(readable=BOTH, unassigned=True, statuses=(Status.OPEN,)),
+    "tag": ListQuery(readable=BOTH, tag="order"),
+    "contact": ListQuery(readable=BOTH, contact_id="contact-1", archived=None),
+    "resolved": ListQuery(readable=BOTH, statuses=(Status.RESOLVED,)),
+    "team": ListQuery(readable=BOTH, team_id="workshop", inbox_id="support"),
+    "archived": ListQuery(readable=BOTH, archived=True),
+    "none": ListQuery(readable=BOTH, inbox_id="sales"),
+    "foreign": ListQuery(readable=frozenset({"sales"})),
+    "foreign inbox named": ListQuery(readable=frozenset({"sales"}), inbox_id="support"),
+    "nothing": ListQuery(readable=frozenset()),
 }
 
 
@@ -92,6 +96,15 @@ async def test_lists_are_those_of_the_double_page_by_page(both: Both, name: str)
         identifier, view = real[query.limit - 1]
         field = {"waiting": "waiting_order", "newest": "last_activity_at", "oldest": "opened_at"}[query.sort]
         query = replace(query, cursor=Cursor(query.sort, getattr(view, field), identifier))
+
+
+@pytest.mark.parametrize("readable", [None, BOTH, frozenset({"sales"}), frozenset()], ids=str)
+async def test_what_is_not_readable_is_not_found(both: Both, readable: frozenset[str] | None) -> None:
+    ids = ["conversation-1", "conversation-4", "unknown"]
+    found = await both.conversations.get(ids, readable)
+    assert found == await both.desk.conversations.get(ids, readable)
+    assert set(found) == (set(ids[:2]) if readable is None or "support" in readable else set())
+    assert await both.conversations.inboxes(ids) == {"conversation-1": "support", "conversation-4": "support"}
 
 
 async def test_counts_are_those_of_the_double(both: Both) -> None:

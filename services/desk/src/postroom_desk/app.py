@@ -23,6 +23,7 @@ from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.logged import MODELS
 from postroom_desk.domain.view import ConversationView
 from postroom_desk.handlers import Batch, ReadModelDecider
+from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
 from postroom_desk.parts import Parts
 from postroom_desk.reading import Reader
@@ -51,7 +52,8 @@ class Desk:
         conversations = MongoConversations(runtime.database["conversations"])
         for prepared in (events, requests, conversations):
             await prepared.prepare()
-        live = Broadcaster(settings.live_queue)
+        inboxes = Inboxes(conversations)
+        live = Broadcaster(settings.live_queue, inboxes.learn)
         await self._follow(runtime, settings, live)
         await self._fold(runtime, events)
         writer = self._configuration_writer(runtime, settings)
@@ -74,6 +76,7 @@ class Desk:
                     requests=requests,
                     events=events,
                     live=live,
+                    inboxes=inboxes,
                     content=runtime.content,
                     configurations=runtime.configurations,
                     figures=RememberedFigures(figures),

@@ -51,6 +51,8 @@ class Broadcaster:
     """Hands each fact of the tail to all who follow. Single event loop; nothing here waits."""
 
     queue_size: int = 1000
+    taken: Callable[[LoggedEvent], None] = lambda _: None
+    """Told of each fact before any stream is."""
     reached: Positions = field(default_factory=Positions)
     """Up to where the tail has read, per partition."""
     _subscriptions: list[Subscription] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Broadcaster:
         if self.reached.includes(event.position):
             return
         self.reached.advance(event.position)
+        self.taken(event)
         self._remember(event)
         for matches, future in self._waiting.get(event.causation_id, ()):
             if not future.done() and matches(event):

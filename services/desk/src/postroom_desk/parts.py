@@ -8,6 +8,7 @@ from postroom_runtime.content_store import ContentStore
 from starlette.requests import HTTPConnection
 
 from postroom_desk.configuration_writer import ConfigurationWriter
+from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
 from postroom_desk.ports import Demo, EventLog, Figures, RequestStore
 from postroom_desk.reading import Reader
@@ -26,6 +27,7 @@ class Parts:
     requests: RequestStore
     events: EventLog
     live: Broadcaster
+    inboxes: Inboxes
     content: ContentStore
     configurations: Configurations
     figures: Figures

@@ -31,8 +31,15 @@ class CountRow:
 class ConversationReads(Protocol):
     """The read model, as it stands. Every call ends in one query; InfrastructureError when MongoDB does not answer."""
 
-    async def get(self, ids: Iterable[str]) -> dict[str, ConversationView]:
-        """Return what is known of `ids`; an unknown id is absent."""
+    async def get(self, ids: Iterable[str], readable: frozenset[str] | None) -> dict[str, ConversationView]:
+        """Return what is known of `ids`; an unknown id is absent, as is one of an inbox that is not `readable`.
+
+        None: of whatever inbox, for what is shown only to those who may see it by another right.
+        """
+        ...
+
+    async def inboxes(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the inbox of each conversation; an unknown id is absent."""
         ...
 
     async def find(self, query: ListQuery) -> list[tuple[str, ConversationView]]:
@@ -70,13 +77,17 @@ class EventLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A request that was taken: what it was, and a digest of all that was asked, to recognise its repeat."""
+    """A request that was taken: what it was, and a digest of all that was asked, to recognise its repeat.
+
+    `by`: the key of the principal who asked.
+    """
 
     id: str
     command: str
     conversation_id: str
     fingerprint: str
     at: datetime
+    by: str = ""
 
 
 class RequestStore(Protocol):

@@ -132,16 +132,16 @@ class Reader:
         content = await self.content.get(wanted)
         return [_row(identifier, view, content) for identifier, view in views.items()]
 
-    async def view(self, conversation_id: str) -> ConversationView:
-        """Raises UnknownConversationError."""
-        view = (await self.conversations.get([conversation_id])).get(conversation_id)
+    async def view(self, conversation_id: str, readable: frozenset[str]) -> ConversationView:
+        """Raises UnknownConversationError, in the same time whether it is unknown or in an inbox that is not readable."""
+        view = (await self.conversations.get([conversation_id], readable)).get(conversation_id)
         if view is None:
             raise UnknownConversationError(conversation_id)
         return view
 
-    async def thread(self, conversation_id: str) -> Thread:
+    async def thread(self, conversation_id: str, readable: frozenset[str]) -> Thread:
         """Return a conversation with its texts, fetched in one query. Raises UnknownConversationError."""
-        view = await self.view(conversation_id)
+        view = await self.view(conversation_id, readable)
         messages = [(m, conversation_id) for m in view.messages] + await self._absorbed(view.absorbed)
         messages.sort(key=lambda pair: pair[0].at)
         content = await self.content.get(m.content_id for m, _ in messages)
@@ -164,7 +164,7 @@ class Reader:
             if not waiting:
                 break
             known.update(waiting)
-            views = await self.conversations.get(waiting)
+            views = await self.conversations.get(waiting, None)  # who merged them let the target's readers see them
             found += [(m, source) for source, view in views.items() for m in view.messages]
             waiting = [s for view in views.values() for s in view.absorbed]
         return found
@@ -185,13 +185,13 @@ class Reader:
                 actor, team_id = fact.actor.model_dump(), fact.team_id
         return Ownership(view.ownership.outcome, view.ownership.reason, view.ownership.at, actor, team_id, record)
 
-    async def counts(self) -> list[CountRow]:
-        """Return the counts, at most 0.3 s old: one query for however many look."""
+    async def counts(self, readable: frozenset[str]) -> list[CountRow]:
+        """Return the counts of readable inboxes, at most 0.3 s old: one query for however many look."""
         async with self._counting:
             if monotonic() - self._counted_at > _COUNTS_SECONDS:
                 self._counts = await self.conversations.counts()
                 self._counted_at = monotonic()
-            return self._counts
+            return [row for row in self._counts if row.inbox_id in readable]
 
 
 def _row(identifier: str, view: ConversationView, content: Mapping[str, Content]) -> Row:

@@ -37,9 +37,9 @@ class Outcome:
         return self.event is not None and self.event.type in _REFUSALS
 
 
-def cause_of(token_name: str, idempotency_key: str) -> str:
-    """Return the id that everything of one request is derived from: the same token and key give the same."""
-    return derived_id("request", token_name, idempotency_key)
+def cause_of(principal_key: str, idempotency_key: str) -> str:
+    """Return the id that everything of one request is derived from: the same principal and key give the same."""
+    return derived_id("request", principal_key, idempotency_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Submission:
     command: Data
     asked: str
     content: Sequence[Mapping[str, Any]] = ()
+    by: str = ""
+    """The key of the principal who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class RequestDoor:
             conversation_id=submission.conversation_id,
             fingerprint=digest(submission.asked),
             at=self.clock.now(),
+            by=submission.by,
         )
         before = await self.requests.remember(record)
         if before is not None:

@@ -1,4 +1,4 @@
-"""API tokens. Every token sees everything: rights come later; a token may only fix the agent that it acts as."""
+"""Tokens of the deployment: `name=token` acts for the house, `name@agent=token` as that agent, with that agent's rights."""
 
 import hashlib
 import hmac

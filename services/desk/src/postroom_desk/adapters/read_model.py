@@ -19,6 +19,7 @@ _ORDER: dict[str, tuple[str, int]] = {
     "oldest": ("state.opened_at", 1),
 }
 _GROUPED = ("status", "team_id", "inbox_id", "owner_id", "archived", "received", "sent")
+_INBOX = ("state.inbox_id", 1)
 _COUNT_INDEX = [(f"state.{name}", 1) for name in _GROUPED]
 
 
@@ -33,21 +34,32 @@ class MongoConversations:
         async with translated("index conversations"):
             await self._collection.create_indexes(
                 [
-                    IndexModel([("state.status", 1), ("state.waiting_order", 1), ("_id", 1)]),
-                    IndexModel([("state.status", 1), ("state.last_activity_at", -1), ("_id", -1)]),
-                    IndexModel([("state.owner_id", 1), ("state.status", 1), ("state.waiting_order", 1)]),
-                    IndexModel([("state.contact_ids", 1), ("state.last_activity_at", -1)]),
+                    # The inbox at the end: what one may not read is passed over in the index, and no document is read.
+                    IndexModel([("state.status", 1), ("state.waiting_order", 1), ("_id", 1), _INBOX]),
+                    IndexModel([("state.status", 1), ("state.last_activity_at", -1), ("_id", -1), _INBOX]),
+                    IndexModel([("state.owner_id", 1), ("state.status", 1), ("state.waiting_order", 1), _INBOX]),
+                    IndexModel([("state.contact_ids", 1), ("state.last_activity_at", -1), _INBOX]),
                     IndexModel(_COUNT_INDEX),
                 ]
             )
 
-    async def get(self, ids: Iterable[str]) -> dict[str, ConversationView]:
+    async def get(self, ids: Iterable[str], readable: frozenset[str] | None) -> dict[str, ConversationView]:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
+        conditions: dict[str, Any] = {"_id": {"$in": wanted}}
+        if readable is not None:
+            conditions["state.inbox_id"] = {"$in": sorted(readable)}
         async with translated("read conversations"):
-            found = await self._collection.find({"_id": {"$in": wanted}}, {"state": 1}).to_list(length=len(wanted))
+            found = await self._collection.find(conditions, {"state": 1}).to_list(length=len(wanted))
         return {d["_id"]: ConversationView.model_validate(d["state"]) for d in found if d["state"] is not None}
+
+    async def inboxes(self, ids: Iterable[str]) -> dict[str, str]:
+        wanted = list(dict.fromkeys(ids))
+        async with translated("read inboxes"):
+            cursor = self._collection.find({"_id": {"$in": wanted}}, {"state.inbox_id": 1})
+            found = await cursor.to_list(length=len(wanted))
+        return {d["_id"]: d["state"]["inbox_id"] for d in found if d["state"] is not None}
 
     async def find(self, query: ListQuery) -> list[tuple[str, ConversationView]]:
         field, direction = _ORDER[query.sort]
@@ -96,8 +108,9 @@ def _row(row: Mapping[str, Any]) -> CountRow:
 
 def _filter(query: ListQuery) -> dict[str, Any]:
     conditions: dict[str, Any] = {"state.status": {"$in": [s.value for s in query.statuses] or _SHOWN}}
+    inboxes = query.readable if query.inbox_id is None else query.readable & {query.inbox_id}
+    conditions["state.inbox_id"] = {"$in": sorted(inboxes)}
     named = {
-        "inbox_id": query.inbox_id,
         "team_id": query.team_id,
         "tags": query.tag,
         "owner_id": query.owner_id,

@@ -1,4 +1,4 @@
-"""Who asks: a bearer token, or the page's cookie. Rights come later: every token sees everything."""
+"""Who asks: a bearer token, or the page's cookie. What they may do is `guard.py`."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -13,12 +13,12 @@ from postroom_desk.settings import is_loopback
 from postroom_desk.tokens import authenticate
 
 COOKIE = "postroom_token"
-OPEN = Principal("open")
+OPEN = Principal("open", by="open")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_bearer = HTTPBearer(auto_error=False, description="An API token. Every token sees everything until rights come.")
+_bearer = HTTPBearer(auto_error=False, description="An API token.")
 
 
-def identify(request: Request) -> Principal | None:
+async def identify(request: Request) -> Principal | None:
     """Return who asks, or None. Raises Problem for a request that another site made with the page's cookie."""
     parts = parts_of(request)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -50,7 +50,7 @@ async def principal(
     request: Request, _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Principal:
     """Dependency: who asks. Raises Problem 401."""
-    found = identify(request)
+    found = await identify(request)
     if found is None:
         raise Problem(401, "unauthorized", "Not signed in", "send an API token", headers={"WWW-Authenticate": "Bearer"})
     return found

@@ -10,7 +10,7 @@ from postroom_desk.parts import Parts
 
 DESCRIPTION = (
     "Read and answer conversations. Requests become facts on Kafka; each answer says where its fact stands. "
-    "Every token sees everything until rights come."
+    "What somebody may not read does not exist for them: it is answered with 404, as what is unknown."
 )
 
 

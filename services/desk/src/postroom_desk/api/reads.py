@@ -10,15 +10,25 @@ from postroom_contracts.values import Status
 
 from postroom_desk.api import models as m
 from postroom_desk.api import shown
-from postroom_desk.api.auth import PartsOf, principal
+from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.figures import bounded
+from postroom_desk.api.guard import Asker, needs
 from postroom_desk.api.problems import Problem, not_found
 from postroom_desk.domain.logged import LoggedEvent
+from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.positions import LogPosition, Positions, parse_position, parse_positions
 from postroom_desk.domain.queries import MAX_PAGE, Cursor, CursorError, ListQuery, Sort, decode_cursor
 from postroom_desk.html import HTML_POLICY, mail_document
+from postroom_desk.parts import Parts
+from postroom_desk.ports import RequestRecord
 from postroom_desk.reading import ThreadMessage
+from postroom_desk.submit import Outcome
 
-router = APIRouter(dependencies=[Depends(principal)])
+router = APIRouter()
+Lists = Annotated[Asker, Depends(needs(Operation.LIST_CONVERSATIONS))]
+Reads = Annotated[Asker, Depends(needs(Operation.READ_CONVERSATION))]
+SeesCompany = Annotated[Asker, Depends(needs(Operation.SEE_COMPANY))]
+SeesReports = Annotated[Asker, Depends(needs(Operation.SEE_REPORTS))]
 MinPosition = Annotated[
     str | None, Query(max_length=20_000, description="Wait (at most 2 s) until this position is shown, else 503.")
 ]
@@ -47,6 +57,7 @@ def _after(cursor: str | None) -> LogPosition | None:
 @router.get("/conversations", summary="List conversations")
 async def list_conversations(
     parts: PartsOf,
+    asker: Lists,
     status: Annotated[list[Status] | None, Query(description="Default: all but spam, deleted, merged")] = None,
     inbox: str | None = None,
     team: str | None = None,
@@ -63,6 +74,7 @@ async def list_conversations(
     """`sort=waiting` (default): who has waited longest first; behind them those in which nobody waits."""
     await parts.reader.wait_for(positions_of(min_position))
     query = ListQuery(
+        readable=asker.readable,
         statuses=tuple(status or ()),
         inbox_id=inbox,
         team_id=team,
@@ -93,11 +105,11 @@ async def _page(parts: PartsOf, query: ListQuery) -> m.ConversationPage:
 
 @router.get("/conversations/{conversation_id}", summary="Read a conversation")
 async def read_conversation(
-    conversation_id: str, parts: PartsOf, response: Response, min_position: MinPosition = None
+    conversation_id: str, parts: PartsOf, asker: Reads, response: Response, min_position: MinPosition = None
 ) -> m.Conversation:
     """The thread with its texts, who owns it and why. `ETag` is what a request gives as `If-Match`."""
     await parts.reader.wait_for(positions_of(min_position))
-    thread = await parts.reader.thread(conversation_id)
+    thread = await asker.thread(parts, conversation_id)
     response.headers["ETag"] = f'"{thread.view.etag}"'
     response.headers["Cache-Control"] = "private, no-store"
     return shown.conversation(thread, parts.reader.configuration)
@@ -107,12 +119,14 @@ async def read_conversation(
 async def read_events(
     conversation_id: str,
     parts: PartsOf,
+    asker: Reads,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     cursor: Annotated[str | None, Query(max_length=50)] = None,
     min_position: MinPosition = None,
 ) -> m.EventPage:
     """The facts of this conversation as they stand on Kafka, in order; repeats that a producer sent again included."""
     await parts.reader.wait_for(positions_of(min_position))
+    await asker.conversation(parts, conversation_id)
     found: list[LoggedEvent] = await parts.events.of_conversation(conversation_id, _after(cursor), limit + 1)
     more = len(found) > limit
     return m.EventPage(
@@ -120,8 +134,9 @@ async def read_events(
     )
 
 
-async def read_message(parts: PartsOf, conversation_id: str, message_id: str) -> ThreadMessage:
-    thread = await parts.reader.thread(conversation_id)
+async def read_message(parts: Parts, asker: Asker, conversation_id: str, message_id: str) -> ThreadMessage:
+    """Return a message that this person may read. Raises UnknownConversationError, or Problem 404."""
+    thread = await asker.thread(parts, conversation_id)
     found = thread.message(message_id)
     if found is None or found.view.erased:
         raise not_found("this conversation has no such message")
@@ -130,11 +145,11 @@ async def read_message(parts: PartsOf, conversation_id: str, message_id: str) ->
 
 @router.get("/conversations/{conversation_id}/messages/{message_id}", summary="Read one message")
 async def read_one_message(
-    conversation_id: str, message_id: str, parts: PartsOf, min_position: MinPosition = None
+    conversation_id: str, message_id: str, parts: PartsOf, asker: Reads, min_position: MinPosition = None
 ) -> m.MessageShown:
     """What the `href` of a fact about a message leads to."""
     await parts.reader.wait_for(positions_of(min_position))
-    item = await read_message(parts, conversation_id, message_id)
+    item = await read_message(parts, asker, conversation_id, message_id)
     return shown.message(conversation_id, item, parts.reader.configuration)
 
 
@@ -155,9 +170,9 @@ _BINARY: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet
     response_class=Response,
     responses=_BINARY,
 )
-async def read_attachment(conversation_id: str, message_id: str, number: int, parts: PartsOf) -> Response:
+async def read_attachment(conversation_id: str, message_id: str, number: int, parts: PartsOf, asker: Reads) -> Response:
     """Always as a download of unknown type: a stranger made it."""
-    content = (await read_message(parts, conversation_id, message_id)).content
+    content = (await read_message(parts, asker, conversation_id, message_id)).content
     attachments = content.get("attachments") or []
     if not 0 <= number < len(attachments):
         raise not_found("this message has no such attachment")
@@ -174,9 +189,9 @@ async def read_attachment(conversation_id: str, message_id: str, number: int, pa
     response_class=Response,
     responses={200: {"content": {"message/rfc822": {}}}},
 )
-async def read_original(conversation_id: str, message_id: str, parts: PartsOf) -> Response:
+async def read_original(conversation_id: str, message_id: str, parts: PartsOf, asker: Reads) -> Response:
     """The bytes as they came in."""
-    content = (await read_message(parts, conversation_id, message_id)).content
+    content = (await read_message(parts, asker, conversation_id, message_id)).content
     body = await parts.content.get_blob(content["raw_blob_id"]) if content.get("raw_blob_id") else None
     if body is None:
         raise not_found("there is no original mail of this message")
@@ -189,9 +204,9 @@ async def read_original(conversation_id: str, message_id: str, parts: PartsOf) -
     response_class=Response,
     responses={200: {"content": {"text/html": {}}}},
 )
-async def read_html(conversation_id: str, message_id: str, parts: PartsOf) -> Response:
+async def read_html(conversation_id: str, message_id: str, parts: PartsOf, asker: Reads) -> Response:
     """A document of its own that may run nothing and load nothing from outside; embed it in a sandboxed frame."""
-    item = await read_message(parts, conversation_id, message_id)
+    item = await read_message(parts, asker, conversation_id, message_id)
     if not item.content.get("html"):
         raise not_found("this message has no HTML")
     body = await mail_document(item.content, parts.content)
@@ -203,12 +218,14 @@ async def read_html(conversation_id: str, message_id: str, parts: PartsOf) -> Re
 async def read_contact(
     contact_id: str,
     parts: PartsOf,
+    asker: Lists,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> m.ConversationPage:
-    """Every conversation of this contact, the newest first, archived and deleted ones included."""
+    """Every conversation of this contact that you may read, the newest first, archived and deleted ones included."""
     every = tuple(s for s in Status if s != Status.MERGED)
     query = ListQuery(
+        readable=asker.readable,
         statuses=every,
         contact_id=contact_id,
         archived=None,
@@ -220,11 +237,13 @@ async def read_contact(
 
 
 @router.get("/requests/{request_id}", summary="What became of a request")
-async def read_request(request_id: str, parts: PartsOf) -> m.RequestState:
+async def read_request(request_id: str, parts: PartsOf, asker: Lists) -> m.RequestState:
+    """Of a conversation that you may read; before it exists, of a request of your own."""
     record = await parts.requests.get(request_id)
     if record is None:
-        raise not_found("no request of this id in the last seven days")
+        raise _no_request()
     outcome = await parts.door.find(record)
+    await _their_own(parts, asker, record, outcome)
     event = outcome.event
     return m.RequestState(
         request_id=record.id,
@@ -237,24 +256,39 @@ async def read_request(request_id: str, parts: PartsOf) -> m.RequestState:
     )
 
 
+async def _their_own(parts: Parts, asker: Asker, record: RequestRecord, outcome: Outcome) -> None:
+    """Raises Problem 404, as for an unknown request, unless this person may know of it."""
+    inbox_ids = [await parts.inboxes.of(i) for i in dict.fromkeys((record.conversation_id, outcome.conversation_id))]
+    if any(i is not None and i not in asker.readable for i in inbox_ids):
+        raise _no_request()
+    if None in inbox_ids and record.by != asker.principal.key:
+        raise _no_request()
+
+
+def _no_request() -> Problem:
+    return not_found("no request of this id in the last seven days")
+
+
 @router.get("/overview", summary="Numbers of the moment")
-async def read_overview(parts: PartsOf, min_position: MinPosition = None) -> m.Overview:
+async def read_overview(parts: PartsOf, asker: Lists, min_position: MinPosition = None) -> m.Overview:
+    """Counted over the inboxes that you may read."""
     await parts.reader.wait_for(positions_of(min_position))
-    return shown.overview(await parts.reader.counts(), parts.reader.configuration)
+    return shown.overview(await parts.reader.counts(asker.readable), parts.reader.configuration, asker.readable)
 
 
 @router.get("/company", summary="Inboxes, teams, agents and tags")
-async def read_company(parts: PartsOf) -> m.Company:
-    """Nothing secret; the configuration itself is written with `postroom config apply`."""
-    return shown.company(parts.reader.configuration, parts.configurations.latest_version)
+async def read_company(parts: PartsOf, asker: SeesCompany) -> m.Company:
+    """Nothing secret, and no private inbox of others; the configuration itself is written with `postroom config apply`."""
+    return shown.company(parts.reader.configuration, parts.configurations.latest_version, asker.access.agent_id)
 
 
 @router.get("/metrics/{path:path}", summary="Figures of analytics", response_model=None)
-async def read_metrics(path: str, request: Request, parts: PartsOf) -> Response:
-    """Passed on to the REST API of analytics with the query as it is; 503 when it does not answer in time."""
+async def read_metrics(path: str, request: Request, parts: PartsOf, asker: SeesReports) -> Response:
+    """Passed on to the REST API of analytics, bounded to the inboxes that you may read; 503 when it does not answer in time."""
     if not re.fullmatch(r"[a-z0-9-]+(/[a-z0-9-]+)*", path):
         raise not_found("analytics has no such figures")
-    answer = await parts.figures.get(f"/api/v1/metrics/{path}", request.query_params)
+    question = await bounded(path, request.query_params, parts, asker)
+    answer = await parts.figures.get(f"/api/v1/metrics/{path}", question)
     if answer is None:
         raise Problem(
             503, "unavailable", "Not available at the moment", "analytics does not answer", headers={"Retry-After": "5"}

@@ -173,14 +173,16 @@ def logged(event: LoggedEvent) -> m.LoggedEventShown:
     )
 
 
-def overview(rows: list[CountRow], configuration: Configuration) -> m.Overview:
-    """Return the numbers of the moment; every team of the configuration has its queue, empty or not."""
+def overview(rows: list[CountRow], configuration: Configuration, readable: frozenset[str]) -> m.Overview:
+    """Return the numbers of the moment; every team has its queue, every readable inbox its count, empty or not."""
     by_status = {s: summed(r for r in rows if r.status == s and not r.archived) for s in Status}
     open_rows = [r for r in rows if r.status == Status.OPEN]
     teams: dict[str | None, str] = {t.id: t.name for t in configuration.teams}
     teams |= {r.team_id: r.team_id or "No team" for r in open_rows if r.team_id not in teams}
     counted = [r for r in rows if r.status != Status.MERGED]
-    inboxes = {i.id: summed(r for r in open_rows if r.inbox_id == i.id) for i in configuration.inboxes}
+    inboxes = {
+        i.id: summed(r for r in open_rows if r.inbox_id == i.id) for i in configuration.inboxes if i.id in readable
+    }
     return m.Overview(
         open=by_status[Status.OPEN],
         unassigned=summed(r for r in open_rows if not r.owned),
@@ -201,11 +203,16 @@ def _queue(team_id: str | None, name: str, open_rows: list[CountRow]) -> m.Queue
     return m.Queue(team_id=team_id, name=name, waiting=summed(r for r in mine if not r.owned), open=summed(mine))
 
 
-def company(configuration: Configuration, version: int) -> m.Company:
+def company(configuration: Configuration, version: int, agent_id: str | None) -> m.Company:
+    """Return what `agent_id` (None: the house) works with: others' private inboxes do not exist."""
     return m.Company(
         version=version,
         name=configuration.company.name,
-        inboxes=[m.InboxShown(id=i.id, name=i.name, address=i.address) for i in configuration.inboxes],
+        inboxes=[
+            m.InboxShown(id=i.id, name=i.name, address=i.address)
+            for i in configuration.inboxes
+            if i.owner is None or i.owner == agent_id
+        ],
         teams=[m.Named(id=t.id, name=t.name) for t in configuration.teams],
         agents=[
             m.AgentShown(

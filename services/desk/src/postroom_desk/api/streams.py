@@ -6,11 +6,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from postroom_runtime.errors import InfrastructureError
 
 from postroom_desk.api import shown
-from postroom_desk.api.auth import PartsOf, principal
+from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.gate import Gate, GateClosedError
+from postroom_desk.api.guard import Asker, needs
 from postroom_desk.api.problems import Problem
 from postroom_desk.domain.logged import LoggedEvent
+from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.positions import Positions, parse_positions
 from postroom_desk.live import Resync, Subscription
 from postroom_desk.parts import Parts
@@ -43,41 +47,43 @@ async def seen_before(
     return positions_given(last_event_id or after)
 
 
-router = APIRouter(dependencies=[Depends(principal)])
+router = APIRouter()
+Follows = Annotated[Asker, Depends(needs(Operation.FOLLOW_EVENTS))]
 
 
 @router.get("/events", summary="Live updates (SSE)", response_class=EventSourceResponse)
 async def events(
     parts: PartsOf,
+    asker: Follows,
     seen: Annotated[Positions | None, Depends(seen_before)],
     conversation: Annotated[str | None, Query(max_length=200)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Every fact, as it comes: `data` has `position`, `conversation_id`, `type` and the CloudEvent.
+    """Every fact that you may read, as it comes: `data` has `position`, `conversation_id`, `type` and the CloudEvent.
 
     `id` names the last fact of every partition. A client that comes back with `Last-Event-ID` first gets what it
     missed. Two further kinds: `hello` at the beginning, and `resync` when facts were dropped because the client was too
-    slow or away for too long: read again what is shown.
+    slow or away for too long, or when your rights have changed: read again what is shown. The stream ends when your
+    session does.
     """
     subscription = parts.live.subscribe()
+    gate = Gate(parts, asker, conversation)
     try:
         delivered = seen.copy() if seen is not None else subscription.positions.copy()
         yield ServerSentEvent(event="hello", data={}, id=str(delivered), retry=RETRY_MS)
         if seen is not None:
-            async for item in _missed(parts, subscription, delivered):
-                if shows(item, conversation):
-                    yield item
-        async for item in _live(subscription, delivered):
-            if shows(item, conversation):
+            async for item in _missed(parts, subscription, delivered, gate):
                 yield item
+        async for item in _live(subscription, delivered, gate):
+            yield item
+    except (GateClosedError, InfrastructureError):
+        return  # who may go on comes back by itself, with Last-Event-ID, and has missed nothing
     finally:
         parts.live.unsubscribe(subscription)
 
 
-def shows(item: ServerSentEvent, conversation: str | None) -> bool:
-    return conversation is None or item.event is not None or item.data["conversation_id"] == conversation
-
-
-async def _missed(parts: Parts, subscription: Subscription, delivered: Positions) -> AsyncIterator[ServerSentEvent]:
+async def _missed(
+    parts: Parts, subscription: Subscription, delivered: Positions, gate: Gate
+) -> AsyncIterator[ServerSentEvent]:
     """Give from the read model what lies between what the client saw and where this stream began."""
     until = subscription.positions
     await _taken_in(parts, until)
@@ -88,7 +94,8 @@ async def _missed(parts: Parts, subscription: Subscription, delivered: Positions
             break
         for event in chunk:
             delivered.advance(event.position)
-            yield _as_sse(event, delivered)
+            if await gate.shows(event):
+                yield _as_sse(event, delivered)
         given += len(chunk)
     else:
         yield _resync("away", until)
@@ -105,17 +112,20 @@ async def _taken_in(parts: Parts, until: Positions) -> None:
         await parts.reader.wait_for(until, CATCH_UP_SECONDS)
 
 
-async def _live(subscription: Subscription, delivered: Positions) -> AsyncIterator[ServerSentEvent]:
+async def _live(subscription: Subscription, delivered: Positions, gate: Gate) -> AsyncIterator[ServerSentEvent]:
     while True:
-        item = await subscription.queue.get()
+        item = await gate.next(subscription)
+        if gate.changed():
+            yield _resync("rights", delivered)
         if item is None:
             return
         if isinstance(item, Resync):
             delivered.offsets.update(item.positions.offsets)
             yield _resync("slow", delivered)
-        elif not delivered.includes(item.position):
+        elif isinstance(item, LoggedEvent) and not delivered.includes(item.position):
             delivered.advance(item.position)
-            yield _as_sse(item, delivered)
+            if await gate.shows(item):
+                yield _as_sse(item, delivered)
 
 
 def _resync(reason: str, positions: Positions) -> ServerSentEvent:

@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,9 +18,10 @@ from postroom_runtime.content_store import text_sha256
 
 from postroom_desk.api import models as m
 from postroom_desk.api import shown
-from postroom_desk.api.auth import PartsOf, Who
+from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.guard import Asker, needs
 from postroom_desk.api.problems import Problem
-from postroom_desk.identity.principal import Principal
+from postroom_desk.domain.permissions import Operation
 from postroom_desk.parts import Parts
 from postroom_desk.submit import KeyReusedError, Outcome, Submission, cause_of
 
@@ -36,11 +37,19 @@ router = APIRouter(responses=_ANSWERS)
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A conversation in which the operation is allowed. Only `Asking` makes one, so that no command goes unchecked."""
+
+    conversation_id: str
+    inbox_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     """What all requests share."""
 
     parts: Parts
-    who: Principal
+    asker: Asker
     cause_id: str
     path: str
     sequence: int | None
@@ -48,56 +57,76 @@ class Asking:
 
     def actor(self, asked: m.Asked) -> Actor:
         """Return the agent who acts. Raises Problem when there is none, or the token acts as another."""
-        agent_id = asked.agent or self.who.agent_id
-        if self.who.agent_id is not None and agent_id != self.who.agent_id:
-            raise Problem(403, "other-agent", "Not allowed", f"this token acts as {self.who.agent_id} only")
+        bound_to = self.asker.principal.agent_id
+        agent_id = asked.agent or bound_to
+        if bound_to is not None and agent_id != bound_to:
+            raise Problem(403, "other-agent", "Not allowed", f"you act as {bound_to} only")
         agent = self.parts.reader.configuration.agent(agent_id)
         if agent is None or not agent.enabled:
             detail = "`agent` must name an enabled agent of the configuration"
             raise Problem(422, "unknown-agent", "Unknown agent", detail)
         return Actor(kind="agent", id=agent.id)
 
+    async def place(self, conversation: str) -> Place:
+        """Return where the request goes. Raises Problem 403; UnknownConversationError if it does not exist for them."""
+        return Place(conversation, await self.asker.inbox_of(self.parts, conversation))
+
+    def new_place(self, inbox_id: str) -> Place:
+        """Return a new conversation in an inbox. Raises Problem: 403, or 422 if the inbox does not exist for them."""
+        if inbox_id not in self.asker.readable:
+            raise Problem(422, "unknown-inbox", "Unknown inbox", "`inbox_id` must name an inbox of the configuration")
+        self.asker.in_inbox(inbox_id)
+        return Place(conversation_id(inbox_id, self.cause_id), inbox_id)
+
     def message_id(self) -> str:
         return derived_id("message", self.cause_id)
 
 
-async def asking(
-    request: Request,
-    parts: PartsOf,
-    who: Who,
-    idempotency_key: Annotated[
-        str | None, Header(description="The same key gives the same answer and one effect, for seven days")
-    ] = None,
-    if_match: Annotated[str | None, Header(description="The ETag of the conversation as it was seen")] = None,
-) -> Asking:
-    """Dependency: read the headers that every request has. Raises Problem 400."""
-    key = idempotency_key or uuid.uuid4().hex
-    if not _KEY.fullmatch(key):
-        raise Problem(400, "bad-key", "Bad Idempotency-Key", "1 to 200 printable characters without spaces")
-    seen = _ETAG.fullmatch(if_match.strip()) if if_match else None
-    if if_match and seen is None:
-        raise Problem(400, "bad-etag", "Bad If-Match", "give the ETag of the conversation as it was read")
-    return Asking(
-        parts=parts,
-        who=who,
-        cause_id=cause_of(who.name, key),
-        path=request.url.path,
-        sequence=int(seen[1]) if seen else None,
-        epoch=int(seen[2]) if seen else None,
-    )
+def asking(operation: Operation) -> Callable[..., Awaitable[Asking]]:
+    """Return the dependency of a request that does `operation`: it reads the headers. It raises Problem 400, 401, 403."""
+
+    async def read(
+        request: Request,
+        parts: PartsOf,
+        asker: Annotated[Asker, Depends(needs(operation))],
+        idempotency_key: Annotated[
+            str | None, Header(description="The same key gives the same answer and one effect, for seven days")
+        ] = None,
+        if_match: Annotated[str | None, Header(description="The ETag of the conversation as it was seen")] = None,
+    ) -> Asking:
+        key = idempotency_key or uuid.uuid4().hex
+        if not _KEY.fullmatch(key):
+            raise Problem(400, "bad-key", "Bad Idempotency-Key", "1 to 200 printable characters without spaces")
+        seen = _ETAG.fullmatch(if_match.strip()) if if_match else None
+        if if_match and seen is None:
+            raise Problem(400, "bad-etag", "Bad If-Match", "give the ETag of the conversation as it was read")
+        return Asking(
+            parts=parts,
+            asker=asker,
+            cause_id=cause_of(asker.principal.key, key),
+            path=request.url.path,
+            sequence=int(seen[1]) if seen else None,
+            epoch=int(seen[2]) if seen else None,
+        )
+
+    return read
 
 
-Ask = Annotated[Asking, Depends(asking)]
+Starts = Annotated[Asking, Depends(asking(Operation.START_CONVERSATION))]
+Answers = Annotated[Asking, Depends(asking(Operation.ANSWER))]
+Notes = Annotated[Asking, Depends(asking(Operation.ADD_NOTE))]
+Handles = Annotated[Asking, Depends(asking(Operation.HANDLE))]
 
 
 async def _carry_out(
-    ask: Asking, conversation: str, command: Data, asked: m.Asked, content: Mapping[str, Any] | None = None
+    ask: Asking, place: Place, command: Data, asked: m.Asked, content: Mapping[str, Any] | None = None
 ) -> Response:
     everything = json.dumps(
         [ask.path, ask.sequence, ask.epoch, asked.model_dump(mode="json"), command.model_dump(mode="json")["actor"]],
         sort_keys=True,
     )
-    submission = Submission(ask.cause_id, conversation, command, everything, [content] if content else [])
+    by = ask.asker.principal.key
+    submission = Submission(ask.cause_id, place.conversation_id, command, everything, [content] if content else [], by)
     try:
         outcome = await ask.parts.door.submit(submission)
     except KeyReusedError as error:
@@ -168,34 +197,27 @@ def _addresses(recipients: list[m.Recipient]) -> list[Address]:
     return [Address(address=r.address, name=r.name) for r in recipients]
 
 
-async def _inbox_of(ask: Asking, conversation: str) -> str:
-    """Return the conversation's inbox if the read model knows it; the router knows it in any case."""
-    found = await ask.parts.reader.conversations.get([conversation])
-    return found[conversation].inbox_id if conversation in found else ""
-
-
 @router.post("/conversations", summary="Write first")
-async def start(asked: m.StartAsked, ask: Ask) -> Response:
+async def start(asked: m.StartAsked, ask: Starts) -> Response:
     """Starts a conversation with a message of ours."""
-    if ask.parts.reader.configuration.inbox(asked.inbox_id) is None:
-        raise Problem(422, "unknown-inbox", "Unknown inbox", "`inbox_id` must name an inbox of the configuration")
+    place = ask.new_place(asked.inbox_id)
     to, cc = _addresses(asked.to), _addresses(asked.cc)
     recipients = {"to": [a.model_dump() for a in to], "cc": [a.model_dump() for a in cc]}
     reference, document = _text_document(ask, "start", asked.inbox_id, asked.text, subject=asked.subject, **recipients)
     command = c.StartConversation(
         actor=ask.actor(asked), message_id=ask.message_id(), inbox_id=asked.inbox_id, to=to, cc=cc, content=reference
     )
-    return await _carry_out(ask, conversation_id(asked.inbox_id, ask.cause_id), command, asked, document)
+    return await _carry_out(ask, place, command, asked, document)
 
 
 @router.post("/conversations/{conversation}/reply", summary="Answer the customer")
-async def reply(conversation: str, asked: m.ReplyAsked, ask: Ask) -> Response:
+async def reply(conversation: str, asked: m.ReplyAsked, ask: Answers) -> Response:
     """Refused when a customer or colleague wrote since `If-Match`. `then` resolves or waits in the same decision."""
     to, cc = _addresses(asked.to), _addresses(asked.cc)
     fields: dict[str, Any] = {"to": [a.model_dump() for a in to]} if to else {}
     fields |= {"cc": [a.model_dump() for a in cc]} if cc else {}
-    inbox_id = await _inbox_of(ask, conversation)
-    reference, document = _text_document(ask, "reply", inbox_id, asked.text, **fields)
+    place = await ask.place(conversation)
+    reference, document = _text_document(ask, "reply", place.inbox_id, asked.text, **fields)
     command = c.SendReply(
         actor=ask.actor(asked),
         expected_sequence=ask.sequence,
@@ -207,13 +229,13 @@ async def reply(conversation: str, asked: m.ReplyAsked, ask: Ask) -> Response:
         send_at=_in_zone(asked.send_at),
         then=asked.then,
     )
-    return await _carry_out(ask, conversation, command, asked, document)
+    return await _carry_out(ask, place, command, asked, document)
 
 
 @router.post("/conversations/{conversation}/note", summary="Add an internal note")
-async def note(conversation: str, asked: m.NoteAsked, ask: Ask) -> Response:
-    inbox_id = await _inbox_of(ask, conversation)
-    reference, document = _text_document(ask, "note", inbox_id, asked.text)
+async def note(conversation: str, asked: m.NoteAsked, ask: Notes) -> Response:
+    place = await ask.place(conversation)
+    reference, document = _text_document(ask, "note", place.inbox_id, asked.text)
     command = c.AddNote(
         actor=ask.actor(asked),
         expected_sequence=ask.sequence,
@@ -221,19 +243,19 @@ async def note(conversation: str, asked: m.NoteAsked, ask: Ask) -> Response:
         content=reference,
         mentions=asked.mentions,
     )
-    return await _carry_out(ask, conversation, command, asked, document)
+    return await _carry_out(ask, place, command, asked, document)
 
 
 @router.post("/conversations/{conversation}/claim", summary="Take it")
-async def claim(conversation: str, asked: m.Asked, ask: Ask) -> Response:
+async def claim(conversation: str, asked: m.Asked, ask: Handles) -> Response:
     """The first claim at an epoch wins; without If-Match it is taken from whoever has it."""
     actor = ask.actor(asked)
     command = c.ClaimConversation(actor=actor, agent_id=actor.id, epoch=ask.epoch, expected_sequence=ask.sequence)
-    return await _carry_out(ask, conversation, command, asked)
+    return await _carry_out(ask, await ask.place(conversation), command, asked)
 
 
 @router.post("/conversations/{conversation}/assign", summary="Give it to somebody")
-async def assign(conversation: str, asked: m.AssignAsked, ask: Ask) -> Response:
+async def assign(conversation: str, asked: m.AssignAsked, ask: Handles) -> Response:
     command = c.AssignConversation(
         actor=ask.actor(asked),
         expected_sequence=ask.sequence,
@@ -241,43 +263,44 @@ async def assign(conversation: str, asked: m.AssignAsked, ask: Ask) -> Response:
         agent_id=asked.agent_id,
         team_id=asked.team_id,
     )
-    return await _carry_out(ask, conversation, command, asked)
+    return await _carry_out(ask, await ask.place(conversation), command, asked)
 
 
 @router.post("/conversations/{conversation}/tag", summary="Add and remove tags")
-async def tag(conversation: str, asked: m.TagAsked, ask: Ask) -> Response:
+async def tag(conversation: str, asked: m.TagAsked, ask: Handles) -> Response:
     if not asked.add and not asked.remove:
         raise Problem(422, "invalid", "Nothing to do", "name tags in `add` or `remove`")
     actor = ask.actor(asked)
     command = c.TagConversation(actor=actor, expected_sequence=ask.sequence, add=asked.add, remove=asked.remove)
-    return await _carry_out(ask, conversation, command, asked)
+    return await _carry_out(ask, await ask.place(conversation), command, asked)
 
 
 @router.post("/conversations/{conversation}/route", summary="Change team, priority or watchers")
-async def route(conversation: str, asked: m.RouteAsked, ask: Ask) -> Response:
+async def route(conversation: str, asked: m.RouteAsked, ask: Handles) -> Response:
     fields = asked.model_dump(exclude={"agent"})
     if all(value is None for value in fields.values()):
         raise Problem(422, "invalid", "Nothing to do", "name `team_id`, `priority` or `watchers`")
     command = c.RouteConversation(actor=ask.actor(asked), expected_sequence=ask.sequence, **fields)
-    return await _carry_out(ask, conversation, command, asked)
+    return await _carry_out(ask, await ask.place(conversation), command, asked)
 
 
 @router.post("/conversations/{conversation}/snooze", summary="Out of sight until a time or the customer writes")
-async def snooze(conversation: str, asked: m.SnoozeAsked, ask: Ask) -> Response:
+async def snooze(conversation: str, asked: m.SnoozeAsked, ask: Handles) -> Response:
     until = _in_zone(asked.until)
     if until is None or until <= ask.parts.clock.now():
         raise Problem(422, "invalid", "Not in the future", "`until` must lie in the future")
     command = c.SnoozeConversation(actor=ask.actor(asked), expected_sequence=ask.sequence, until=until)
-    return await _carry_out(ask, conversation, command, asked)
+    return await _carry_out(ask, await ask.place(conversation), command, asked)
 
 
 @router.post("/conversations/{conversation}/merge", summary="Merge into another conversation")
-async def merge(conversation: str, asked: m.MergeAsked, ask: Ask) -> Response:
+async def merge(conversation: str, asked: m.MergeAsked, ask: Handles) -> Response:
     if asked.target_id == conversation:
         raise Problem(422, "invalid", "The same conversation", "`target_id` must be another conversation")
+    await ask.place(asked.target_id)
     actor = ask.actor(asked)
     command = c.MergeConversations(actor=actor, expected_sequence=ask.sequence, target_id=asked.target_id)
-    return await _carry_out(ask, conversation, command, asked)
+    return await _carry_out(ask, await ask.place(conversation), command, asked)
 
 
 def _in_zone(moment: Any) -> Any:
@@ -301,9 +324,9 @@ _PLAIN: dict[str, tuple[type[c.Request], str]] = {
 def _add_plain(name: str, model: type[c.Request], summary: str) -> None:
     """Add an endpoint whose request says nothing but who acts and what they saw."""
 
-    async def endpoint(conversation: str, asked: m.Asked, ask: Ask) -> Response:
+    async def endpoint(conversation: str, asked: m.Asked, ask: Handles) -> Response:
         command = model(actor=ask.actor(asked), expected_sequence=ask.sequence)
-        return await _carry_out(ask, conversation, command, asked)
+        return await _carry_out(ask, await ask.place(conversation), command, asked)
 
     router.add_api_route(
         f"/conversations/{{conversation}}/{name}",

@@ -10,6 +10,8 @@ from postroom_contracts.configuration import Configuration
 from postroom_contracts.events import Data
 
 from postroom_desk.api import shown
+from postroom_desk.api.figures import inboxes_of, of_the_house
+from postroom_desk.api.guard import Asker
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.queries import ListQuery
 from postroom_desk.parts import Parts
@@ -131,9 +133,9 @@ FIGURES = {
 }
 
 
-async def response_figures(parts: Parts) -> list[Figure] | None:
+async def response_figures(parts: Parts, asker: Asker) -> list[Figure] | None:
     """Return response times and resolution as analytics counts them; None when it does not answer."""
-    answer = await parts.figures.get("/api/v1/metrics/summary", {})
+    answer = await parts.figures.get("/api/v1/metrics/summary", of_the_house(parts, asker))
     if answer is None or answer[0] != HTTPStatus.OK or not isinstance(answer[1], dict):
         return None
     return [_figure(kind, name, answer[1].get(kind)) for kind, name in FIGURES.items()]
@@ -155,9 +157,9 @@ class Case:
     agent_id: str | None
 
 
-async def cases(parts: Parts, kind: str, cursor: str | None) -> tuple[list[Case], str | None] | None:
+async def cases(parts: Parts, asker: Asker, kind: str, cursor: str | None) -> tuple[list[Case], str | None] | None:
     """Return the cases behind a figure, the newest first, and the cursor of the next; None: analytics does not answer."""
-    query = {"kind": kind} | ({"cursor": cursor} if cursor else {})
+    query = {"kind": kind, "inboxes": inboxes_of(asker)} | ({"cursor": cursor} if cursor else {})
     answer = await parts.figures.get("/api/v1/metrics/rows", query)
     if answer is None or answer[0] != HTTPStatus.OK or not isinstance(answer[1], dict):
         return None

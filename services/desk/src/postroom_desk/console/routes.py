@@ -5,10 +5,11 @@ It uses the same reads as the API and, from the browser, the API itself for ever
 
 import contextlib
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Form, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from postroom_contracts.values import Status
 from pydantic import BaseModel
@@ -17,10 +18,12 @@ from starlette.staticfiles import StaticFiles
 from postroom_desk.api import models as m
 from postroom_desk.api import shown
 from postroom_desk.api.auth import COOKIE, PartsOf, identify
+from postroom_desk.api.guard import Asker, checked
 from postroom_desk.api.problems import Problem, not_found
 from postroom_desk.api.reads import positions_of, read_message
 from postroom_desk.console import figures
 from postroom_desk.console.rendering import SECURITY_HEADERS, page
+from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.queries import CursorError, ListQuery, Sort, decode_cursor
 from postroom_desk.parts import Parts
 from postroom_desk.reading import NotYetError, UnknownConversationError
@@ -30,6 +33,8 @@ STATIC = Path(__file__).parent / "static"
 AGENT_COOKIE = "postroom_agent"
 PAGE_WAIT_SECONDS = 1.0
 FEED = 14
+FEED_LOOKED_AT = 100
+"""Facts among which those that one may read are looked for."""
 MAX_ORIGINAL = 500_000
 _COOKIE_SECONDS = 12 * 3600
 router = APIRouter(include_in_schema=False)
@@ -49,9 +54,24 @@ async def _to_login(_request: Request, _error: Exception) -> Response:
     return RedirectResponse("/login", 303)
 
 
-def _signed_in(request: Request) -> None:
-    if identify(request) is None:
-        raise NotSignedInError
+def page_needs(operation: Operation) -> Callable[[Request], Awaitable[Asker]]:
+    """Return the dependency of a page that does `operation`: as `guard.needs`, but who is not signed in goes to the form."""
+
+    async def check(request: Request) -> Asker:
+        who = await identify(request)
+        if who is None:
+            raise NotSignedInError
+        return checked(request, who, operation)
+
+    check.operation = operation  # type: ignore[attr-defined]  # the test of all routes reads it
+    return check
+
+
+Lists = Annotated[Asker, Depends(page_needs(Operation.LIST_CONVERSATIONS))]
+Reads = Annotated[Asker, Depends(page_needs(Operation.READ_CONVERSATION))]
+SeesCompany = Annotated[Asker, Depends(page_needs(Operation.SEE_COMPANY))]
+SeesReports = Annotated[Asker, Depends(page_needs(Operation.SEE_REPORTS))]
+RunsDemo = Annotated[Asker, Depends(page_needs(Operation.RUN_DEMO))]
 
 
 async def _reached(request: Request, parts: Parts) -> None:
@@ -60,21 +80,25 @@ async def _reached(request: Request, parts: Parts) -> None:
         await parts.reader.wait_for(positions_of(request.headers.get("x-after")), PAGE_WAIT_SECONDS)
 
 
-def _acting(request: Request, parts: Parts) -> str | None:
-    agent_id = request.cookies.get(AGENT_COOKIE)
+def _acting(request: Request, parts: Parts, asker: Asker) -> str | None:
+    agent_id = asker.principal.agent_id or request.cookies.get(AGENT_COOKIE)
     return agent_id if parts.reader.configuration.agent(agent_id) else None
 
 
-async def _page(request: Request, parts: Parts, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+async def _page(
+    request: Request, parts: Parts, asker: Asker, template: str, status: int = 200, **context: Any
+) -> HTMLResponse:
     """Render a page inside the frame that all share: navigation with counts, acting agent, live state."""
     configuration = parts.reader.configuration
-    context.setdefault("overview", shown.overview(await parts.reader.counts(), configuration))
-    company = shown.company(configuration, parts.configurations.latest_version)
+    counts = await parts.reader.counts(asker.readable)
+    context.setdefault("overview", shown.overview(counts, configuration, asker.readable))
+    company = shown.company(configuration, parts.configurations.latest_version, asker.access.agent_id)
     body = page(
         template,
         company=company,
         agents={a.id: a.name for a in company.agents},
-        acting=_acting(request, parts),
+        acting=_acting(request, parts, asker),
+        bound=asker.principal.agent_id,
         demo=parts.demo is not None,
         path=request.url.path,
         query_text=request.url.query,
@@ -86,23 +110,26 @@ async def _page(request: Request, parts: Parts, template: str, status: int = 200
 
 
 @router.get("/")
-async def overview(request: Request, parts: PartsOf) -> Response:
-    _signed_in(request)
+async def overview(request: Request, parts: PartsOf, asker: Lists) -> Response:
     await _reached(request, parts)
     return await _page(
         request,
         parts,
+        asker,
         "overview.html",
         title="Overview",
-        feed=await _feed(parts),
-        figures=await figures.response_figures(parts),
+        feed=await _feed(parts, asker),
+        reports=asker.may(Operation.SEE_REPORTS),
+        figures=await figures.response_figures(parts, asker) if asker.may(Operation.SEE_REPORTS) else None,
     )
 
 
-async def _feed(parts: Parts) -> list[figures.FeedItem]:
-    """Return the newest facts as lines, with subjects and customers' names, in three queries."""
-    events = await parts.events.newest(FEED)
-    views = await parts.reader.conversations.get(e.conversation_id for e in events)
+async def _feed(parts: Parts, asker: Asker) -> list[figures.FeedItem]:
+    """Return the newest facts of readable conversations as lines, with subjects and customers' names, in three queries."""
+    newest = await parts.events.newest(FEED_LOOKED_AT)
+    views = await parts.reader.conversations.get((e.conversation_id for e in newest), asker.readable)
+    events = [e for e in newest if e.conversation_id in views][:FEED]
+    views = {e.conversation_id: views[e.conversation_id] for e in events}
     rows = await parts.reader.rows(views)
     nothing = ("", "")
     names = {row.id: (row.subject, row.contact["name"] or row.contact["address"]) for row in rows}
@@ -110,18 +137,21 @@ async def _feed(parts: Parts) -> list[figures.FeedItem]:
 
 
 @router.get("/figures/{kind}")
-async def figure(kind: str, request: Request, parts: PartsOf, cursor: str | None = None) -> Response:
+async def figure(
+    kind: str, request: Request, parts: PartsOf, asker: SeesReports, cursor: str | None = None
+) -> Response:
     """The conversations behind a figure."""
-    _signed_in(request)
     if kind not in figures.FIGURES:
         raise not_found("there is no such figure")
-    found = await figures.cases(parts, kind, cursor)
+    found = await figures.cases(parts, asker, kind, cursor)
     cases, following = found or ([], None)
-    views = await parts.reader.conversations.get(c.conversation_id for c in cases)
+    views = await parts.reader.conversations.get((c.conversation_id for c in cases), asker.readable)
+    cases = [case for case in cases if case.conversation_id in views]
     next_url = str(request.url.include_query_params(cursor=following)) if following else None
     return await _page(
         request,
         parts,
+        asker,
         "figure.html",
         title=figures.FIGURES[kind],
         away=found is None,
@@ -135,6 +165,7 @@ async def figure(kind: str, request: Request, parts: PartsOf, cursor: str | None
 async def conversations(
     request: Request,
     parts: PartsOf,
+    asker: Lists,
     status: Annotated[list[Status] | None, Query()] = None,
     inbox: str | None = None,
     team: str | None = None,
@@ -145,13 +176,13 @@ async def conversations(
     sort: Sort = "waiting",
     cursor: str | None = None,
 ) -> Response:
-    _signed_in(request)
     await _reached(request, parts)
     try:
         after = decode_cursor(cursor, sort) if cursor else None
     except CursorError as error:
         raise Problem(400, "bad-cursor", "Bad cursor", str(error)) from error
     query = ListQuery(
+        readable=asker.readable,
         statuses=tuple(status or ()),
         inbox_id=inbox,
         team_id=team,
@@ -166,21 +197,23 @@ async def conversations(
     rows = [m.ConversationRow(**shown.row_fields(row)) for row in found.rows]
     title = figures.list_title(query, parts.reader.configuration)
     next_url = str(request.url.include_query_params(cursor=found.next_cursor)) if found.next_cursor else None
-    return await _page(request, parts, "list.html", title=title, rows=rows, next_url=next_url, sort=sort, filters=query)
+    return await _page(
+        request, parts, asker, "list.html", title=title, rows=rows, next_url=next_url, sort=sort, filters=query
+    )
 
 
 @router.get("/conversations/{conversation_id}")
-async def conversation(conversation_id: str, request: Request, parts: PartsOf) -> Response:
-    _signed_in(request)
+async def conversation(conversation_id: str, request: Request, parts: PartsOf, asker: Reads) -> Response:
     await _reached(request, parts)
     try:
-        thread = await parts.reader.thread(conversation_id)
+        thread = await asker.thread(parts, conversation_id)
     except UnknownConversationError:
-        return await _page(request, parts, "unknown.html", 404, title="No such conversation")
+        return await _page(request, parts, asker, "unknown.html", 404, title="No such conversation")
     shown_thread = shown.conversation(thread, parts.reader.configuration)
     events = [shown.logged(e) for e in await parts.events.of_conversation(conversation_id, None, 200)]
     history = await parts.reader.page(
         ListQuery(
+            readable=asker.readable,
             statuses=tuple(s for s in Status if s != Status.MERGED),
             contact_id=next(iter(thread.view.contact_ids), "-"),
             archived=None,
@@ -192,6 +225,7 @@ async def conversation(conversation_id: str, request: Request, parts: PartsOf) -
     return await _page(
         request,
         parts,
+        asker,
         "conversation.html",
         title=thread.subject or "(no subject)",
         c=shown_thread,
@@ -201,10 +235,9 @@ async def conversation(conversation_id: str, request: Request, parts: PartsOf) -
 
 
 @router.get("/conversations/{conversation_id}/messages/{message_id}/original")
-async def original(conversation_id: str, message_id: str, request: Request, parts: PartsOf) -> Response:
+async def original(conversation_id: str, message_id: str, request: Request, parts: PartsOf, asker: Reads) -> Response:
     """The original mail as text. Bytes that are no UTF-8 are shown as what they are not."""
-    _signed_in(request)
-    content = (await read_message(parts, conversation_id, message_id)).content
+    content = (await read_message(parts, asker, conversation_id, message_id)).content
     raw = await parts.content.get_blob(content["raw_blob_id"]) if content.get("raw_blob_id") else None
     if raw is None:
         raise not_found("there is no original mail of this message")
@@ -212,6 +245,7 @@ async def original(conversation_id: str, message_id: str, request: Request, part
     return await _page(
         request,
         parts,
+        asker,
         "original.html",
         title="Original mail",
         text=text,
@@ -223,7 +257,7 @@ async def original(conversation_id: str, message_id: str, request: Request, part
 
 
 @router.get("/tags.css")
-async def tag_colours(parts: PartsOf) -> Response:
+async def tag_colours(parts: PartsOf, _asker: SeesCompany) -> Response:
     """Colours of tags: a style sheet, because the page allows no inline style."""
     rules = [f".tag-{t.id}{{--tag:{t.color}}}" for t in parts.reader.configuration.tags]
     return Response("\n".join(rules), media_type="text/css", headers={"Cache-Control": "no-cache"})
@@ -268,8 +302,7 @@ async def logout() -> Response:
 # --- the demo's controls ----------------------------------------------------------------------------------------
 
 
-async def _demo(request: Request, parts: Parts, method: str, path: str, body: dict[str, Any] | None = None) -> Response:
-    _signed_in(request)
+async def _demo(parts: Parts, method: str, path: str, body: dict[str, Any] | None = None) -> Response:
     if parts.demo is None:
         raise not_found("this is no demo")
     answer = await parts.demo.call(method, path, body)
@@ -279,8 +312,8 @@ async def _demo(request: Request, parts: Parts, method: str, path: str, body: di
 
 
 @router.get("/demo/status")
-async def demo_status(request: Request, parts: PartsOf) -> Response:
-    return await _demo(request, parts, "GET", "/status")
+async def demo_status(parts: PartsOf, _asker: RunsDemo) -> Response:
+    return await _demo(parts, "GET", "/status")
 
 
 class DemoMail(BaseModel):
@@ -293,10 +326,10 @@ class DemoMail(BaseModel):
 
 
 @router.post("/demo/send")
-async def demo_send(mail: DemoMail, request: Request, parts: PartsOf) -> Response:
-    return await _demo(request, parts, "POST", "/send", mail.model_dump())
+async def demo_send(mail: DemoMail, parts: PartsOf, _asker: RunsDemo) -> Response:
+    return await _demo(parts, "POST", "/send", mail.model_dump())
 
 
 @router.post("/demo/kill/router")
-async def demo_kill(request: Request, parts: PartsOf) -> Response:
-    return await _demo(request, parts, "POST", "/kill/router")
+async def demo_kill(parts: PartsOf, _asker: RunsDemo) -> Response:
+    return await _demo(parts, "POST", "/kill/router")

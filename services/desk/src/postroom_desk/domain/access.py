@@ -29,7 +29,8 @@ _NONE: frozenset[Ability] = frozenset()
 class Access:
     """What one person may do. An inbox that is absent from `inboxes` does not exist for them."""
 
-    role: Role
+    role: Role | None
+    """None: nobody who may do anything."""
     agent_id: str | None
     inboxes: Mapping[str, frozenset[Ability]] = field(default_factory=dict)
     on_behalf: frozenset[str] = frozenset()
@@ -44,7 +45,7 @@ class Access:
         return ability in self.inboxes.get(inbox_id, _NONE)
 
 
-NOTHING = Access("agent", None)
+NOTHING = Access(None, None)
 
 
 def access_of(configuration: Configuration, agent_id: str) -> Access:

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from postroom_contracts.configuration import Role
 
 from postroom_desk.domain.access import Ability, Access
+
+Scope = Literal["read", "write", "settings", "audit"]
+"""What a token may be used for, at most; what its person may do remains the bound."""
 
 
 class Operation(StrEnum):
@@ -28,7 +32,9 @@ class Operation(StrEnum):
     SEE_COMPANY = "see-company"
     SEE_REPORTS = "see-reports"
     OWN_ACCOUNT = "own-account"
-    """One's own password, second factor, sessions, tokens, preferences, filters, notifications, presence."""
+    """One's own preferences, filters, notifications, presence."""
+    OWN_CREDENTIALS = "own-credentials"
+    """One's own password, second factor, sessions, tokens: never by a token that has scopes, lest it make a wider one."""
     READ_SETTINGS = "read-settings"
     CHANGE_SETTINGS = "change-settings"
     CHANGE_SAVED_REPLIES = "change-saved-replies"
@@ -39,8 +45,12 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """An ability in the conversation's inbox, or one of `roles`; `ability` None: only the role counts."""
+    """All of these. `ability`: in the conversation's inbox; None: only the role counts. `roles`: one of them; empty: any.
 
+    `scope`: what a token with scopes must have; None: such a token is not enough.
+    """
+
+    scope: Scope | None
     ability: Ability | None = None
     roles: frozenset[Role] = frozenset()
 
@@ -50,26 +60,33 @@ _WORKING: frozenset[Role] = frozenset({"admin", "lead", "agent"})
 _ADMIN: frozenset[Role] = frozenset({"admin"})
 
 TABLE: Mapping[Operation, Need] = {
-    Operation.READ_CONVERSATION: Need(Ability.READ),
-    Operation.ADD_NOTE: Need(Ability.NOTE),
-    Operation.ANSWER: Need(Ability.SEND),
-    Operation.START_CONVERSATION: Need(Ability.SEND),
-    Operation.HANDLE: Need(Ability.HANDLE),
-    Operation.WATCH: Need(Ability.READ, _WORKING),
-    Operation.EDIT_DRAFT: Need(Ability.NOTE),
-    Operation.ERASE_CONTACT: Need(None, _ADMIN),
-    Operation.LIST_CONVERSATIONS: Need(None, _EVERYBODY),
-    Operation.FOLLOW_EVENTS: Need(None, _EVERYBODY),
-    Operation.SEE_COMPANY: Need(None, _EVERYBODY),
-    Operation.SEE_REPORTS: Need(None, frozenset({"admin", "lead", "auditor"})),
-    Operation.OWN_ACCOUNT: Need(None, _EVERYBODY),
-    Operation.READ_SETTINGS: Need(None, frozenset({"admin", "auditor"})),
-    Operation.CHANGE_SETTINGS: Need(None, _ADMIN),
-    Operation.CHANGE_SAVED_REPLIES: Need(None, frozenset({"admin", "lead"})),
-    Operation.MANAGE_PEOPLE: Need(None, _ADMIN),
-    Operation.READ_AUDIT: Need(None, frozenset({"admin", "auditor"})),
-    Operation.RUN_DEMO: Need(None, _EVERYBODY),
+    Operation.READ_CONVERSATION: Need("read", Ability.READ),
+    Operation.ADD_NOTE: Need("write", Ability.NOTE),
+    Operation.ANSWER: Need("write", Ability.SEND),
+    Operation.START_CONVERSATION: Need("write", Ability.SEND),
+    Operation.HANDLE: Need("write", Ability.HANDLE),
+    Operation.WATCH: Need("write", Ability.READ, _WORKING),
+    Operation.EDIT_DRAFT: Need("write", Ability.NOTE),
+    Operation.ERASE_CONTACT: Need("write", None, _ADMIN),
+    Operation.LIST_CONVERSATIONS: Need("read", None, _EVERYBODY),
+    Operation.FOLLOW_EVENTS: Need("read", None, _EVERYBODY),
+    Operation.SEE_COMPANY: Need("read", None, _EVERYBODY),
+    Operation.SEE_REPORTS: Need("read", None, frozenset({"admin", "lead", "auditor"})),
+    Operation.OWN_ACCOUNT: Need("write", None, _EVERYBODY),
+    Operation.OWN_CREDENTIALS: Need(None, None, _EVERYBODY),
+    Operation.READ_SETTINGS: Need("settings", None, frozenset({"admin", "auditor"})),
+    Operation.CHANGE_SETTINGS: Need("settings", None, _ADMIN),
+    Operation.CHANGE_SAVED_REPLIES: Need("settings", None, frozenset({"admin", "lead"})),
+    Operation.MANAGE_PEOPLE: Need("settings", None, _ADMIN),
+    Operation.READ_AUDIT: Need("audit", None, frozenset({"admin", "auditor"})),
+    Operation.RUN_DEMO: Need("write", None, _EVERYBODY),
 }
+
+
+def in_scope(scopes: frozenset[Scope] | None, operation: Operation) -> bool:
+    """Say whether a token of these scopes may be used for it; None: all."""
+    need = TABLE.get(operation)
+    return need is not None and (scopes is None or (need.scope is not None and need.scope in scopes))
 
 
 def allowed(access: Access, operation: Operation, inbox_id: str | None = None) -> bool:

@@ -23,10 +23,12 @@ class Cursor:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery:
     """Filters that all hold; None: any. Empty `statuses`: all but spam, deleted and merged."""
 
+    readable: frozenset[str]
+    """The inboxes that exist for who asks (`Access.readable`): no list is made without them."""
     statuses: tuple[Status, ...] = ()
     inbox_id: str | None = None
     team_id: str | None = None

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Scope = Literal["read", "write", "settings", "audit"]
-"""What a token may be used for, at most; what its person may do remains the bound."""
+from postroom_desk.domain.permissions import Scope
+
+__all__ = ["Principal", "Scope"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,8 @@ class Principal:
     scopes: frozenset[Scope] | None = None
     session_id: str | None = None
     by: Literal["deployment", "token", "session", "open"] = "deployment"
+
+    @property
+    def key(self) -> str:
+        """Name what is theirs alone, such as their Idempotency-Keys: a token and a person may have the same name."""
+        return self.name if self.by == "deployment" else f"{self.by}:{self.agent_id or ''}:{self.name}"
