@@ -248,8 +248,8 @@ class DeskBench:
                 self.content,
                 self.configurations,
                 self.figures,
-                self.demo,
-                ConfigurationWriter(self.versions, self._applied, self.clock),
+                demo=self.demo,
+                writer=ConfigurationWriter(self.versions, self._applied, self.clock),
             )
         )
         self._sequences: dict[tuple[str, str], int] = {}

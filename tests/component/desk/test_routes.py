@@ -7,7 +7,10 @@ from tests.component.desk.doubles import DeskBench
 from tests.component.desk.routes_of import addresses
 
 PUBLIC = {
-    "/api/v1/openapi.json",  # names no data
+    "/api/v1/openapi.json",  # names no data, nor do the schemas
+    "/api/v1/asyncapi.json",
+    "/api/v1/schemas",
+    "/api/v1/schemas/{name}.json",
     "/static",
     "/login",  # before anybody is known
     "/logout",

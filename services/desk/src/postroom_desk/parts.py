@@ -1,12 +1,13 @@
 """The connected parts that the API and the page are built from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from postroom_runtime.clock import Clock
 from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import ContentStore
 from starlette.requests import HTTPConnection
 
+from postroom_desk.audit.port import AuditLog, NoAudit
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
@@ -31,6 +32,7 @@ class Parts:
     content: ContentStore
     configurations: Configurations
     figures: Figures
+    audit: AuditLog = field(default_factory=NoAudit)
     demo: Demo | None = None
     writer: ConfigurationWriter | None = None
     """Writes what agents may change of the configuration themselves."""
