@@ -41,7 +41,7 @@ CUSTOMER, ANN, BEN = "carla@example.test", "ann@staff.acme.test", "ben@staff.acm
 SUPPORT, ANSWERS = "support@acme.test", "answers@acme.test"
 
 
-def company(imap_port: int, smtp_port: int, password: Path) -> Configuration:
+def company(imap_port: int, smtp_port: int, password: Path, access: list[dict[str, Any]] | None) -> Configuration:
     def account(name: str, **extra: Any) -> dict[str, Any]:
         imap = {"host": "127.0.0.1", "port": imap_port, "tls": False, "user": f"{name}@acme.test"}
         smtp = {"host": "127.0.0.1", "port": smtp_port, "tls": "none"}
@@ -64,7 +64,14 @@ def company(imap_port: int, smtp_port: int, password: Path) -> Configuration:
             "calendars": [{"id": "always", "time_zone": "UTC", "hours": {day: ["00:00-24:00"] for day in WEEK}}],
             "accounts": [account("support"), account("answers", internal=True)],
             "inboxes": [
-                {"id": "support", "name": "Support", "account": "support", "address": SUPPORT, "teams": ["care"]}
+                {
+                    "id": "support",
+                    "name": "Support",
+                    "account": "support",
+                    "address": SUPPORT,
+                    "teams": ["care"],
+                    "access": access,
+                }
             ],
             "teams": [{"id": "care", "name": "Care", "members": ["ann", "ben"]}],
             "agents": [
@@ -125,8 +132,14 @@ class House:
 
 @pytest.fixture
 async def house(
-    kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str, tmp_path: Path
+    kafka_bootstrap: str,
+    mongo_uri: str,
+    topic_prefix: str,
+    database_prefix: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[House]:
+    access = getattr(request, "param", None)
     settings = NotifierSettings(
         kafka_bootstrap=kafka_bootstrap,
         mongo_uri=SecretStr(mongo_uri),
@@ -147,7 +160,7 @@ async def house(
         sink = SmtpSink()
         sink.start()
         stack.callback(sink.stop)
-        await _configure(settings, company(dovecot.port, sink.port, tmp_path / "password"))
+        await _configure(settings, company(dovecot.port, sink.port, tmp_path / "password", access))
         for definition in (Router(), Assigner(), Notifier(), Ingest()):
             runtime = await connect(definition, settings)
             stack.push_async_callback(runtime.stop)
@@ -202,6 +215,28 @@ async def test_of_two_who_answer_in_the_same_second_the_customer_gets_one_mail(h
     assert [type(f) for f in facts if isinstance(f, ReplyAccepted | MessageSent)] == [ReplyAccepted, MessageSent]
     assert [(f.reason, f.via) for f in facts if isinstance(f, RequestRefused)] == [("stale", "mail")]
     assert len(house.mails_to(CUSTOMER)) == 1
+
+
+ON_BEHALF = [{"agent": "ann", "rights": ["send_on_behalf"]}, {"agent": "ben", "rights": ["full_access"]}]
+
+
+@pytest.mark.parametrize("house", [ON_BEHALF], indirect=True, ids=["on behalf"])
+async def test_who_sends_on_behalf_is_named_as_sender_and_who_may_only_read_is_refused(house: House) -> None:
+    house.write(SUPPORT, CUSTOMER, "They squeal since Tuesday.", "q1@example.test", "Squealing brakes")
+    await asyncio.to_thread(house.sink.wait_for, 1, 30)
+    house.write(SUPPORT, CUSTOMER, "And they smell.", "q2@example.test", "Squealing brakes", "<q1@example.test>")
+    told = {who: await house.mail_to(who, lambda text: "And they smell." in text) for who in (ANN, BEN)}
+
+    house.write(told[BEN]["Reply-To"], BEN, "Oil them.", "answer-of-ben", "Re: brakes", told[BEN]["Message-ID"])
+    refused = text_of(await house.mail_to(BEN, lambda text: "NOT sent" in text))
+    assert "you have no right to write to customers from this inbox" in " ".join(refused.split())
+    assert "Oil them." in refused
+    assert house.mails_to(CUSTOMER) == []
+
+    house.write(told[ANN]["Reply-To"], ANN, "Bring them in.", "answer-of-ann", "Re: brakes", told[ANN]["Message-ID"])
+    sent = await house.mail_to(CUSTOMER, bool)
+    assert [a.addr_spec for a in sent["From"].addresses] == [SUPPORT]
+    assert str(sent["Sender"]) == f"Ann <{ANN}>"
 
 
 async def _all_is_read(house: House, keyed: str) -> None:

@@ -11,7 +11,16 @@ from difflib import get_close_matches
 from re import _constants, _parser  # type: ignore[attr-defined]  # the only way to see a pattern's structure
 from typing import Any
 
-from postroom_contracts.configuration import MAX_BYTES, NO_PASSWORD, Condition, Configuration, MailAccount, MoveTo
+from postroom_contracts.configuration import (
+    MAX_BYTES,
+    NO_PASSWORD,
+    Condition,
+    Configuration,
+    Inbox,
+    MailAccount,
+    MoveTo,
+)
+from postroom_contracts.rights import Ability, abilities_in, teams_of
 from postroom_contracts.templates import INTERNAL, VARIABLES, variables_of
 from postroom_contracts.thread_keys import normalised_address
 from postroom_contracts.values import Channel
@@ -114,10 +123,47 @@ def _accounts_and_inboxes(c: Configuration) -> Iterator[Finding]:
         yield from _references((*at, "teams"), inbox.teams, "a team", _ids(c.teams))
         yield from _reference((*at, "calendar"), inbox.calendar, "a calendar", _ids(c.calendars))
         yield from _reference((*at, "policy"), inbox.policy, "a policy", _ids(c.policies))
+        yield from _access(c, at, inbox)
         if inbox.account in mail:
             yield from _mail_address((*at, "address"), inbox.address)
             for m, alias in enumerate(inbox.aliases):
                 yield from _mail_address((*at, "aliases", m), alias)
+
+
+def _access(c: Configuration, at: Path, inbox: Inbox) -> Iterator[Finding]:
+    """Find rights of people and teams that there are not, and people who would be given twice the same."""
+    yield from _reference((*at, "owner"), inbox.owner, "an agent", _ids(c.agents))
+    if inbox.access is not None and not inbox.access:
+        message = (
+            "an empty list lets nobody in; name who has which rights, or leave `access` out for the teams' members"
+        )
+        yield Finding((*at, "access"), message)
+    seen: list[tuple[str | None, str | None]] = []
+    for n, entry in enumerate(inbox.access or ()):
+        path: Path = (*at, "access", n)
+        yield from _reference((*path, "agent"), entry.agent, "an agent", _ids(c.agents))
+        yield from _reference((*path, "team"), entry.team, "a team", _ids(c.teams))
+        if (entry.agent, entry.team) in seen:
+            yield Finding(path, f"{entry.agent or entry.team!r} is listed twice; name all rights in one entry")
+        seen.append((entry.agent, entry.team))
+
+
+def warnings(configuration: Configuration) -> list[Finding]:
+    """Return what may well be meant, and is often forgotten."""
+    found = []
+    if not any(a.enabled and a.role == "admin" for a in configuration.agents):
+        message = (
+            "nobody enabled has `role: admin`: settings, people and audit are open to tokens of the deployment alone"
+        )
+        found.append(Finding(("agents",), message))
+    for n, inbox in enumerate(configuration.inboxes):
+        if not _somebody_sends(configuration, inbox):
+            found.append(Finding(("inboxes", n), "no enabled agent may send from this inbox: nobody can answer here"))
+    return found
+
+
+def _somebody_sends(c: Configuration, inbox: Inbox) -> bool:
+    return any(Ability.SEND in abilities_in(inbox, agent, teams_of(c, agent.id)) for agent in c.agents)
 
 
 def _mail_account(at: Path, account: MailAccount) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from postroom_contracts.configuration import Agent, Configuration, Team
 
 def duty(configuration: Configuration, at: datetime) -> list[dict[str, Any]]:
     """Return per inbox: team, state (`on_duty`, `begins`, `out_of_hours`), how many people, a text, the calendar's state."""
-    return [_of_inbox(configuration, inbox.id, inbox.teams[0], at) for inbox in configuration.inboxes]
+    return [_of_inbox(configuration, inbox.id, inbox.teams[0], at) for inbox in configuration.inboxes if inbox.teams]
 
 
 def _of_inbox(configuration: Configuration, inbox_id: str, team_id: str, at: datetime) -> dict[str, Any]:

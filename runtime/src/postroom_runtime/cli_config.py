@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from postroom_contracts.configuration import Configuration
-from postroom_contracts.configuration_checks import compressed_bytes
+from postroom_contracts.configuration_checks import compressed_bytes, shown, warnings
 
 from postroom_runtime.configuration_file import ConfigurationFileError, load_configuration, unresolved_secrets
 
@@ -51,6 +51,8 @@ def check(
     typer.echo(f"{file}: in order: {summary(configuration)}")
     for secret in missing:
         typer.echo(f"{file}: note: {secret}", err=True)
+    for warning in warnings(configuration):
+        typer.echo(f"{file}: warning: {shown(warning.path)}: {warning.message}", err=True)
 
 
 def summary(configuration: Configuration) -> str:

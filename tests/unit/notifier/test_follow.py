@@ -306,3 +306,30 @@ def test_history_does_not_take_the_place_of_what_was_written_last() -> None:
     newest, older = f.received(), f.received("m0", "older-content", opened=False, imported=True)
     [delivery] = due(newest, older, f.assigned())
     assert delivery.contents == {"customer": "customer-content"}
+
+
+class TestRights:
+    """Who may not read an inbox is told nothing of it."""
+
+    @staticmethod
+    def private() -> Configuration:
+        plain = configuration().model_dump()
+        plain["inboxes"][0] |= {"teams": [], "owner": "ana"}
+        return Configuration.model_validate(plain)
+
+    def test_of_a_private_inbox_its_owner_alone_is_told(self) -> None:
+        f = Facts()
+        events = [f.received(watchers=["ben"]), f.assigned(), f.received("m2", watchers=["ben"]), f.noted(["ben"])]
+        assert told(*events, settings=self.private()) == [("assigned", "ana"), ("replied", "ana")]
+
+    def test_who_is_mentioned_without_a_right_to_read_is_not_told(self) -> None:
+        plain = configuration().model_dump()
+        plain["inboxes"][0]["access"] = [{"agent": "ana", "rights": ["send_as"]}]
+        f = Facts()
+        assert told(f.received(), f.noted(["ben"]), settings=Configuration.model_validate(plain)) == []
+
+    def test_a_refusal_gives_back_their_own_text_and_nothing_that_they_may_not_read(self) -> None:
+        f = Facts()
+        received = f.received()
+        [refusal] = due(received, f.refused("no_right", actor=Actor(kind="agent", id="ben")), settings=self.private())
+        assert (refusal.receiver, refusal.contents) == ("ben", {"refused": "reply-content"})

@@ -379,3 +379,22 @@ def test_address_beyond_ascii_needs_smtputf8() -> None:
 def test_erased_recipients_are_not_sought_anew() -> None:
     with pytest.raises(CannotBeSentError, match="content_erased"):
         mail(remaining=[], details={"erased": True})
+
+
+@pytest.mark.parametrize(
+    ("rights", "sender"),
+    [
+        (["send_on_behalf"], "Ana Ruiz <ana@staff.acme.test>"),
+        (["full_access", "send_on_behalf"], "Ana Ruiz <ana@staff.acme.test>"),
+        (["send_as"], None),
+        (["send_on_behalf", "send_as"], None),
+    ],
+    ids=str,
+)
+def test_who_sends_on_behalf_is_named_visibly(rights: list[str], sender: str | None) -> None:
+    plain = configuration().model_dump()
+    plain["inboxes"][0]["access"] = [{"agent": "ana", "rights": rights}]
+    sent = mail(settings=Configuration.model_validate(plain), details={"author": "ana"})
+    assert (header(sent.body, "From"), header(sent.body, "Sender")) == ("Acme Support <support@acme.test>", sender)
+    assert header(mail(settings=Configuration.model_validate(plain)).body, "Sender") is None
+    assert sent.sender == "support@acme.test"

@@ -121,6 +121,24 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
         "teams: [workshop]\n  - id: orders", "teams: [workshop]\n    calendar: ofice\n  - id: orders",
         ["c.yaml:19: inboxes[0].calendar: 'ofice' is not a calendar; did you mean 'office'?"],
     ),
+    "rights of people and teams that there are not": (
+        "teams: [workshop]\n  - id: orders",
+        ("teams: [workshop]\n    access:\n      - {agent: mirra, rights: [send_as]}\n"
+         "      - {team: shop, rights: [full_access]}\n"
+         "      - {agent: mira, rights: [full_access]}\n      - {agent: mira, rights: [send_as]}\n  - id: orders"),
+        ["c.yaml:20: inboxes[0].access[0].agent: 'mirra' is not an agent; did you mean 'mira'?",
+         "c.yaml:21: inboxes[0].access[1].team: 'shop' is not a team; did you mean 'workshop'?",
+         "c.yaml:23: inboxes[0].access[3]: 'mira' is listed twice; name all rights in one entry"],
+    ),
+    "rights that are none": (
+        "teams: [workshop]\n  - id: orders", "teams: [workshop]\n    access: []\n  - id: orders",
+        [("c.yaml:19: inboxes[0].access: an empty list lets nobody in; name who has which rights, or leave `access` out "
+          "for the teams' members")],
+    ),
+    "private inbox of nobody": (
+        "teams: [workshop]\n  - id: orders", "teams: []\n    owner: mirra\n  - id: orders",
+        ["c.yaml:19: inboxes[0].owner: 'mirra' is not an agent; did you mean 'mira'?"],
+    ),
     "unknown inbox policy": (
         "teams: [workshop]\n  - id: orders", "teams: [workshop]\n    policy: std\n  - id: orders",
         ["c.yaml:19: inboxes[0].policy: 'std' is not a policy; there is standard"],
@@ -603,6 +621,19 @@ def test_a_mangled_file_is_loaded_or_refused_with_lines_but_never_crashes(seed: 
     else:
         assert configuration_checks.findings(configuration) == []
     assert all(1 <= (p.line or 0) <= text.count("\n") + 1 and p.message for p in problems)
+
+
+def test_what_is_often_forgotten_is_said_and_refused_by_nobody(tmp_path: Path) -> None:
+    app, file = typer.Typer(), tmp_path / "c.yaml"
+    register(app)
+    readers = "teams: [workshop]\n    access: [{agent: mira, rights: [full_access]}]\n  - id: orders"
+    file.write_text(GOOD.replace("teams: [workshop]\n  - id: orders", readers))
+    result = CliRunner().invoke(app, ["config", "check", str(file)])
+    assert result.exit_code == 0
+    assert f"{file}: warning: agents: nobody enabled has `role: admin`: " in result.stderr
+    assert f"{file}: warning: inboxes[0]: no enabled agent may send from this inbox" in result.stderr
+    file.write_text(GOOD.replace("first_name: Mira", "first_name: Mira\n    role: admin"))
+    assert "warning" not in CliRunner().invoke(app, ["config", "check", str(file)]).stderr
 
 
 PAGE = COMPANY.parents[1] / "configuration.md"

@@ -159,6 +159,12 @@ class Board:
             configuration_version=company.version,
         )
 
+    def of_private_inbox(self, company: Company, owner: str) -> AssignmentRecord:
+        """Return the record of what belongs to `owner` whatever else they have; their load is nobody's business."""
+        agent = company.agents.get(owner)
+        duty = agent is not None and self._duty(company).of(agent, None)
+        return self.by_hand(company, None, Preferred(agent_id=owner, because="rule", load=0, on_duty=duty))
+
     def preferred(
         self, company: Company, team: Team | None, agent_id: str, because: Because, without: str | None = None
     ) -> Preferred:

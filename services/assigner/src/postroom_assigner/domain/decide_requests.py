@@ -56,6 +56,8 @@ def _why_not(state: Assignment, case: Case, agent_id: str, epoch: int | None) ->
         return "stale_epoch"
     if agent_id not in case.company.agents:
         return "unknown_agent"
+    if case.company.owner_of_inbox(state.inbox_id) is not None:
+        return "already_yours" if agent_id == state.owner else "not_assignable"
     return None if case.company.enabled(agent_id) else "not_assignable"
 
 
@@ -88,7 +90,7 @@ def _put_back(state: Assignment, data: AssignConversation, case: Case) -> Outcom
     """Back to the queue of its team, or of the one that is named; whoever had it does not get it straight back."""
     team_id = data.team_id or state.team_id
     there = state.queue is not None and state.queue.team_id == (team_id or "")
-    if not state.active or there:
+    if not state.active or there or case.company.owner_of_inbox(state.inbox_id) is not None:
         return refuse(state, data, case, None, "not_assignable")
     if data.epoch is not None and data.epoch != state.epoch:
         return refuse(state, data, case, None, "stale_epoch")

@@ -69,6 +69,8 @@ def assign(
 
     `lost` says why an owner who stands there loses it if nobody can be found.
     """
+    if (private_owner := case.company.owner_of_inbox(state.inbox_id)) is not None:
+        return belong(state, case, private_owner)
     team = case.company.team(state.team_id)
     preferred = _preferred(state, case, team, preference) if preference is not None else None
     record = case.board.record(case.company, team, preferred=preferred, without=state.released_by)
@@ -115,6 +117,21 @@ def own(
         previous=None,
     )
     return Outcome(after, (fact,))
+
+
+def belong(state: Assignment, case: Case, owner: str) -> Outcome:
+    """Make it the owner's of its private inbox, on duty or off, without a queue.
+
+    It takes none of their capacity, and so none of their load either: that stands in records which others read.
+    """
+    if state.owner == owner and state.slot is None and state.queue is None:
+        return Outcome(state)
+    if state.owner == owner:
+        return Outcome(state.after(slot=None, queue=None, attempt=0))
+    state = state.after(team_id=None)
+    record = case.board.of_private_inbox(case.company, owner)
+    outcome = own(state, case, owner, record, "rule", SYSTEM)
+    return Outcome(outcome.state.after(slot=None), outcome.facts)
 
 
 def wait(
@@ -167,6 +184,8 @@ def settle(state: Assignment, case: Case, *, preference: Preference | None = Non
     """
     if not state.active:
         return leave(state, case)
+    if (private_owner := case.company.owner_of_inbox(state.inbox_id)) is not None:
+        return belong(state, case, private_owner)
     if state.slot is None and state.queue is None:
         back = state.owner or state.previous
         return assign(state, case, preference=preference or (Preference(back, "previous_owner") if back else None))

@@ -13,6 +13,7 @@ from postroom_contracts import commands as c
 from postroom_contracts.events import Data
 from postroom_contracts.facts import ClaimRefused, RequestRefused
 from postroom_contracts.ids import content_id, conversation_id, derived_id
+from postroom_contracts.rights import owner_of
 from postroom_contracts.values import Actor, Address, ContentReference
 from postroom_runtime.content_store import text_sha256
 
@@ -159,10 +160,15 @@ _REASONS = {
     "stale": "something happened in this conversation since it was read",
     "stale_epoch": "somebody else took it since it was read",
     "not_found": "there is no such conversation",
+    "no_right": "this agent has no right to write to customers from this inbox",
+    "private": "it belongs to a private inbox, into which its owner lets nobody else",
     "already_yours": "it belongs to this agent already",
     "full": "this agent has as many open conversations as they may have",
     "wrong_status": "the conversation is in a state in which this cannot be done",
 }
+
+
+_STATUS = {"not_found": (404, "not-found"), "no_right": (403, "forbidden")}
 
 
 def _refusal(outcome: Outcome) -> Problem:
@@ -179,7 +185,7 @@ def _refusal(outcome: Outcome) -> Problem:
     refused = event.data(RequestRefused)
     assert refused is not None
     common |= {"reason": refused.reason, "changed": refused.changed, "router_sequence": refused.router_sequence}
-    status, kind = (404, "not-found") if refused.reason == "not_found" else (409, "refused")
+    status, kind = _STATUS.get(refused.reason, (409, "refused"))
     return Problem(status, kind, "Refused", _REASONS.get(refused.reason, refused.reason), **common)
 
 
@@ -297,10 +303,14 @@ async def snooze(conversation: str, asked: m.SnoozeAsked, ask: Handles) -> Respo
 async def merge(conversation: str, asked: m.MergeAsked, ask: Handles) -> Response:
     if asked.target_id == conversation:
         raise Problem(422, "invalid", "The same conversation", "`target_id` must be another conversation")
-    await ask.place(asked.target_id)
+    place, target = await ask.place(conversation), await ask.place(asked.target_id)
+    configuration = ask.parts.reader.configuration
+    if owner_of(configuration, place.inbox_id) != owner_of(configuration, target.inbox_id):
+        detail = "a conversation of a private inbox is merged into one of the same owner's only"
+        raise Problem(422, "private", "A private inbox", detail)
     actor = ask.actor(asked)
     command = c.MergeConversations(actor=actor, expected_sequence=ask.sequence, target_id=asked.target_id)
-    return await _carry_out(ask, await ask.place(conversation), command, asked)
+    return await _carry_out(ask, place, command, asked)
 
 
 def _in_zone(moment: Any) -> Any:

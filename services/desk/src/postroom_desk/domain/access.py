@@ -1,28 +1,20 @@
-"""Who may do what in which inbox: computed from the configuration alone, for one person at one moment. Pure."""
+"""What one person may do at one moment, in all inboxes. The rules themselves are `postroom_contracts.rights`. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from postroom_contracts.configuration import Agent, Configuration, Inbox, InboxRight, Role
+from postroom_contracts.configuration import Configuration, Role
+from postroom_contracts.rights import (
+    ALL_ABILITIES,
+    NO_ABILITIES,
+    Ability,
+    abilities_in,
+    rights_in,
+    sends_on_behalf,
+    teams_of,
+)
 
-
-class Ability(StrEnum):
-    """What somebody can do in one inbox."""
-
-    READ = "read"
-    NOTE = "note"
-    HANDLE = "handle"
-    """Change anything but the text: own, assign, tag, resolve, snooze, merge, move, ..."""
-    SEND = "send"
-    """Write to customers."""
-
-
-_READS = frozenset({Ability.READ})
-_NOTES = _READS | {Ability.NOTE}
-_SUPERVISES = _NOTES | {Ability.HANDLE}
-_SENDS = _SUPERVISES | {Ability.SEND}
-_NONE: frozenset[Ability] = frozenset()
+__all__ = ["NOTHING", "Ability", "Access", "access_of", "access_of_system", "rights_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +34,7 @@ class Access:
         return frozenset(i for i, abilities in self.inboxes.items() if Ability.READ in abilities)
 
     def can(self, ability: Ability, inbox_id: str) -> bool:
-        return ability in self.inboxes.get(inbox_id, _NONE)
+        return ability in self.inboxes.get(inbox_id, NO_ABILITIES)
 
 
 NOTHING = Access(None, None)
@@ -53,39 +45,17 @@ def access_of(configuration: Configuration, agent_id: str) -> Access:
     agent = configuration.agent(agent_id)
     if agent is None or not agent.enabled:
         return NOTHING
-    teams = frozenset(t.id for t in configuration.teams if agent.id in t.members)
-    rights = {i.id: rights_in(i, agent.id, teams) for i in configuration.inboxes}
-    abilities = {i.id: _abilities(i, agent, teams, rights[i.id]) for i in configuration.inboxes}
+    teams = teams_of(configuration, agent.id)
+    abilities = {i.id: abilities_in(i, agent, teams) for i in configuration.inboxes}
     return Access(
         role=agent.role,
         agent_id=agent.id,
         inboxes={i: a for i, a in abilities.items() if a},
-        on_behalf=frozenset(i for i, r in rights.items() if "send_on_behalf" in r and "send_as" not in r),
+        on_behalf=frozenset(i.id for i in configuration.inboxes if sends_on_behalf(i, agent.id, teams)),
     )
 
 
 def access_of_system(configuration: Configuration) -> Access:
     """Return the access of a deployment's own token, bound to nobody: all of it, but for private inboxes."""
-    shared = {i.id: _SENDS for i in configuration.inboxes if i.owner is None}
+    shared = {i.id: ALL_ABILITIES for i in configuration.inboxes if i.owner is None}
     return Access("admin", None, shared)
-
-
-def rights_in(inbox: Inbox, agent_id: str, teams: Iterable[str]) -> frozenset[InboxRight]:
-    """Return the rights that the configuration gives in this inbox to a member of `teams`."""
-    if inbox.owner is not None:
-        return frozenset({"full_access", "send_as"}) if inbox.owner == agent_id else frozenset()
-    member_of = set(teams)
-    if inbox.access is None:
-        return frozenset({"full_access", "send_as"}) if member_of & set(inbox.teams) else frozenset()
-    mine = (entry for entry in inbox.access if entry.agent == agent_id or entry.team in member_of)
-    return frozenset(right for entry in mine for right in entry.rights)
-
-
-def _abilities(inbox: Inbox, agent: Agent, teams: frozenset[str], rights: frozenset[InboxRight]) -> frozenset[Ability]:
-    if inbox.owner is not None and inbox.owner != agent.id:
-        return _NONE
-    if agent.role == "auditor":
-        return _READS
-    by_rights = _SENDS if rights & {"send_as", "send_on_behalf"} else _NOTES if rights else _NONE
-    supervises = agent.role == "admin" or (agent.role == "lead" and bool(teams & set(inbox.teams)))
-    return by_rights | (_SUPERVISES if supervises else _NONE)

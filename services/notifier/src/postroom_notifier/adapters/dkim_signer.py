@@ -10,7 +10,7 @@ from postroom_runtime.secrets import MissingSecretError, resolve
 from postroom_notifier.domain.mime import OutgoingMail
 
 SIGNED = (
-    "from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to", "mime-version",
+    "from", "sender", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to", "mime-version",
     "content-type", "content-transfer-encoding", "list-id", "list-unsubscribe", "list-unsubscribe-post", "auto-submitted",
 )  # fmt: skip
 """Also those that a mail does not have: nobody can add them (RFC 6376 section 5.4.2). RFC 8058 section 4 asks for the

@@ -15,6 +15,7 @@ from postroom_contracts.facts import (
     RequestRefused,
 )
 from postroom_contracts.registry import source_of
+from postroom_contracts.rights import owner_of
 from postroom_contracts.values import Channel, Status
 
 from postroom_notifier.domain.conversation import Conversation
@@ -221,13 +222,15 @@ def _on_assigned(state: Conversation, event: Event, data: ConversationAssigned, 
     state = state.after(owner_id=data.agent_id, epoch=data.epoch, team_id=data.team_id or state.team_id)
     preferred, chosen = data.record.preferred, data.record.candidate(data.agent_id)
     by_hand = data.reason in {"claim", "manual"} or (preferred is not None and preferred.because == "started")
+    own_inbox = owner_of(around.configuration_at(around.newest_version), state.inbox_id) == data.agent_id
+    because = preferred.because if preferred and preferred.agent_id == data.agent_id else None
     did_it_themself = by_hand and data.actor.kind == "agent" and data.actor.id == data.agent_id
     if known or did_it_themself:
         return state
     details = {
         "reason": data.reason,
         "policy": data.record.policy,
-        "because": preferred.because if preferred and preferred.agent_id == data.agent_id else None,
+        "because": "own_inbox" if own_inbox else because,
         "load": chosen.load if chosen else None,
         "capacity": chosen.capacity if chosen else None,
         "actor": data.actor.id if data.actor.kind == "agent" else None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from postroom_contracts.answers import internal_matter
 from postroom_contracts.configuration import Agent, Configuration, Inbox
+from postroom_contracts.rights import on_behalf
 from postroom_contracts.templates import filled, variables_of
 
 from postroom_notifier.domain.delivery import Delivery
@@ -62,6 +63,7 @@ def reply_mail(
         text, html = f"{text}\n\n{quoted.text}", f"{html}<br>\n{quoted.html}"
     headers = [
         ("From", mailbox(sender_name(inbox, author, configuration), sender)),
+        *_on_behalf(inbox, author, configuration),
         ("To", ", ".join(mailbox(n, a) for n, a in recipients.to)),
     ]
     if recipients.cc:
@@ -73,6 +75,19 @@ def reply_mail(
     body = build(headers, delivery.due_at, text, _document(html), files)
     wanted = tuple(delivery.remaining) if delivery.remaining else recipients.addresses
     return OutgoingMail(sender, wanted, body, utf8=not all(a.isascii() for a in recipients.addresses))
+
+
+def _on_behalf(inbox: Inbox, author: Agent | None, configuration: Configuration) -> list[tuple[str, str]]:
+    """Return who sends for the inbox, where the right is to send on its behalf only (RFC 5322 section 3.6.2).
+
+    By the configuration that the reply was accepted with. Raises CannotBeSentError when they cannot be named.
+    """
+    if author is None or not on_behalf(configuration, inbox.id, author.id):
+        return []
+    address = mail_address(author.email)
+    if address is None:
+        raise CannotBeSentError("no_sender")
+    return [("Sender", mailbox(f"{author.first_name} {author.last_name}", address))]
 
 
 def file_list(reply: Content) -> list[Mapping[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from postroom_contracts.configuration import Configuration, MailAccount
 from postroom_contracts.events import Event
+from postroom_contracts.rights import Ability, can
 
 from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.delivery import Delivery, DeliveryKind, Result, failed
@@ -14,6 +15,10 @@ from postroom_notifier.domain.limits import is_exceeded, noted
 
 ALWAYS_TOLD = frozenset({"refused", "undelivered"})
 """Cannot be muted: the agent believes that the customer has their text."""
+
+
+_THEIR_OWN = frozenset({"refused", "undelivered"})
+"""What somebody is given back who may not read the conversation (any more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def tell(
     answers_machine: bool = False,
     **fields: Any,
 ) -> Conversation:
-    """Make a notification, unless the agent is unknown, disabled, or does not want this kind.
+    """Make a notification, unless the agent is unknown, disabled, may not read the inbox, or does not want this kind.
 
     `answers_machine`: it would tell of what a machine wrote; it is skipped, so that two systems which notify each other's
     addresses stop.
@@ -84,7 +89,12 @@ def tell(
     if not wants(configuration, kind, agent_id):
         return state
     contents = dict(extra or {})
-    if state.customer_content_id:
+    readable = can(configuration, Ability.READ, state.inbox_id, agent_id)
+    if not readable and state.inbox_id is not None and kind not in ALWAYS_TOLD:
+        return state
+    if not readable:  # or the beginning was never seen here: nothing of the texts, then
+        contents = {role: i for role, i in contents.items() if role in _THEIR_OWN}
+    elif state.customer_content_id:
         contents.setdefault("customer", state.customer_content_id)
     fields.setdefault("message_id", state.customer_message_id)
     state = state.with_due(

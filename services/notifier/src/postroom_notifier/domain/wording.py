@@ -20,6 +20,7 @@ _REASONS: Mapping[str, str] = {
     "holds_key": "the text still held your personal answer address, which must not reach the customer",
     "from_stranger": "who wrote last takes no part in the conversation; answer in the desk, where you say to whom it goes",
     "wrong_status": "the conversation is in a state in which nothing can be sent (spam, deleted or merged)",
+    "no_right": "you have no right to write to customers from this inbox",
     "not_found": "the conversation does not exist any more",
 }
 _FAILURES: Mapping[str, str] = {
@@ -27,6 +28,7 @@ _FAILURES: Mapping[str, str] = {
     "bounced": "it was sent, and came back",
     "gave_up": "it was tried for days, and the mail server took it never",
     "too_large": "it is larger than the mail server takes: send it with fewer or smaller attachments, or a link to them",
+    "no_sender": "your address in the configuration cannot stand in a mail, and this inbox needs it as Sender",
     "no_recipient": "there is no address that it could go to",
     "internal_content": "it holds our marker line or a personal answer address, which must not reach the customer",
     "address_not_supported": "the mail server cannot send to an address with such letters",
@@ -58,6 +60,7 @@ _POLICIES: Mapping[str, str] = {
 _PREFERRED: Mapping[str, str] = {
     "previous_owner": "It was yours before.",
     "rule": "A rule names you for mail like this.",
+    "own_inbox": "It came to an inbox of your own.",
     "started": "You started this conversation.",
 }
 

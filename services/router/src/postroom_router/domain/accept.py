@@ -61,7 +61,9 @@ def accept_message(state: Conversation, command: AcceptMessage, asked: Asked, wo
     if inbound.message_id in state.messages:
         return None
     arrival = _arrival(state, command, world)
-    changes = {**_identity(arrival), **_routing(state, arrival, world)} if arrival.opens else _later(state, arrival)
+    changes = (
+        {**_identity(arrival), **_routing(state, arrival, world)} if arrival.opens else _later(state, arrival, world)
+    )
     changes |= _people(state, arrival)
     changes |= _latest(state, arrival)
     changes |= _status(state, arrival)
@@ -128,17 +130,23 @@ def _routing(state: Conversation, arrival: Arrival, world: World) -> dict[str, A
     inbox = world.company.inboxes.get(arrival.inbound.inbox_id)
     changes: dict[str, Any] = {
         "tags": list(dict.fromkeys([*state.tags, arrival.source, *effects.tags])),
-        "team_id": effects.team_id or (inbox.teams[0] if inbox else None),
+        "team_id": (effects.team_id or inbox.teams[0] if inbox.owner is None else None) if inbox else effects.team_id,
         "policy_id": effects.policy_id or (inbox.policy if inbox else None),
     }
     if effects.priority is not None:
         changes["priority"] = effects.priority
-    if effects.watchers:
-        changes["watchers"] = list(effects.watchers)
+    if watchers := _watchers(arrival, world):
+        changes["watchers"] = watchers
     return changes
 
 
-def _later(state: Conversation, arrival: Arrival) -> dict[str, Any]:
+def _watchers(arrival: Arrival, world: World) -> list[str]:
+    """Return whom the rules make watch; in a private inbox they let nobody else in."""
+    owner = _private_owner(arrival, world)
+    return [w for w in arrival.effects.watchers if owner in (None, w)]
+
+
+def _later(state: Conversation, arrival: Arrival, world: World) -> dict[str, Any]:
     """Return what the rules do on a message that opens nothing: they add tags and watchers, and raise the priority.
 
     Team, agent, policy and the spam mark belong to the first message: people may have changed them since.
@@ -147,8 +155,8 @@ def _later(state: Conversation, arrival: Arrival) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if effects.tags:
         changes["tags"] = list(dict.fromkeys([*state.tags, *effects.tags]))
-    if effects.watchers:
-        changes["watchers"] = list(dict.fromkeys([*state.watchers, *effects.watchers]))
+    if watchers := _watchers(arrival, world):
+        changes["watchers"] = list(dict.fromkeys([*state.watchers, *watchers]))
     if effects.priority is not None:
         changes["priority"] = more_urgent(state.priority, effects.priority)
     return changes
@@ -237,7 +245,7 @@ def _fact(after: Conversation, arrival: Arrival, asked: Asked, world: World, *, 
         tags=after.tags,
         priority=after.priority,
         team_id=after.team_id,
-        agent_id=effects.agent_id if arrival.opens and not inbound.imported else None,
+        agent_id=_named_owner(arrival, world),
         watchers=after.watchers,
         policy_id=after.policy_id,
         rules=list(effects.rules),
@@ -249,6 +257,18 @@ def _fact(after: Conversation, arrival: Arrival, asked: Asked, world: World, *, 
         from_agent=_agent(inbound, world) if inbound.message_kind == "echo" else None,
         configuration_version=world.company.version,
     )
+
+
+def _named_owner(arrival: Arrival, world: World) -> str | None:
+    """Return the owner whom a rule names; of a private inbox it is its owner, whatever a rule says."""
+    if not arrival.opens or arrival.inbound.imported:
+        return None
+    return _private_owner(arrival, world) or arrival.effects.agent_id
+
+
+def _private_owner(arrival: Arrival, world: World) -> str | None:
+    inbox = world.company.inboxes.get(arrival.inbound.inbox_id)
+    return inbox.owner if inbox else None
 
 
 def _delivery(inbound: InboundReceived, world: World) -> str | None:

@@ -5,10 +5,11 @@ from typing import Any
 
 from postroom_contracts import commands as c
 from postroom_contracts.events import Data
+from postroom_contracts.rights import owner_of
 
 from postroom_router.domain import accept, erasing, merging, replies, sorting, status
 from postroom_router.domain.conversation import EMPTY, Conversation
-from postroom_router.domain.outcome import Asked, Outcome, World
+from postroom_router.domain.outcome import Asked, Outcome, World, refused
 
 Decide = Callable[[Conversation, Any, Asked, World], Outcome | None]
 
@@ -47,4 +48,12 @@ def decide(state: Conversation | None, command: Data, asked: Asked, world: World
     if state.merged_into is not None and not isinstance(command, _STAYS):
         assert isinstance(command, c.Command)
         return merging.pass_on(state, command, asked)
+    if isinstance(command, c.Request) and _is_anothers(state, command, world):
+        return refused(state, command, asked, "not_found", content=getattr(command, "content", None))
     return DECISIONS[type(command)](state, command, asked, world)
+
+
+def _is_anothers(state: Conversation, request: c.Request, world: World) -> bool:
+    """Say whether an agent asks for something in a private inbox that is not theirs: for them there is none."""
+    owner = owner_of(world.company.configuration, state.inbox_id) if state.exists else None
+    return owner is not None and request.actor.kind == "agent" and request.actor.id != owner

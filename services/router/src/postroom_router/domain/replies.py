@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from postroom_contracts.commands import AddNote, RefuseAnswer, SendReply, StartConversation
+from postroom_contracts.commands import AddNote, RefuseAnswer, Request, SendReply, StartConversation
 from postroom_contracts.facts import ConversationStarted, NoteAdded, ReplyAccepted
+from postroom_contracts.rights import Ability, can
 from postroom_contracts.thread_keys import normalised_address
 from postroom_contracts.values import Address, Channel, Status
 
@@ -18,7 +19,7 @@ def reply(state: Conversation, request: SendReply, asked: Asked, world: World) -
     """Return the conversation with this reply, or the refusal, which keeps its text; None when it stands there already."""
     if request.message_id in state.messages:
         return None
-    if reason := _refusal(state, request):
+    if reason := _refusal(state, request, world):
         changed = unseen(state, request.actor, request.expected_sequence) if reason == "stale" else ()
         return refused(state, request, asked, reason, changed=changed, content=request.content, via=request.via)
     named = _people(state.channel, [*request.to, *request.cc], world)
@@ -48,14 +49,22 @@ def reply(state: Conversation, request: SendReply, asked: Asked, world: World) -
     return outcome(after, fact)
 
 
-def _refusal(state: Conversation, request: SendReply) -> str | None:
+def _refusal(state: Conversation, request: SendReply, world: World) -> str | None:
     if not state.exists:
         return "not_found"
+    if not may_send(request, {state.inbox_id, request.inbox_id or state.inbox_id}, world):
+        return "no_right"
     if unseen(state, request.actor, request.expected_sequence):
         return "stale"
     if state.status not in _MAY_BE_ANSWERED:
         return "wrong_status"
     return "from_stranger" if request.via == "mail" and _stranger_wrote_last(state) else None
+
+
+def may_send(request: Request, inbox_ids: set[str], world: World) -> bool:
+    """Say whether who asks may write to customers from each of these inboxes; rules and timers may."""
+    actor, configuration = request.actor, world.company.configuration
+    return actor.kind != "agent" or all(can(configuration, Ability.SEND, i, actor.id) for i in inbox_ids)
 
 
 def _stranger_wrote_last(state: Conversation) -> bool:
@@ -136,6 +145,8 @@ def start(state: Conversation, request: StartConversation, asked: Asked, world: 
     if state.exists or inbox is None:
         reason = "exists" if state.exists else "unknown_inbox"
         return refused(state, request, asked, reason, content=request.content)
+    if not may_send(request, {inbox.id}, world):
+        return refused(state, request, asked, "no_right", content=request.content)
     people = _people(request.channel, [*request.to, *request.cc], world)
     source = inbox.source_of_contact or inbox.id
     started = ConversationStarted(
@@ -144,7 +155,7 @@ def start(state: Conversation, request: StartConversation, asked: Asked, world: 
         channel=request.channel,
         actor=request.actor,
         contact_ids=list(people),
-        team_id=inbox.teams[0],
+        team_id=inbox.teams[0] if inbox.teams else None,
         policy_id=inbox.policy,
         tags=[source],
         source_of_contact=source,

@@ -4,6 +4,7 @@ from typing import Any
 
 from postroom_contracts.commands import RouteConversation, TagConversation
 from postroom_contracts.facts import ConversationRouted, ConversationTagged
+from postroom_contracts.rights import owner_of
 
 from postroom_router.domain.conversation import Conversation
 from postroom_router.domain.outcome import Asked, Outcome, World, outcome, refused
@@ -25,6 +26,9 @@ def route(state: Conversation, request: RouteConversation, asked: Asked, world: 
         return refused(state, request, asked, "not_found")
     if request.team_id is not None and world.company.configuration.team(request.team_id) is None:
         return refused(state, request, asked, "unknown_team")
+    owner = owner_of(world.company.configuration, state.inbox_id)
+    if owner is not None and (request.team_id is not None or set(request.watchers or ()) - {owner}):
+        return refused(state, request, asked, "private")
     changes: dict[str, Any] = {}
     if request.team_id is not None:
         changes["team_id"] = request.team_id
