@@ -299,7 +299,8 @@ async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: list[str]) -> Non
             await asyncio.sleep(0.05)
 
 
-def _new_topic(settings: RuntimeSettings, topic: Topic) -> NewTopic:
+def topic_configs(settings: RuntimeSettings, topic: Topic) -> dict[str, str]:
+    """Return the settings of a topic that differ from what a broker may be set to."""
     configs = {
         "retention.ms": str(topic.retention_ms),
         "cleanup.policy": "compact" if topic.compacted else "delete",
@@ -308,9 +309,13 @@ def _new_topic(settings: RuntimeSettings, topic: Topic) -> NewTopic:
     }
     if topic.name.endswith(("-dlq", "-replay")):
         configs["max.message.bytes"] = str(MAX_LETTER_BYTES)
+    return configs
+
+
+def _new_topic(settings: RuntimeSettings, topic: Topic) -> NewTopic:
     return NewTopic(
         name=settings.topic(topic.name),
         num_partitions=topic.partitions(settings.partitions),
         replication_factor=settings.replication,
-        topic_configs=configs,
+        topic_configs=topic_configs(settings, topic),
     )
