@@ -38,8 +38,9 @@ def main() -> None:
         build(next((a for a in sys.argv[1:] if not a.startswith("-")), ""))()
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
-            name = "POSTROOM_" + "_".join(str(part) for part in problem["loc"]).upper()
-            _errors.print(f"[red]error:[/red] {name}: {problem['msg']}")
+            name = "".join(f"_{part}" for part in problem["loc"]).upper()
+            where = f"POSTROOM{name}: " if name else ""  # a rule over several settings names them in its text
+            _errors.print(f"[red]error:[/red] {where}{problem['msg']}")
         sys.exit(2)
 
 

@@ -1,14 +1,17 @@
 """`postroom topics apply|list`."""
 
 import asyncio
+from typing import Annotated
 
 import typer
+import yaml
 from aiokafka.errors import KafkaError
 from postroom_contracts.topics import all_topics
 
 from postroom_runtime.cli import fail
 from postroom_runtime.kafka import create_topics
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.topic_manifests import topic_manifests
 
 topics_app = typer.Typer(no_args_is_help=True, help="Kafka topics as the contracts declare them.")
 
@@ -41,3 +44,15 @@ def list_topics() -> None:
         kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms // 86_400_000} d"
         route = f"{', '.join(topic.writers) or '-'} -> {', '.join(topic.readers) or 'operators'}"
         typer.echo(f"{settings.topic(topic.name)}\n    key {topic.key}; {route}; kept {kept}\n    {topic.description}")
+
+
+@topics_app.command("manifests")
+def manifests(
+    cluster: Annotated[str, typer.Option(help="Name of the Strimzi cluster.")],
+    namespace: Annotated[
+        str | None, typer.Option(help="Where that cluster is; none: as the caller applies them.")
+    ] = None,
+) -> None:
+    """Print every declared topic as a KafkaTopic of Strimzi, with this deployment's prefix, partitions and replication."""
+    made = topic_manifests(RuntimeSettings(), cluster=cluster, namespace=namespace)
+    typer.echo(yaml.safe_dump_all(made, sort_keys=False), nl=False)

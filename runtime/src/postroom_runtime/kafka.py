@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import ssl
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from postroom_contracts.topics import Topic
 
 from postroom_runtime.errors import InfrastructureError, PermanentError, is_infrastructure
 from postroom_runtime.header_names import tolerate
+from postroom_runtime.security import security_options
 from postroom_runtime.settings import RuntimeSettings
 
 log = structlog.get_logger(__name__)
@@ -35,20 +35,11 @@ come. More of them fill batches of their own, which costs a fifth."""
 
 def client_options(settings: RuntimeSettings) -> dict[str, Any]:
     """Return what every aiokafka client of this process is built with."""
-    options: dict[str, Any] = {
+    return {
         "bootstrap_servers": settings.kafka_bootstrap,
         "client_id": "postroom",
-        "security_protocol": settings.kafka_security,
+        **security_options(settings),
     }
-    if settings.kafka_security.startswith("SASL"):
-        options |= {
-            "sasl_mechanism": settings.kafka_sasl_mechanism,
-            "sasl_plain_username": settings.kafka_user,
-            "sasl_plain_password": settings.kafka_password.get_secret_value() if settings.kafka_password else None,
-        }
-    if settings.kafka_security.endswith("SSL"):
-        options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ca_file)
-    return options
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +300,8 @@ async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: list[str]) -> Non
             await asyncio.sleep(0.05)
 
 
-def _new_topic(settings: RuntimeSettings, topic: Topic) -> NewTopic:
+def topic_configs(settings: RuntimeSettings, topic: Topic) -> dict[str, str]:
+    """Return the settings of a topic that differ from what a broker may be set to."""
     configs = {
         "retention.ms": str(topic.retention_ms),
         "cleanup.policy": "compact" if topic.compacted else "delete",
@@ -318,9 +310,13 @@ def _new_topic(settings: RuntimeSettings, topic: Topic) -> NewTopic:
     }
     if topic.name.endswith(("-dlq", "-replay")):
         configs["max.message.bytes"] = str(MAX_LETTER_BYTES)
+    return configs
+
+
+def _new_topic(settings: RuntimeSettings, topic: Topic) -> NewTopic:
     return NewTopic(
         name=settings.topic(topic.name),
         num_partitions=topic.partitions(settings.partitions),
         replication_factor=settings.replication,
-        topic_configs=configs,
+        topic_configs=topic_configs(settings, topic),
     )

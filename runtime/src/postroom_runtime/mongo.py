@@ -64,6 +64,9 @@ def connect(settings: RuntimeSettings) -> MongoClient:
         "retryWrites": True,
         "retryReads": True,
     }
+    files = {"tlsCAFile": settings.mongo_ca_file, "tlsCertificateKeyFile": settings.mongo_certificate_file}
+    if given := {name: str(path) for name, path in files.items() if path is not None}:
+        options |= {"tls": True, **given}
     uri = settings.mongo_uri.get_secret_value()
     if settings.mongo_driver == "pymongo":
         from pymongo import AsyncMongoClient  # noqa: PLC0415 - only the driver in use is loaded

@@ -31,6 +31,7 @@ from postroom_runtime.oauth import AccessTokens, open_grants, refreshed
 from postroom_runtime.parking import Parking
 from postroom_runtime.retention import retention_faults
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stores import Stores, open_stores
 from postroom_runtime.subscription import make_broker, polls, subscribe
 from postroom_runtime.topic_ids import read_topic_ids
 
@@ -149,6 +150,7 @@ class Runtime:
 
         async def build() -> None:
             await self._forget_registrations()
+            await definition.prepare(Stores(self.clock, self.mongo_client, self.database, self.content))
             await definition.build(self)
 
         await _until_up("build", build)
@@ -265,8 +267,12 @@ class ServiceDefinition(Protocol):
 
     def settings(self) -> RuntimeSettings: ...
 
+    async def prepare(self, stores: Stores) -> None:
+        """Make collections and indexes; a second call changes nothing. Called before `build`, and by `postroom migrate`."""
+        ...
+
     async def build(self, runtime: Runtime) -> None:
-        """Register consumers, background loops and the HTTP application; create indexes."""
+        """Register consumers, background loops and the HTTP application."""
         ...
 
 
@@ -306,16 +312,17 @@ async def connect(definition: ServiceDefinition, settings: RuntimeSettings, cloc
     clock = clock or SystemClock(settings.clock_offset_seconds)
     client = mongo.connect(settings)
     publisher = Publisher(settings)
+    stores = open_stores(client, settings, definition.name, clock)
     runtime = Runtime(
         name=definition.name,
         settings=settings,
         clock=clock,
         publisher=publisher,
         mongo_client=client,
-        database=mongo.database(client, settings, definition.name),
-        content=MongoContentStore(mongo.database(client, settings, "content")),
+        database=stores.database,
+        content=stores.content,
         configurations=Configurations(),
-        leases=LeaseStore(mongo.database(client, settings, definition.name)["leases"], clock, own_name()),
+        leases=LeaseStore(stores.database["leases"], clock, own_name()),
         door=Door(lambda: {"started": False}),
         tokens=AccessTokens(lambda: open_grants(client, settings, clock), refreshed, clock),
     )

@@ -1,10 +1,10 @@
 """What belongs to a deployment: addresses, secrets, limits. Environment variables with the prefix `POSTROOM_`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from postroom_contracts.events import EventMode
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postroom_runtime.oauth_cipher import TokenKeyError, read_keys
@@ -19,9 +19,27 @@ class RuntimeSettings(BaseSettings):
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_user: str | None = None
     kafka_password: SecretStr | None = None
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "SCRAM-SHA-512"
     kafka_ca_file: Path | None = None
+    """Certificates to trust instead of the system's (PEM)."""
+    kafka_certificate_file: Path | None = None
+    """Our own certificate with its chain (PEM), where the brokers ask for one."""
+    kafka_key_file: Path | None = None
+    """Its key (PEM); None: it stands in the certificate's file."""
+    kafka_oauth_token_file: Path | None = None
+    """OAUTHBEARER: a file with the access token, read at each log-in; whoever writes it renews it."""
+    kafka_oauth_token_url: str | None = Field(None, pattern=r"^https?://[^\s]+$")
+    """OAUTHBEARER without a file: the identity provider's token endpoint, asked by client credentials."""
+    kafka_oauth_client_id: str | None = None
+    kafka_oauth_client_secret: SecretStr | None = None
+    kafka_oauth_scope: str | None = None
+    kafka_oauth_ca_file: Path | None = None
+    """Certificates to trust at the token endpoint instead of the system's (PEM)."""
     mongo_uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0&directConnection=true")
+    mongo_ca_file: Path | None = None
+    """Certificates to trust instead of the system's (PEM); with it, or a certificate of ours, TLS is spoken."""
+    mongo_certificate_file: Path | None = None
+    """Our own certificate and its key in one file (PEM), for X.509 or where the servers ask for one."""
     mongo_driver: Literal["motor", "pymongo"] = "motor"
     mongo_timeout_seconds: float = Field(10, gt=0, le=300)
     event_mode: EventMode = "binary"
@@ -64,6 +82,26 @@ class RuntimeSettings(BaseSettings):
             if not (host and colon and port.isdigit()):
                 raise ValueError(f"{server!r} is not host:port")
         return value
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        """What a log-in needs is asked for here: a broker's refusal says much less."""
+        if self.kafka_uses_oauth:
+            credentials = (self.kafka_oauth_token_url, self.kafka_oauth_client_id, self.kafka_oauth_client_secret)
+            if self.kafka_oauth_token_file is None and None in credentials:
+                raise ValueError(
+                    "OAUTHBEARER needs POSTROOM_KAFKA_OAUTH_TOKEN_FILE, or POSTROOM_KAFKA_OAUTH_TOKEN_URL with "
+                    "POSTROOM_KAFKA_OAUTH_CLIENT_ID and POSTROOM_KAFKA_OAUTH_CLIENT_SECRET"
+                )
+        elif self.kafka_security.startswith("SASL") and None in (self.kafka_user, self.kafka_password):
+            raise ValueError(f"{self.kafka_sasl_mechanism} needs POSTROOM_KAFKA_USER and POSTROOM_KAFKA_PASSWORD")
+        if self.kafka_key_file is not None and self.kafka_certificate_file is None:
+            raise ValueError("POSTROOM_KAFKA_KEY_FILE needs POSTROOM_KAFKA_CERTIFICATE_FILE")
+        return self
+
+    @property
+    def kafka_uses_oauth(self) -> bool:
+        return self.kafka_security.startswith("SASL") and self.kafka_sasl_mechanism == "OAUTHBEARER"
 
     def topic(self, name: str) -> str:
         return f"{self.topic_prefix}{name}"

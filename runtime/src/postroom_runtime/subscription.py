@@ -12,7 +12,7 @@ from faststream.kafka.message import KafkaMessage
 from faststream.params import NoCast
 
 from postroom_runtime.consumer import BatchConsumer
-from postroom_runtime.security import faststream_security
+from postroom_runtime.security import faststream_options, faststream_security
 from postroom_runtime.settings import RuntimeSettings
 
 
@@ -40,6 +40,7 @@ def make_broker(settings: RuntimeSettings) -> KafkaBroker:
         settings.kafka_bootstrap,
         client_id="postroom",
         security=faststream_security(settings),
+        **faststream_options(settings),
         consumer_only=True,
         allow_auto_create_topics=False,
         graceful_timeout=settings.graceful_timeout_seconds,

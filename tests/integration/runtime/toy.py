@@ -21,6 +21,7 @@ from postroom_runtime.fold import Fold, QuietDecider
 from postroom_runtime.records import Incoming
 from postroom_runtime.service import Runtime, run_service
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stores import Stores
 from pydantic import BaseModel
 
 GROUP = Group("toy", "toy", (CONVERSATION_COMMANDS,))
@@ -93,6 +94,9 @@ class Toy:
             clock=runtime.clock,
             models={AddNote.type_name(): AddNote},
         )
+
+    async def prepare(self, stores: Stores) -> None:
+        """It has no indexes."""
 
     async def build(self, runtime: Runtime) -> None:
         if self.decides:

@@ -2,6 +2,7 @@
 
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stores import Stores
 from prometheus_client import REGISTRY
 
 from postroom_analytics.api import application
@@ -21,10 +22,12 @@ class Analytics:
     def settings(self) -> RuntimeSettings:
         return RuntimeSettings()
 
+    async def prepare(self, stores: Stores) -> None:
+        generations = Generations(stores.database)
+        await generations.prepare(await generations.active())
+
     async def build(self, runtime: Runtime) -> None:
         store = MetricsStore(runtime.mongo_client, runtime.database)
-        generations = Generations(runtime.database)
-        await generations.prepare(await generations.active())
         reads = MetricsReads(runtime.database)
         series = BusinessSeries(reads)
         REGISTRY.register(series)

@@ -10,6 +10,7 @@ from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stores import Stores
 from pydantic import Field
 
 from postroom_assigner.adapters.loads import MongoAgentLoads
@@ -56,11 +57,13 @@ class Assigner:
     def settings(self) -> AssignerSettings:
         return AssignerSettings()
 
+    async def prepare(self, stores: Stores) -> None:
+        await create_indexes(stores.database["assignments"])
+
     async def build(self, runtime: Runtime) -> None:
         given = runtime.settings
         settings = given if isinstance(given, AssignerSettings) else AssignerSettings(**given.model_dump())
         documents, slots = runtime.database["assignments"], runtime.database["agent_load"]
-        await create_indexes(documents)
         store = MongoDocumentStore(documents, Assignment)
         versions = Versions(runtime.configurations.at, lambda: runtime.configurations.latest_version)
         loads = MongoAgentLoads(slots)

@@ -8,6 +8,7 @@ from postroom_runtime.fold import Fold
 from postroom_runtime.kafka import client_options
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stores import Stores
 from postroom_runtime.topic_ids import read_topic_ids
 
 from postroom_desk.adapters.commands import KafkaCommands
@@ -42,6 +43,12 @@ class Desk:
     def settings(self) -> RuntimeSettings:
         return DeskSettings()
 
+    async def prepare(self, stores: Stores) -> None:
+        database = stores.database
+        await MongoEventLog(database, topic_id="").prepare()
+        await MongoRequests(database).prepare()
+        await MongoConversations(database["conversations"]).prepare()
+
     async def build(self, runtime: Runtime) -> None:
         settings = runtime.settings
         assert isinstance(settings, DeskSettings)
@@ -50,8 +57,6 @@ class Desk:
         events = MongoEventLog(runtime.database, topic_id)
         requests = MongoRequests(runtime.database)
         conversations = MongoConversations(runtime.database["conversations"])
-        for prepared in (events, requests, conversations):
-            await prepared.prepare()
         inboxes = Inboxes(conversations)
         live = Broadcaster(settings.live_queue, inboxes.learn)
         await self._follow(runtime, settings, live)

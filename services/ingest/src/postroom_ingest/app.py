@@ -15,6 +15,7 @@ from postroom_runtime.leases import Lease
 from postroom_runtime.records import Incoming
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stores import Stores
 from pydantic import Field
 
 from postroom_ingest.accounts import AccountSupervisor
@@ -64,12 +65,14 @@ class Ingest:
     def settings(self) -> RuntimeSettings:
         return IngestSettings()
 
+    async def prepare(self, stores: Stores) -> None:
+        await MongoLedger(stores.database, stores.clock).prepare()
+        await stores.content.prepare()
+
     async def build(self, runtime: Runtime) -> None:
         settings = runtime.settings
         own = settings if isinstance(settings, IngestSettings) else IngestSettings()
         ledger = MongoLedger(runtime.database, runtime.clock)
-        await ledger.prepare()
-        await runtime.content.prepare()
         intake = IntakeStore(ledger, runtime.content, runtime.publisher)
         mailbox = MailboxReader(
             runtime.configurations,

@@ -9,6 +9,7 @@ from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stores import Stores
 
 from postroom_notifier.adapters.mongo_addresses import MongoAddressBook, MongoReceiverLimit
 from postroom_notifier.adapters.mongo_deliveries import MongoDeliveryStore
@@ -40,16 +41,19 @@ class Notifier:
     def settings(self) -> RuntimeSettings:
         return NotifierSettings()
 
+    async def prepare(self, stores: Stores) -> None:
+        database, no_key = stores.database, b""  # addresses are hashed when they are kept, not when they are indexed
+        await MongoDeliveryStore(database["deliveries"]).prepare()
+        await MongoAddressBook(database["addresses"], stores.clock, no_key).prepare()
+        await MongoReceiverLimit(database["receivers"], stores.clock, no_key, 1).prepare()
+
     async def build(self, runtime: Runtime) -> None:
         settings = runtime.settings
         assert isinstance(settings, NotifierSettings)
         deliveries = MongoDeliveryStore(runtime.database["deliveries"])
-        await deliveries.prepare()
         key = settings.keys()[0]
         addresses = MongoAddressBook(runtime.database["addresses"], runtime.clock, key)
         limit = MongoReceiverLimit(runtime.database["receivers"], runtime.clock, key, settings.receiver_mails_per_hour)
-        await addresses.prepare()
-        await limit.prepare()
         sender = _sender(runtime, settings, deliveries, AddressWatch(addresses, limit))
         returns = Returns(runtime.content, runtime.configurations, addresses)
         fold = _fold(runtime, settings, deliveries, sender, returns)

@@ -6,6 +6,7 @@ from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stores import Stores
 from postroom_runtime.timers import DueTimer, TimerLoop
 
 from postroom_router.adapters.claims import MongoClaims
@@ -34,16 +35,20 @@ class Router:
     def settings(self) -> RuntimeSettings:
         return RuntimeSettings()
 
+    async def prepare(self, stores: Stores) -> None:
+        database = stores.database
+        await MongoContacts(database["contacts"]).prepare()
+        await MongoMerges(stores.client, database["merges"]).prepare()
+        await MongoSnoozes(database["conversations"]).prepare()
+
     async def build(self, runtime: Runtime) -> None:
-        """Create indexes, then register consumers and the timer loop."""
+        """Register consumers and the timer loop."""
         database, keys = runtime.database, runtime.settings.keys()
         companies = Companies(runtime.configurations)
         conversations = database["conversations"]
         contacts = MongoContacts(database["contacts"])
         merges = MongoMerges(runtime.mongo_client, database["merges"])
         snoozes = MongoSnoozes(conversations)
-        for store in (contacts, merges, snoozes):
-            await store.prepare()
         thread = ThreadStep(
             claims=MongoClaims(database["thread_claims"]),
             publisher=runtime.publisher,
