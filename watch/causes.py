@@ -165,6 +165,15 @@ MAIL_IN = (
         "New mail of this account is not taken in.",
     ),
     Alert(
+        "PostroomAccountsUnheld",
+        "sum(postroom_ingest_accounts_held) < max(postroom_ingest_accounts)",
+        "page",
+        "mail-account",
+        "Only {{ $value }} accounts are held by a process",
+        "The mail of the others is not read, and nothing of theirs is published again.",
+        "2m",
+    ),
+    Alert(
         "PostroomOauthGrantRefused",
         "max by (account) (postroom_oauth_grant_refused) == 1",
         "ticket",

@@ -134,7 +134,9 @@ PACKAGES = {"contracts", "runtime", "local", "demo", *(p.name for p in (ROOT / "
 def test_each_series_that_the_docs_name_is_declared() -> None:
     known = declared()
     wrong = {}
-    for page in (page for room in ("services", "runbooks", "operations") for page in (ROOT / "docs" / room).glob("*.md")):
+    for page in (
+        page for room in ("services", "runbooks", "operations") for page in (ROOT / "docs" / room).glob("*.md")
+    ):
         named = set(re.findall(r"\bpostroom_[a-z_]*[a-z]\b", page.read_text(encoding="utf-8")))
         named -= {f"postroom_{package}" for package in PACKAGES}
         if named - known:

@@ -1,5 +1,6 @@
 """What was published, by topic and type, and what was not."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,6 +13,10 @@ from postroom_contracts.registry import MODELS
 from postroom_runtime.errors import is_infrastructure
 from postroom_runtime.metrics import PUBLISH_FAILURES, PUBLISH_SECONDS, PUBLISHED
 
+_STRUCTURED = re.compile(rb'"type":"([^"\\]{1,200})"')
+_PREFIX_BYTES = 1000
+"""In structured mode the attributes stand first in the body."""
+
 
 class Record(Protocol):
     """What is looked at of a record."""
@@ -20,12 +25,14 @@ class Record(Protocol):
     def topic(self) -> str: ...
     @property
     def headers(self) -> Headers: ...
+    @property
+    def body(self) -> bytes | None: ...
 
 
 def published(records: Sequence[Record], seconds: float) -> None:
     """Count records that Kafka has acknowledged, `seconds` after they were handed over."""
     PUBLISH_SECONDS.observe(seconds)
-    for (topic, kind), count in Counter((r.topic, _type(r.headers)) for r in records).items():
+    for (topic, kind), count in Counter((r.topic, _type(r)) for r in records).items():
         PUBLISHED.labels(topic, _label(kind)).inc(count)
 
 
@@ -36,8 +43,12 @@ def failed(error: BaseException) -> None:
     PUBLISH_FAILURES.labels(reason).inc()
 
 
-def _type(headers: Headers) -> bytes:
-    return next((value or b"" for name, value in headers if name == "ce_type"), b"")
+def _type(record: Record) -> bytes:
+    found = next((value for name, value in record.headers if name == "ce_type"), None)
+    if found is None:
+        structured = _STRUCTURED.search((record.body or b"")[:_PREFIX_BYTES])
+        return structured[1] if structured else b""
+    return found
 
 
 @lru_cache(maxsize=512)

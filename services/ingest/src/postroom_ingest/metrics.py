@@ -1,5 +1,8 @@
 """Series of ingest."""
 
+from contextlib import suppress
+
+from postroom_runtime.metrics import OAUTH_EXPIRES, OAUTH_REFUSED
 from prometheus_client import Counter, Gauge, Histogram
 
 MESSAGES = Counter("postroom_ingest_messages", "Messages by what became of them.", ["account", "outcome"])
@@ -36,6 +39,7 @@ OUTBOX_SECONDS = Gauge(
     "postroom_ingest_outbox_oldest_seconds", "How long the oldest stored message has waited to be published."
 )
 OUTBOX = Gauge("postroom_ingest_outbox_messages", "Stored messages that are not yet published.")
+ACCOUNTS = Gauge("postroom_ingest_accounts", "Accounts of the configuration, each to be held by one process.")
 ACCOUNTS_HELD = Gauge("postroom_ingest_accounts_held", "Accounts that this process holds a lease of.")
 WEBHOOKS = Counter("postroom_ingest_webhooks", "Webhook requests by answer.", ["account", "outcome"])
 DOOR = Counter(
@@ -46,3 +50,10 @@ DOOR = Counter(
 )
 DOOR_CONNECTIONS = Gauge("postroom_ingest_door_connections", "Connections at the door of this process.")
 DOOR_BYTES = Gauge("postroom_ingest_door_in_flight_bytes", "Bytes of mails that the door is reading or storing.")
+
+
+def forget(account_id: str) -> None:
+    """Show an account no more that this process does not hold any longer: its holder shows it, or it was taken out."""
+    for gauge in (SESSION, LOGIN_FAILED, LAST_SUCCESS, UNACCOUNTED, GONE, OAUTH_REFUSED, OAUTH_EXPIRES):
+        with suppress(KeyError):
+            gauge.remove(account_id)
