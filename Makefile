@@ -2,7 +2,7 @@
 PYTHON ?= python3
 TEST_PROCESSES ?= 2
 BIN := .venv/bin
-SOURCES := contracts runtime local demo services tests benchmarks faults tools
+SOURCES := contracts runtime local demo services tests benchmarks faults watch tools
 .DEFAULT_GOAL := help
 
 .PHONY: help setup demo clean-demo screenshots check test bench faults format lock generate clean
@@ -28,6 +28,7 @@ check: setup ## Format, lint, types, import rules, contracts
 	$(BIN)/mypy $(wildcard $(SOURCES))
 	$(BIN)/lint-imports
 	$(BIN)/python -m postroom_contracts.generate --check
+	$(BIN)/python -m watch.generate --check
 
 test: setup ## All tests, on real Kafka, MongoDB and mail
 	$(BIN)/pytest -n $(TEST_PROCESSES) $(TEST_ARGS)
@@ -42,8 +43,9 @@ format: setup ## Format and mend what can be mended
 	$(BIN)/ruff check --fix-only -q $(wildcard $(SOURCES))
 	$(BIN)/ruff format -q $(wildcard $(SOURCES))
 
-generate: setup ## Schemas, examples and the AsyncAPI document from the contracts
+generate: setup ## Schemas, examples and the AsyncAPI document from the contracts; rules and dashboards from watch/
 	$(BIN)/python -m postroom_contracts.generate
+	$(BIN)/python -m watch.generate
 
 lock: setup ## Compile requirements.in into requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.lock

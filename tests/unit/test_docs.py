@@ -114,10 +114,13 @@ def test_a_wrong_command_is_found(line: str, problem: str | None, program: Any) 
 
 def declared() -> set[str]:
     """Return the names of all series that the services declare, as Prometheus shows them."""
-    for service in ("ingest", "router", "assigner", "notifier"):
+    for service in ("ingest", "router", "assigner", "notifier", "desk"):
         importlib.import_module(f"postroom_{service}.metrics")
+    for module in ("group_watch", "http_metrics", "loop_delay", "mongo_metrics"):
+        importlib.import_module(f"postroom_runtime.{module}")
     families: list[Metric] = list(metrics.REGISTRY.collect())
     names = {f.name + ("_total" if f.type == "counter" else "_info" if f.type == "info" else "") for f in families}
+    names |= {f"{f.name}_{e}" for f in families if f.type == "histogram" for e in ("bucket", "sum", "count")}
     source = (ROOT / "services/analytics/src/postroom_analytics/series.py").read_text(encoding="utf-8")
     counted = {f"{name}_total" for name in re.findall(r'CounterMetricFamily\(\s*"(postroom_\w+)"', source)}
     gauges = set(re.findall(r'GaugeMetricFamily\(\s*"(postroom_\w+)"', source))
@@ -131,7 +134,9 @@ PACKAGES = {"contracts", "runtime", "local", "demo", *(p.name for p in (ROOT / "
 def test_each_series_that_the_docs_name_is_declared() -> None:
     known = declared()
     wrong = {}
-    for page in [*(ROOT / "docs/services").glob("*.md"), *(ROOT / "docs/runbooks").glob("*.md")]:
+    for page in (
+        page for room in ("services", "runbooks", "operations") for page in (ROOT / "docs" / room).glob("*.md")
+    ):
         named = set(re.findall(r"\bpostroom_[a-z_]*[a-z]\b", page.read_text(encoding="utf-8")))
         named -= {f"postroom_{package}" for package in PACKAGES}
         if named - known:

@@ -100,6 +100,8 @@ class BatchConsumer:
         self._failures = 0
         WAITING.labels(group).set(0)
         STOPPED.labels(group).set(0)
+        for reason in ("infrastructure", "unexpected", "hanging"):
+            RETRIES.labels(group, reason)
 
     # --- what others ask ----------------------------------------------------------------------------------------
 
@@ -259,7 +261,7 @@ class BatchConsumer:
                 log.exception("batch failed", group=self.group)
             else:
                 log.warning("batch waits", group=self.group, error=str(error) or type(error).__name__)
-            RETRIES.labels(self.group, type(error).__name__).inc()
+            RETRIES.labels(self.group, "infrastructure" if is_infrastructure(error) else "unexpected").inc()
             await self._seek_back(records)
             self._begin_recovery()
         else:

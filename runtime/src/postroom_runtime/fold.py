@@ -18,6 +18,7 @@ from postroom_runtime.documents import MAX_AHEAD, MAX_REQUESTS, Ahead, Decision,
 from postroom_runtime.errors import PermanentError
 from postroom_runtime.kafka import MAX_RECORD_BYTES, Outgoing, Publisher
 from postroom_runtime.metrics import SEQUENCE_AHEAD
+from postroom_runtime.pending import PendingOutput
 from postroom_runtime.records import Incoming, read
 from postroom_runtime.steps import reach
 
@@ -90,6 +91,7 @@ class Fold(Generic[S, C]):
         self._store = store
         self._publisher = publisher
         self._clock = clock
+        self._pending = PendingOutput(service)
 
     async def handle(self, batch: Sequence[Incoming], committed: Mapping[str, int]) -> None:
         """Carry out the batch; when it returns, everything is saved and published.
@@ -111,11 +113,14 @@ class Fold(Generic[S, C]):
         await self._decider.before_save(changed, context)
         reach("fold.before_saved")
         await self._store.save(changed)
+        following = [record for document in touched for record in document.to_publish()]
+        self._pending.saved(len(following))
         reach("fold.saved")
         try:
             await self._decider.after_save(touched, context)
             reach("fold.after_saved")
-            await self._publisher.publish([record for document in touched for record in document.to_publish()])
+            await self._publisher.publish(following)
+            self._pending.published()
         except PermanentError as error:  # what is saved must go out: its cause may not be put aside for good
             raise UnfinishedError(str(error)) from error
         reach("fold.published")

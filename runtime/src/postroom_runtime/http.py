@@ -12,6 +12,8 @@ from typing import Any
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from postroom_runtime.http_metrics import measured
+from postroom_runtime.metrics import READY
 from postroom_runtime.settings import RuntimeSettings
 
 Scope = MutableMapping[str, Any]
@@ -25,22 +27,25 @@ Readiness = Callable[[], dict[str, bool]]
 class Door:
     """ASGI application of the probes; everything else goes to `inner` (404 while there is none)."""
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self, readiness: Readiness, service: str = "") -> None:
         self._readiness = readiness
+        self._service = service
         self.inner: Application | None = None
         self.before_scrape: list[Callable[[], Awaitable[None]]] = []
         """Awaited before `/metrics` answers, for series that are read from stored rollups."""
 
     def stand_for(self, other: "Door") -> None:
         """Answer from now on as `other` would: this one was open before the service stood."""
-        self._readiness = other._readiness  # noqa: SLF001 - of the same class
+        self._readiness, self._service = other._readiness, other._service  # noqa: SLF001 - of the same class
         self.inner, self.before_scrape = other.inner, other.before_scrape
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if scope["type"] == "http" and path in ("/livez", "/readyz", "/metrics"):
             await self._probe(path, send)
-        elif self.inner is not None and scope["type"] in ("http", "websocket"):
+        elif self.inner is not None and scope["type"] == "http":
+            await measured(self._service, self.inner, scope, receive, send)
+        elif self.inner is not None and scope["type"] == "websocket":
             await self.inner(scope, receive, send)
         elif scope["type"] == "http":
             await _answer(send, 404, b"not found\n", "text/plain")
@@ -53,6 +58,8 @@ class Door:
             body = json.dumps(conditions).encode() + b"\n"
             await _answer(send, 200 if all(conditions.values()) else 503, body, "application/json")
         else:
+            for condition, met in self._readiness().items():
+                READY.labels(self._service, condition).set(met)
             for refresh in self.before_scrape:
                 with contextlib.suppress(Exception):  # a scrape shows what is known even when MongoDB is away
                     async with asyncio.timeout(5):

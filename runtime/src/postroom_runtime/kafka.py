@@ -15,8 +15,10 @@ from aiokafka.partitioner import murmur2
 from postroom_contracts.events import Event, Headers, encode
 from postroom_contracts.topics import Topic
 
+from postroom_runtime.clock import monotonic
 from postroom_runtime.errors import InfrastructureError, PermanentError, is_infrastructure
 from postroom_runtime.header_names import tolerate
+from postroom_runtime.publish_metrics import failed, published
 from postroom_runtime.security import security_options
 from postroom_runtime.settings import RuntimeSettings
 
@@ -169,11 +171,14 @@ class Publisher:
                 raise PermanentError(f"a record of {record.size} bytes; {record.topic} takes {max_bytes}")
         producer = await self._ready()
         futures: list[asyncio.Future[Any]] = []
+        started = monotonic()
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
                 await self._hand_over(producer, wanted, futures)
                 await asyncio.gather(*futures)
+            published(wanted, monotonic() - started)
         except Exception as error:
+            failed(error)
             self._throw_away(producer)
             for future in futures:
                 future.add_done_callback(_look_at)

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from postroom_runtime.clock import monotonic
 from postroom_runtime.kafka import client_options
-from postroom_runtime.metrics import LAG, LAG_SECONDS
+from postroom_runtime.metrics import KAFKA_ANSWER_SECONDS, KAFKA_UP, LAG, LAG_SECONDS
 from postroom_runtime.settings import RuntimeSettings
 
 log = structlog.get_logger(__name__)
@@ -32,13 +32,13 @@ class Lag:
 
     def __init__(self, group: str) -> None:
         self.assigned: frozenset[TopicPartition] = frozenset()
-        self._group = group
+        self.group = group
         self._marks: dict[TopicPartition, deque[tuple[int, float]]] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._done: dict[TopicPartition, int] = {}
         self._fetched: dict[TopicPartition, float] = {}
         self._reported: set[TopicPartition] = set()
-        self._looked = False
+        self._looked_at: float | None = None
 
     def fetched(self, records: Sequence[ConsumerRecord]) -> None:
         """Note the time of the first record in hand of each partition: it knows its age better than a look at the end."""
@@ -69,18 +69,28 @@ class Lag:
             self._ends[tp] = end
             self._done[tp] = done.get(tp, 0) if tp not in self.assigned else max(done.get(tp, 0), self._done.get(tp, 0))
             self._drop_marks(tp)
-        self._looked = True
-        self._report(now)
+        self._looked_at = now if self._looked_at is None else self._looked_at
+        self.report(now)
 
     def records(self, tp: TopicPartition) -> int:
         return max(0, self._ends.get(tp, 0) - self._done.get(tp, 0))
 
     def seconds(self, now: float | None = None) -> float:
         """Return for how long the oldest uncommitted record has waited; infinite while that is not known."""
-        if not self._looked:
+        if self._looked_at is None:
             return math.inf
         now = monotonic() if now is None else now
         return max((self._age(tp, now) for tp in self._ends), default=0.0)
+
+    def total(self) -> int:
+        """Return how many records of all partitions are not committed."""
+        return sum(self.records(tp) for tp in self._ends)
+
+    def known_seconds(self, now: float) -> float:
+        """Return for how long the oldest uncommitted record is known to wait: a backlog found at first begins then."""
+        if self._looked_at is None:
+            return 0.0
+        return min(self.seconds(now), now - self._looked_at)
 
     def _age(self, tp: TopicPartition, now: float) -> float:
         marks = self._marks.get(tp)
@@ -88,18 +98,19 @@ class Lag:
             return max(0.0, time.time() - self._fetched[tp])  # a broker's or producer's time, not that of our clock
         return now - marks[0][1] if marks else 0.0
 
-    def _report(self, now: float) -> None:
+    def report(self, now: float) -> None:
+        """Set the series of our partitions as of `now` (monotonic seconds)."""
         for tp in self.assigned & self._ends.keys():
             age = self._age(tp, now)
-            LAG.labels(self._group, tp.topic, tp.partition).set(self.records(tp))
-            LAG_SECONDS.labels(self._group, tp.topic, tp.partition).set(age if math.isfinite(age) else 0.0)
+            LAG.labels(self.group, tp.topic, tp.partition).set(self.records(tp))
+            LAG_SECONDS.labels(self.group, tp.topic, tp.partition).set(age if math.isfinite(age) else 0.0)
             self._reported.add(tp)
 
     def forget(self) -> None:
         """Drop the series of partitions that are ours no more: their next owner reports them."""
         for tp in self._reported:
-            LAG.remove(self._group, tp.topic, str(tp.partition))
-            LAG_SECONDS.remove(self._group, tp.topic, str(tp.partition))
+            LAG.remove(self.group, tp.topic, str(tp.partition))
+            LAG_SECONDS.remove(self.group, tp.topic, str(tp.partition))
         self._reported.clear()
         self._fetched.clear()
         self.assigned = frozenset()
@@ -123,8 +134,9 @@ async def look(lag: Lag, ends: Ends, admin: AIOKafkaAdminClient, group_id: str, 
 class LagReporter:
     """Looks at the lag of every consumer of a process, for ever."""
 
-    def __init__(self, settings: RuntimeSettings) -> None:
+    def __init__(self, settings: RuntimeSettings, service: str) -> None:
         self._settings = settings
+        self._service = service
         self._admin: AIOKafkaAdminClient | None = None
 
     async def _connected(self) -> AIOKafkaAdminClient:
@@ -139,13 +151,18 @@ class LagReporter:
         return self._admin
 
     async def turn(self, lag: Lag, ends: Ends, group_id: str, topics: Mapping[str, int]) -> bool:
-        """Look once; return whether Kafka answered."""
+        """Look once; return whether Kafka answered. What cannot be asked anew grows older all the same."""
+        started = monotonic()
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_SECONDS * 2):
                 await look(lag, ends, await self._connected(), group_id, topics)
+            KAFKA_UP.labels(self._service).set(1)
+            KAFKA_ANSWER_SECONDS.labels(self._service).set(monotonic() - started)
             return True
         except Exception as error:  # noqa: BLE001 - a measurement harms nobody
             log.info("lag not known", group=group_id, error=type(error).__name__)
+            KAFKA_UP.labels(self._service).set(0)
+            lag.report(monotonic())
             await self.close()
             return False
 

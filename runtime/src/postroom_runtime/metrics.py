@@ -26,8 +26,12 @@ STOPPED = Gauge("postroom_consumer_stopped", "1 when too many records failed une
 HOLDS = Gauge("postroom_holds", "Keys on hold behind a parked record.", ["group"])
 PARKED = Counter("postroom_dead_letters", "Records parked.", ["group", "reason"])
 RETRIES = Counter("postroom_retries", "Batches tried again.", ["group", "reason"])
+"""reason: infrastructure, unexpected, hanging (cancelled by us)."""
 SEQUENCE_AHEAD = Counter("postroom_events_ahead", "Events that came before their predecessor.", ["service"])
 TIMERS_OVERDUE = Gauge("postroom_timers_overdue", "Timers that are due and not yet acted on.", ["service"])
+TIMER_OVERDUE_SECONDS = Gauge(
+    "postroom_timer_overdue_seconds", "How long the oldest due timer has waited to be acted on.", ["service"]
+)
 TIMERS_FIRED = Counter("postroom_timers_fired", "Timers that became commands.", ["service", "kind"])
 CONFIGURATION_VERSION = Gauge("postroom_configuration_version", "Newest configuration that this process uses.")
 OAUTH_EXPIRES = Gauge(
@@ -42,6 +46,28 @@ OAUTH_REFUSED = Gauge(
 )
 OAUTH_REFRESHES = Counter("postroom_oauth_refreshes", "Access tokens asked for.", ["account", "outcome"])
 """outcome: renewed, refused, failed."""
+PUBLISHED = Counter("postroom_published_records", "Records that Kafka has acknowledged.", ["topic", "type"])
+"""type: the event's class in kebab case with its version, such as `message-received.v1`; `other` for what is none of ours."""
+PUBLISH_SECONDS = Histogram(
+    "postroom_publish_seconds",
+    "Time from handing records to the producer to their acknowledgement.",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)
+PUBLISH_FAILURES = Counter("postroom_publish_failures", "Publications that Kafka did not acknowledge.", ["reason"])
+"""reason: infrastructure (they are sent again), permanent (too large for the topic), other."""
+for _reason in ("infrastructure", "permanent", "other"):
+    PUBLISH_FAILURES.labels(_reason)
+FOLD_PENDING = Gauge(
+    "postroom_fold_pending_records", "Records that follow from saved decisions and are not published yet.", ["service"]
+)
+FOLD_PENDING_SECONDS = Gauge(
+    "postroom_fold_pending_seconds", "How long the oldest of these records has waited.", ["service"]
+)
+KAFKA_UP = Gauge("postroom_kafka_up", "1 when the last look at Kafka was answered.", ["service"])
+KAFKA_ANSWER_SECONDS = Gauge(
+    "postroom_kafka_answer_seconds", "How long the last answered look at Kafka took.", ["service"]
+)
+READY = Gauge("postroom_ready", "1 for each condition of /readyz that is met.", ["service", "condition"])
 BUILD = Info("postroom_build", "Version of this program.")
 
 

@@ -15,7 +15,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from postroom_runtime import motor_threads
+from postroom_runtime import mongo_metrics, motor_threads
 from postroom_runtime.settings import RuntimeSettings
 
 __all__ = [
@@ -43,8 +43,10 @@ DUPLICATE_KEY = 11000
 _CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 
-def connect(settings: RuntimeSettings) -> MongoClient:
+def connect(settings: RuntimeSettings, service: str = "") -> MongoClient:
     """Return a client of the driver that the settings name. It connects at first use; close it at the end.
+
+    With `service` its health is shown as series under that name.
 
     Writes are acknowledged by a majority with their journal; every call, with its repeats by the driver, ends within
     `mongo_timeout_seconds`, against a server that hangs too.
@@ -63,6 +65,7 @@ def connect(settings: RuntimeSettings) -> MongoClient:
         "journal": True,
         "retryWrites": True,
         "retryReads": True,
+        "event_listeners": mongo_metrics.listeners(service) if service else [],
     }
     files = {"tlsCAFile": settings.mongo_ca_file, "tlsCertificateKeyFile": settings.mongo_certificate_file}
     if given := {name: str(path) for name, path in files.items() if path is not None}:

@@ -83,6 +83,8 @@ class Parking:
         self._clock = clock
         self._topic = publisher.topic(dead_letter_topic(group))
         self._held: dict[str, Hold] = {}
+        for reason in ("permanent", "unexpected", "held"):
+            PARKED.labels(group, reason)  # a counter that begins with its first letter shows no increase
 
     def must_wait(self, incoming: Incoming) -> bool:
         """Say whether the record has to be parked behind its key's hold.

@@ -20,7 +20,7 @@ from postroom_runtime.clock import Clock
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.kafka import Publisher
 from postroom_runtime.leases import LeaseStore
-from postroom_runtime.metrics import TIMERS_FIRED, TIMERS_OVERDUE
+from postroom_runtime.metrics import TIMER_OVERDUE_SECONDS, TIMERS_FIRED, TIMERS_OVERDUE
 
 log = structlog.get_logger(__name__)
 LAG_LIMIT_SECONDS = 5.0
@@ -83,10 +83,11 @@ class TimerLoop:
     async def turn(self) -> int:
         """Fire what is due and may be fired; return how many."""
         if await self._leases.acquire("timers", _LEASE_SECONDS) is None:
+            self._show([], self._clock.now())  # another replica shows them
             return 0
         now = self._clock.now()
         due = await self._source.due(now, 500)
-        TIMERS_OVERDUE.labels(self._service).set(len(due))
+        self._show(due, now)
         lagging = self._lag_seconds() > LAG_LIMIT_SECONDS
         chosen = [t for t in due if self._may_fire(t, now, lagging)]
         await self._publisher.publish_events(CONVERSATION_COMMANDS, [self._event(t, now) for t in chosen])
@@ -95,6 +96,11 @@ class TimerLoop:
             TIMERS_FIRED.labels(self._service, timer.kind).inc()
         self._forget(now)
         return len(chosen)
+
+    def _show(self, due: Sequence[DueTimer], now: datetime) -> None:
+        TIMERS_OVERDUE.labels(self._service).set(len(due))
+        oldest = min((timer.due_at for timer in due), default=now)
+        TIMER_OVERDUE_SECONDS.labels(self._service).set(max(0.0, (now - oldest).total_seconds()))
 
     def _may_fire(self, timer: DueTimer, now: datetime, lagging: bool) -> bool:
         fired = self._fired.get((timer.subject, timer.kind, timer.generation))

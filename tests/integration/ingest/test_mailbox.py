@@ -14,7 +14,7 @@ from postroom_contracts.registry import source_of
 from postroom_contracts.topics import CONVERSATION_EVENTS, INBOUND_MESSAGES
 from postroom_ingest.adapters.imap import ImapSession
 from postroom_ingest.app import Ingest, IngestSettings
-from postroom_ingest.metrics import UNACCOUNTED
+from postroom_ingest.metrics import GONE, RECOVERED, UNACCOUNTED
 from postroom_local.dovecot import DovecotServer
 from postroom_runtime import mongo
 from postroom_runtime.service import Runtime, connect
@@ -89,13 +89,20 @@ async def test_mails_below_the_cursor_that_nobody_noted_are_taken_in(
 
         await until(read, "the cursor stands behind all")
     await forget(deployment, uid=2)
+    stored = sorted(server.maildir(ADDRESS).glob("*/*.*"))
+    next(path for path in stored if b"Question 0" in path.read_bytes()).unlink()
     async with ingest(deployment) as runtime:
 
         async def noted() -> bool:
             return bool(await runtime.database["places"].find_one({"uid": 2, "outcome": "stored"}))
 
+        async def compared() -> bool:
+            return bool(GONE.labels("shop")._value.get() == 1)
+
         await until(noted, "the mail is taken in")
+        await until(compared, "the mail that was deleted behind our back is counted")
         assert UNACCOUNTED.labels("shop")._value.get() == 0
+        assert RECOVERED.labels("shop")._value.get() == 1
     assert subjects(await deployment.events(INBOUND_MESSAGES)) == ["Question 0", "Question 1", "Question 2"]
 
 

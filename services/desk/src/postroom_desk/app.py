@@ -2,9 +2,10 @@
 
 import asyncio
 
-from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_contracts.topics import CONVERSATION_EVENTS, GROUPS
 from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
+from postroom_runtime.group_watch import GroupWatch
 from postroom_runtime.kafka import client_options
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
@@ -26,6 +27,7 @@ from postroom_desk.domain.view import ConversationView
 from postroom_desk.handlers import Batch, ReadModelDecider
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
+from postroom_desk.metrics import STREAMS
 from postroom_desk.parts import Parts
 from postroom_desk.reading import Reader
 from postroom_desk.settings import DeskSettings
@@ -59,8 +61,10 @@ class Desk:
         conversations = MongoConversations(runtime.database["conversations"])
         inboxes = Inboxes(conversations)
         live = Broadcaster(settings.live_queue, inboxes.learn)
+        STREAMS.set_function(lambda: live.streams)
         await self._follow(runtime, settings, live)
         await self._fold(runtime, events)
+        runtime.background("groups", GroupWatch(settings, runtime.publisher, GROUPS, self.name).run)
         writer = self._configuration_writer(runtime, settings)
         reader = Reader(conversations, events, runtime.content, runtime.configurations, settings.read_wait_seconds)
         commands = KafkaCommands(runtime.publisher, settings.command_timeout_seconds)

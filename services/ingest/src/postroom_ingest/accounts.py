@@ -12,7 +12,7 @@ from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.leases import Lease, LeaseStore
 
-from postroom_ingest.metrics import ACCOUNTS_HELD, SESSION
+from postroom_ingest.metrics import ACCOUNTS, ACCOUNTS_HELD, forget
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +66,7 @@ class AccountSupervisor:
             await self._give_back(next(reversed(self._running)))
         for account_id, account in accounts.items():
             await self._take(account_id, account, share)
+        ACCOUNTS.set(len(accounts))
         ACCOUNTS_HELD.set(len(self._running))
 
     async def _take(self, account_id: str, account: Account, share: int) -> None:
@@ -104,7 +105,7 @@ class AccountSupervisor:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait({task}, timeout=5)
-        SESSION.labels(account_id).set(0)
+        forget(account_id)
 
     async def _give_back(self, account_id: str) -> None:
         lease = self._running[account_id][1]

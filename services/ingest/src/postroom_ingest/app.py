@@ -9,6 +9,7 @@ from postroom_contracts.events import Data
 from postroom_contracts.facts import ContentErased
 from postroom_contracts.registry import models_of
 from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_runtime.clock import Clock
 from postroom_runtime.content_store import ContentStore
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.leases import Lease
@@ -24,7 +25,7 @@ from postroom_ingest.door.server import MailDoor
 from postroom_ingest.door.settings import DoorSettings
 from postroom_ingest.intake import SWEEP_RECORDS, IntakeStore, history_outbox
 from postroom_ingest.mailbox import MailboxReader
-from postroom_ingest.metrics import OUTBOX
+from postroom_ingest.metrics import OUTBOX, OUTBOX_SECONDS
 from postroom_ingest.webhooks import WebhookDoor
 
 
@@ -34,6 +35,8 @@ class IngestSettings(RuntimeSettings):
     lease_seconds: float = Field(15, ge=1, le=30)
     """How long an account stays with a replica that does not answer any more."""
     imap_timeout_seconds: float = Field(30, gt=0)
+    reconcile_seconds: float = Field(300, ge=1, le=86_400)
+    """How often a folder is compared with the ledger."""
 
 
 class Erasure:
@@ -82,6 +85,7 @@ class Ingest:
             own.imap_timeout_seconds,
             runtime.tokens,
             read_only=own.read_only,
+            reconcile_seconds=own.reconcile_seconds,
         )
 
         async def read(account: Account, lease: Lease) -> None:
@@ -95,7 +99,7 @@ class Ingest:
 
         supervisor = AccountSupervisor(runtime.configurations, runtime.leases, runtime.clock, read, own.lease_seconds)
         runtime.background("accounts", supervisor.run)
-        runtime.background("outbox depth", lambda: _measure(ledger))
+        runtime.background("outbox depth", lambda: _measure(ledger, runtime.clock))
         door = MailDoor(DoorSettings(), runtime.configurations, intake, runtime.clock)
         runtime.on_stop(door.close)
         await door.bind()
@@ -119,7 +123,9 @@ async def _sweep(intake: IntakeStore, account_id: str) -> None:
         await asyncio.sleep(1)
 
 
-async def _measure(ledger: MongoLedger) -> None:
+async def _measure(ledger: MongoLedger, clock: Clock) -> None:
     while True:
-        OUTBOX.set(await ledger.outbox_depth())
+        depth, oldest = await ledger.outbox()
+        OUTBOX.set(depth)
+        OUTBOX_SECONDS.set(max(0.0, (clock.now() - oldest).total_seconds()) if oldest else 0.0)
         await asyncio.sleep(5)

@@ -7,8 +7,10 @@ cursor or answers its sender), 4. publish, 5. mark as published. A crash after a
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
+from postroom_contracts.inbound import InboundReceived
 from postroom_contracts.topics import INBOUND_MESSAGES
 from postroom_runtime.content_store import ContentStore
 from postroom_runtime.errors import InfrastructureError, PermanentError
@@ -17,7 +19,7 @@ from postroom_runtime.steps import reach
 
 from postroom_ingest.adapters.ledger import MongoLedger
 from postroom_ingest.domain.inbound import Intake
-from postroom_ingest.metrics import MESSAGES
+from postroom_ingest.metrics import MESSAGES, STORED_SECONDS
 from postroom_ingest.ports import Entry, Outcome, Place
 
 log = structlog.get_logger(__name__)
@@ -35,6 +37,13 @@ def _outcome(intake: Intake, *, first: bool) -> Outcome:
 def history_outbox(account_id: str) -> str:
     """Return where imported mails wait to be published, so that news need not stand in line behind them."""
     return f"{account_id}/history"
+
+
+def _measure_storing(account_id: str, intake: Intake, now: datetime) -> None:
+    """Note how long the message took from its arrival; the provider's clock may be a little ahead of ours."""
+    data = intake.events[0].data if intake.events else None
+    if isinstance(data, InboundReceived) and not data.imported:
+        STORED_SECONDS.labels(account_id).observe(max(0.0, (now - data.received_at).total_seconds()))
 
 
 class IntakeStore:
@@ -97,6 +106,8 @@ class IntakeStore:
             outcome = _outcome(intake, first=fresh or ours)
             counted.add(intake.ledger_id)
             MESSAGES.labels(account_id, outcome).inc()
+            if outcome == "stored":
+                _measure_storing(account_id, intake, self._ledger._clock.now())  # noqa: SLF001
             if place is not None:
                 outcomes[place] = (outcome, intake.ledger_id)
         await self._ledger.note_places(outcomes, tidy=tidy)

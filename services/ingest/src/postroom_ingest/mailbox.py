@@ -20,7 +20,7 @@ from postroom_ingest.adapters.ledger import MongoLedger
 from postroom_ingest.connection import Connection, MailboxDoor
 from postroom_ingest.domain.cursor import Cursor, StartAnew, advance, begin, decide_start
 from postroom_ingest.intake import IntakeStore
-from postroom_ingest.metrics import LAST_SUCCESS, LOGIN_FAILED, SESSION, UNACCOUNTED
+from postroom_ingest.metrics import GONE, LAST_SUCCESS, LOGIN_FAILED, RECOVERED, SESSION, UNACCOUNTED
 from postroom_ingest.ports import Spot
 from postroom_ingest.taking import MailTaker
 from postroom_ingest.tidying import Tidier
@@ -102,6 +102,7 @@ class MailboxReader:
         patience: Patience | None = None,
         *,
         read_only: bool = False,
+        reconcile_seconds: float = RECONCILE_SECONDS,
     ) -> None:
         self._ledger = ledger
         self._intake = intake
@@ -109,6 +110,7 @@ class MailboxReader:
         self._taker = MailTaker(configurations, ledger, intake, clock)
         self._tidier = Tidier(ledger, read_only=read_only)
         self._read_only = read_only
+        self._reconcile_seconds = reconcile_seconds
         self._door = MailboxDoor(tokens, timeout_seconds)
         self._patience = patience or Patience()
 
@@ -116,6 +118,7 @@ class MailboxReader:
         """Read all folders of the account until cancelled; each has a connection of its own."""
         if account.imap is None:
             return
+        begin_series(account.id)
         async with asyncio.TaskGroup() as folders:
             for folder in account.imap.folders:
                 folders.create_task(self._keep_reading(account, account.imap, folder, lease))
@@ -184,7 +187,7 @@ class MailboxReader:
         while True:
             await self._catch_up(reading)
             LAST_SUCCESS.labels(reading.account.id).set(self._clock.now().timestamp())
-            if monotonic() - reconciled > RECONCILE_SECONDS:
+            if monotonic() - reconciled > self._reconcile_seconds:
                 await self._reconcile(reading)
                 reconciled = monotonic()
             await self._tidier.tidy(reading.session, reading.account, reading.spot)
@@ -233,18 +236,29 @@ class MailboxReader:
     async def _reconcile(self, reading: Reading) -> None:
         """Compare the ledger with the server: a mail that lies there, is not history and was never noted is taken in now."""
         account_id, cursor = reading.account.id, reading.cursor
-        expected = await expected_uids(reading.session, cursor)
-        missing = sorted(expected - await self._ledger.known_uids(account_id, reading.folder, cursor.uidvalidity))
+        there = set(await reading.session.all_uids())
+        known = await self._ledger.known_uids(account_id, reading.folder, cursor.uidvalidity)
+        missing = sorted(await expected_uids(reading.session, cursor, there) - known)
         done: set[int] = set()
         if missing:
             log.warning("mails missing in the ledger", account=account_id, folder=reading.folder, count=len(missing))
+            RECOVERED.labels(account_id).inc(len(missing))
             done = await self._take_all(reading, missing)
+        gone = known - there
+        GONE.labels(account_id).set(len(gone - await self._ledger.moved_away(reading.spot)) if gone else 0)
         UNACCOUNTED.labels(account_id).set(len(set(missing) - done))
 
 
-async def expected_uids(session: ImapSession, cursor: Cursor) -> set[int]:
-    """Return the UIDs on the server that the ledger must know: up to the cursor, without history."""
-    there = {uid for uid in await session.all_uids() if uid <= cursor.uid}
+def begin_series(account_id: str) -> None:
+    """Show an account from its first moment: one that never answers has series too."""
+    SESSION.labels(account_id).set(0)
+    RECOVERED.labels(account_id)
+
+
+async def expected_uids(session: ImapSession, cursor: Cursor, all_uids: set[int] | None = None) -> set[int]:
+    """Return the UIDs on the server (`all_uids`, else asked for) that the ledger must know: up to the cursor, without history."""
+    found = await session.all_uids() if all_uids is None else all_uids
+    there = {uid for uid in found if uid <= cursor.uid}
     if cursor.since_day is None or not any(uid <= cursor.floor for uid in there):
         return there
     recent = set() if cursor.begins_now else set(await session.search_since(cursor.since_day))

@@ -86,6 +86,10 @@ class Ledger(Protocol):
         """Note what became of mails on their server: outcome and ledger id; with `tidy`, that `after_import` is due."""
         ...
 
+    async def moved_away(self, spot: Spot) -> set[int]:
+        """Return the UIDs of mails that `after_import` took out of the folder."""
+        ...
+
     async def untidied(self, spot: Spot, limit: int) -> list[int]:
         """Return UIDs, ascending, that `after_import` is still to be done for."""
         ...

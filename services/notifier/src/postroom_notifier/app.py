@@ -20,7 +20,7 @@ from postroom_notifier.composing import Composer
 from postroom_notifier.decider import NotifierDecider
 from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.follow import Surroundings
-from postroom_notifier.metrics import OLDEST_SECONDS, UNDONE
+from postroom_notifier.metrics import OLDEST_SECONDS, RESULTS, RESULTS_SECONDS, UNDONE
 from postroom_notifier.ports import MailSender
 from postroom_notifier.reporting import Reporter
 from postroom_notifier.returning import Returns
@@ -111,4 +111,7 @@ async def _gauges(runtime: Runtime, deliveries: MongoDeliveryStore) -> None:
         count, oldest = await deliveries.backlog(now)
         UNDONE.set(count)
         OLDEST_SECONDS.set((now - oldest).total_seconds() if oldest else 0)
+        count, oldest = await deliveries.untold()
+        RESULTS.set(count)
+        RESULTS_SECONDS.set(max(0.0, (now - oldest).total_seconds()) if oldest else 0)
         await asyncio.sleep(GAUGE_SECONDS)

@@ -1,6 +1,10 @@
 """Technical series of the notifier, declared once."""
 
+from typing import get_args
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from postroom_notifier.domain.delivery import DeliveryKind
 
 DELIVERIES = Counter("postroom_deliveries", "Attempts by what became of them.", ["kind", "outcome"])
 """outcome: accepted, failed, again, put_back, skipped, skipped_too_old."""
@@ -11,6 +15,9 @@ TOO_OLD = Counter(
     "Deliveries whose cause was too old when it was read; alert on any.",
     ["kind"],
 )
+for _kind in get_args(DeliveryKind):  # a counter that begins with its first event shows no increase
+    TOO_OLD.labels(_kind)
+    DELIVERIES.labels(_kind, "failed")
 UNDONE = Gauge("postroom_deliveries_undone", "Deliveries that are due and not done.")
 OLDEST_SECONDS = Gauge("postroom_delivery_oldest_due_seconds", "How long the oldest due delivery has waited.")
 SEND_SECONDS = Histogram(
@@ -26,6 +33,10 @@ HANDOFF_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
 )
 IN_FLIGHT = Gauge("postroom_sends_in_flight", "Mails that are being sent or marked.")
+RESULTS = Gauge("postroom_delivery_results_pending", "Results of deliveries that are not yet told as events.")
+RESULTS_SECONDS = Gauge(
+    "postroom_delivery_results_oldest_seconds", "How long the oldest of these results has waited to be told."
+)
 REPUBLISHED = Counter("postroom_delivery_results_swept", "Results that the sweep had to report.")
 ACCOUNTS_WAITING = Gauge("postroom_smtp_accounts_waiting", "Accounts whose server did not take connections.")
 ACCOUNT_REFUSED = Gauge(

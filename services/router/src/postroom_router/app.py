@@ -16,6 +16,7 @@ from postroom_router.adapters.snoozes import MongoSnoozes, MongoTargets
 from postroom_router.companies import Companies
 from postroom_router.decider import Batch, ConversationDecider
 from postroom_router.domain.conversation import Conversation
+from postroom_router.measuring import MeasuredRouting
 from postroom_router.thread import ThreadStep
 
 FOREIGN_COMMANDS = frozenset(name.encode() for name in commands_handled_by("assigner"))
@@ -82,5 +83,5 @@ class Router:
             lag_seconds=runtime.lag_seconds,
         )
         await runtime.consume("router-thread", thread)
-        await runtime.consume("router-decide", fold, ignored_types=FOREIGN_COMMANDS)
+        await runtime.consume("router-decide", MeasuredRouting(fold, runtime.clock), ignored_types=FOREIGN_COMMANDS)
         runtime.background("timers", timers.run)

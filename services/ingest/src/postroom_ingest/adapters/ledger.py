@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from postroom_runtime.clock import Clock
@@ -54,7 +55,10 @@ class MongoLedger:
             unpublished = IndexModel(
                 [("account", 1), ("order", 1)], name="unpublished", partialFilterExpression={"published": False}
             )
-            await resolved(self._ledger.create_indexes([unpublished]))
+            waiting = IndexModel(
+                [("stored_at", 1), ("account", 1)], name="waiting", partialFilterExpression={"published": False}
+            )
+            await resolved(self._ledger.create_indexes([unpublished, waiting]))
             untidied = IndexModel(
                 [("folder_key", 1), ("uid", 1)], name="untidied", partialFilterExpression={"tidied": ""}
             )
@@ -113,9 +117,17 @@ class MongoLedger:
             found = await cursor.to_list(length=limit)
         return [(d["_id"], [_from_mongo(r) for r in d["out"]]) for d in found]
 
-    async def outbox_depth(self) -> int:
+    async def outbox(self) -> tuple[int, datetime | None]:
+        """Return how many entries are not published (counted up to 100,000), and since when the oldest piece of news is stored.
+
+        Imported history counts, and its age does not: it may take its time.
+        """
+        wanted: dict[str, Any] = {"published": False}
+        news = {**wanted, "account": {"$not": {"$regex": "/history$"}}}
         async with translated("count outbox"):
-            return int(await self._ledger.count_documents({"published": False}, limit=100_000))
+            count = int(await self._ledger.count_documents(wanted, limit=100_000))
+            oldest = await self._ledger.find_one(news, {"stored_at": 1}, sort=[("stored_at", 1)]) if count else None
+        return count, oldest["stored_at"] if oldest else None
 
     async def note_places(self, outcomes: Mapping[Place, tuple[Outcome, str]], *, tidy: bool = False) -> None:
         if not outcomes:
@@ -146,6 +158,12 @@ class MongoLedger:
         async with translated("read places"):
             cursor = self._places.find({"folder_key": f"{account_id}/{folder}/{uidvalidity}"}, {"uid": 1, "_id": 0})
             return {d["uid"] async for d in cursor}
+
+    async def moved_away(self, spot: Spot) -> set[int]:
+        """Return the UIDs of mails that `after_import` took out of the folder."""
+        wanted = {"folder_key": spot.key, "tidied": {"$in": ["moved", "deleted"]}}
+        async with translated("read places"):
+            return {d["uid"] async for d in self._places.find(wanted, {"uid": 1, "_id": 0})}
 
     async def untidied(self, spot: Spot, limit: int) -> list[int]:
         async with translated("read places"):

@@ -218,6 +218,18 @@ class MongoDeliveryStore:
             oldest = await self._collection.find_one(wanted, {"due_at": 1}, sort=[("due_at", 1)]) if count else None
         return count, oldest["due_at"] if oldest else None
 
+    async def untold(self) -> tuple[int, datetime | None]:
+        """Return how many results are not reported (counted up to 10,000), and since when the oldest one is there."""
+        wanted = {"unreported_since": {"$exists": True}}
+        async with translated("count results"):
+            count = await self._collection.count_documents(wanted, limit=10_000)
+            oldest = (
+                await self._collection.find_one(wanted, {"unreported_since": 1}, sort=[("unreported_since", 1)])
+                if count
+                else None
+            )
+        return count, oldest["unreported_since"] if oldest else None
+
 
 def _mark(mark: Mark) -> UpdateOne:
     """Done is done, whoever says so; what is put off must still be ours, for another may hold it by now."""

@@ -1,0 +1,255 @@
+"""Alerts on causes: what is wrong, whether or not an objective suffers yet.
+
+A gauge that every replica shows alike (it is counted in MongoDB, or seen from outside) is taken by `max`, one that each
+shows of itself keeps its labels where they say where to look.
+"""
+
+from watch.model import Alert
+
+SERVICES = ("ingest", "router", "assigner", "notifier", "analytics", "desk")
+_MISSING = " or ".join(f'absent(postroom_build_info{{service="{name}"}})' for name in SERVICES)
+
+PROCESSES = (
+    Alert(
+        "PostroomServiceMissing",
+        _MISSING,
+        "page",
+        "service",
+        "No process of {{ $labels.service }} is seen",
+        "Prometheus reaches none of its /metrics: what it does stands still, or nobody sees whether it does.",
+        "2m",
+    ),
+    Alert(
+        "PostroomServiceNotReady",
+        'min by (service, instance, condition) (postroom_ready{condition!~"started|not_draining"}) == 0',
+        "page",
+        "service",
+        "{{ $labels.service }} at {{ $labels.instance }} is not ready: {{ $labels.condition }}",
+        "A condition of /readyz is not met.",
+        "2m",
+    ),
+    Alert(
+        "PostroomEventLoopBlocked",
+        "sum by (service, instance) (rate(postroom_event_loop_delay_seconds_sum[5m]))"
+        " / (sum by (service, instance) (rate(postroom_event_loop_delay_seconds_count[5m])) > 0) > 0.25",
+        "ticket",
+        "event-loop",
+        "{{ $labels.service }} at {{ $labels.instance }} is held up by its own work",
+        "Its event loop calls back {{ $value | humanizeDuration }} late on average.",
+        "5m",
+    ),
+    Alert(
+        "PostroomMongoDown",
+        "min by (service, server) (postroom_mongo_up) == 0",
+        "page",
+        "servers",
+        "{{ $labels.service }} does not reach MongoDB {{ $labels.server }}",
+        "Its heartbeat is not answered. Nothing is parked; all that needs it waits.",
+        "1m",
+    ),
+    Alert(
+        "PostroomKafkaDown",
+        "min by (service) (postroom_kafka_up) == 0",
+        "page",
+        "servers",
+        "{{ $labels.service }} does not reach Kafka",
+        "Mail is taken in and kept; nothing moves on.",
+        "1m",
+    ),
+)
+
+CONSUMERS = (
+    Alert(
+        "PostroomConsumerLagging",
+        "max by (group) (postroom_group_lag_seconds) > $age(300)",
+        "page",
+        "lag",
+        "The group {{ $labels.group }} is behind by {{ $value | humanizeDuration }}",
+        "Its oldest uncommitted record is that old, whoever runs.",
+        "2m",
+    ),
+    Alert(
+        "PostroomConsumerWaiting",
+        "max by (group, instance) (postroom_consumer_waiting) == 1",
+        "ticket",
+        "lag",
+        "{{ $labels.group }} at {{ $labels.instance }} waits for Kafka or MongoDB",
+        "It probes and goes on by itself.",
+        "1m",
+    ),
+    Alert(
+        "PostroomBreakerOpen",
+        "max by (group, instance) (postroom_consumer_stopped) == 1",
+        "page",
+        "breaker",
+        "{{ $labels.group }} at {{ $labels.instance }} has stopped itself",
+        "More than half of its last 50 records failed for a reason of ours.",
+    ),
+    Alert(
+        "PostroomDeadLetters",
+        'sum by (group, reason) (increase(postroom_dead_letters_total{reason!="held"}[10m])) > 0',
+        "ticket",
+        "dead-letters",
+        "{{ $labels.group }} parked records: {{ $labels.reason }}",
+        "They stand on its -dlq topic until somebody replays or discards them.",
+    ),
+    Alert(
+        "PostroomKeysHeld",
+        "max by (group) (postroom_holds) > 0",
+        "ticket",
+        "dead-letters",
+        "{{ $value }} conversations stand still in {{ $labels.group }}",
+        "A record of each failed for a reason of ours; later ones wait behind it.",
+        "10m",
+    ),
+    Alert(
+        "PostroomDecisionsUnpublished",
+        "max by (service, instance) (postroom_fold_pending_seconds) > $age(240)",
+        "page",
+        "outbox",
+        "{{ $labels.service }} has decided and cannot publish",
+        "What follows from saved decisions has waited for {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        "PostroomTimersOverdue",
+        "max by (service) (postroom_timer_overdue_seconds) > $age(420)",
+        "ticket",
+        "timers",
+        "Timers of {{ $labels.service }} are late by {{ $value | humanizeDuration }}",
+        "Snoozes and deadlines end late.",
+        "1m",
+    ),
+    Alert(
+        "PostroomQueueOld",
+        "max by (team) (postroom_oldest_unassigned_seconds) > $age(900)",
+        "info",
+        "queue",
+        "A conversation of team {{ $labels.team }} has waited for an owner for {{ $value | humanizeDuration }}",
+        "Nobody is on duty, or all are full.",
+    ),
+)
+
+MAIL_IN = (
+    Alert(
+        "PostroomOutboxOld",
+        "max(postroom_ingest_outbox_oldest_seconds) > $age(240)",
+        "page",
+        "outbox",
+        "Stored messages wait to be published for {{ $value | humanizeDuration }}",
+        "They are safe, and nobody sees them yet.",
+        "1m",
+    ),
+    Alert(
+        "PostroomMailLoginFailed",
+        "max by (account) (postroom_ingest_login_failed) == 1",
+        "ticket",
+        "mail-account",
+        "The mail server of {{ $labels.account }} refuses our log-in",
+        "Its mail waits on its server until a person acts.",
+    ),
+    Alert(
+        "PostroomMailSessionDown",
+        "max by (account) (postroom_ingest_session_up) == 0",
+        "ticket",
+        "mail-account",
+        "The mailbox of {{ $labels.account }} is not read",
+        "No replica has a session that follows it.",
+        "5m",
+    ),
+    Alert(
+        "PostroomMailAccountSilent",
+        "time() - max by (account) (postroom_ingest_last_success_timestamp_seconds) > $age(900)",
+        "page",
+        "mail-account",
+        "The mailbox of {{ $labels.account }} was last read {{ $value | humanizeDuration }} ago",
+        "New mail of this account is not taken in.",
+    ),
+    Alert(
+        "PostroomAccountsUnheld",
+        "sum(postroom_ingest_accounts_held) < max(postroom_ingest_accounts)",
+        "page",
+        "mail-account",
+        "Only {{ $value }} accounts are held by a process",
+        "The mail of the others is not read, and nothing of theirs is published again.",
+        "2m",
+    ),
+    Alert(
+        "PostroomOauthGrantRefused",
+        "max by (account) (postroom_oauth_grant_refused) == 1",
+        "ticket",
+        "mail-account",
+        "The provider of {{ $labels.account }} takes its grant no more",
+        "`postroom ingest connect {{ $labels.account }}` mends it.",
+        "1m",
+    ),
+    Alert(
+        "PostroomLedgerDifference",
+        "max by (account) (postroom_ingest_unaccounted_messages) > 0"
+        " or sum by (account) (increase(postroom_ingest_recovered_messages_total[30m])) > 0",
+        "ticket",
+        "unaccounted",
+        "Mails of {{ $labels.account }} on the server were not in the ledger",
+        "The reconciliation takes them in; that it had to is worth a look.",
+    ),
+    Alert(
+        "PostroomMailsGone",
+        "max by (account) (delta(postroom_ingest_gone_messages[30m])) > 0",
+        "info",
+        "unaccounted",
+        "Mails of {{ $labels.account }} that we know were removed from the server by somebody else",
+        "They are safe here. Somebody tidies the mailbox, or a rule of the server does.",
+    ),
+)
+
+MAIL_OUT = (
+    Alert(
+        "PostroomDeliveriesStuck",
+        "max(postroom_delivery_oldest_due_seconds) > $age(300)",
+        "page",
+        "deliveries",
+        "A mail has been due for {{ $value | humanizeDuration }}",
+        "Replies or notifications do not leave.",
+        "2m",
+    ),
+    Alert(
+        "PostroomSmtpAccountWaiting",
+        "max(postroom_smtp_accounts_waiting) > 0",
+        "ticket",
+        "deliveries",
+        "{{ $value }} mail servers do not take our mail",
+        "They refuse connections or log-ins; their mail waits.",
+        "5m",
+    ),
+    Alert(
+        "PostroomDeliveriesFailing",
+        'sum by (kind) (increase(postroom_deliveries_total{outcome="failed"}[15m])) > 0',
+        "ticket",
+        "deliveries",
+        "Mails of kind {{ $labels.kind }} were refused for good",
+        "The conversation shows it; an author is told.",
+    ),
+    Alert(
+        "PostroomDeliveriesTooOld",
+        "sum by (kind) (increase(postroom_deliveries_skipped_too_old_total[15m])) > 0",
+        "ticket",
+        "deliveries",
+        "Mails of kind {{ $labels.kind }} were not sent because their cause was too old",
+        "The notifier had been behind for days.",
+    ),
+    Alert(
+        "PostroomResultsUntold",
+        "max(postroom_delivery_results_oldest_seconds) > $age(240)",
+        "ticket",
+        "outbox",
+        "Results of mails wait to be told for {{ $value | humanizeDuration }}",
+        "Mails leave, and nobody learns of it.",
+        "1m",
+    ),
+)
+
+GROUPS: dict[str, tuple[Alert, ...]] = {
+    "postroom-processes": PROCESSES,
+    "postroom-consumers": CONSUMERS,
+    "postroom-mail-in": MAIL_IN,
+    "postroom-mail-out": MAIL_OUT,
+}
