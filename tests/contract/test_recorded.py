@@ -18,6 +18,8 @@ from tests.contract.test_examples import FakeRecord
 from tests.validation import validate_record
 
 RECORDED = Path(__file__).resolve().parents[2] / "contracts" / "recorded"
+LATER = {"0.1": ("conversation-states",)}
+"""Topics that a recording has not, because they came after it."""
 RELEASES = sorted(path for path in RECORDED.iterdir() if path.is_dir())
 
 
@@ -43,6 +45,8 @@ def release(request: pytest.FixtureRequest) -> Path:
 
 def test_every_record_is_read_and_still_has_its_shape(release: Path) -> None:
     for topic in TOPICS:
+        if topic.name in LATER.get(release.name, ()):
+            continue
         found = lines(release, topic.name)
         assert found, topic.name
         for line in found:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.events import Data
@@ -63,8 +65,8 @@ class TestTheChecksBite:
 
     def test_personal_field_on_a_fact_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         reply = next(r for r in REGISTRATIONS if r.model.__name__ == "SendReply")
-        monkeypatch.setattr(reply.model, "kind", "fact")
-        monkeypatch.setattr("postroom_contracts.registry_checks.REGISTRATIONS", (reply,))
+        public = replace(reply, topic=CONVERSATION_EVENTS)
+        monkeypatch.setattr("postroom_contracts.registry_checks.REGISTRATIONS", (public,))
         problems = "\n".join(registry_problems())
         assert "SendReply: holds ['personal'] fields" in problems
 

@@ -33,7 +33,7 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: ClassVar[int] = 1
-    kind: ClassVar[Literal["inbound", "command", "fact", "configuration"]]
+    kind: ClassVar[Literal["inbound", "command", "fact", "configuration", "state"]]
 
     @classmethod
     def type_name(cls) -> str:

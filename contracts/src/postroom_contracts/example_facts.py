@@ -350,4 +350,31 @@ NOTIFIER: dict[str, Sample] = {
     ),
 }
 
-SAMPLES: dict[str, Sample] = ROUTER | ASSIGNER | NOTIFIER
+DESK = {
+    "ConversationState": Sample(
+        "2026-03-06T14:02:12.900Z",
+        {
+            "partition": 2,
+            "folded_to": 1041,
+            "status": "open",
+            "inbox_id": "support",
+            "channel": "email",
+            "team_id": "workshop",
+            "owner_id": "mira",
+            "epoch": 1,
+            "router_sequence": 1,
+            "tags": ["repair"],
+            "priority": "normal",
+            "source_of_contact": "support",
+            "contact_ids": [CONTACT],
+            "received": 1,
+            "opened_at": "2026-03-06T14:02:11.000Z",
+            "last_activity_at": "2026-03-06T14:02:11.000Z",
+            "waiting_since": "2026-03-06T14:02:11.000Z",
+            "configuration_version": 4,
+        },
+        cause=MESSAGE,
+    ),
+}
+
+SAMPLES: dict[str, Sample] = ROUTER | ASSIGNER | NOTIFIER | DESK

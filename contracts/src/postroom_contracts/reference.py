@@ -24,6 +24,10 @@ _PROMISES = {
         "One record per mail and inbox addressed, however often the mail comes. It holds personal data; the topic "
         "forgets after seven days; give other systems no right to it."
     ),
+    "state": (
+        "Compacted: the newest record of each key stays. It says nothing that the log does not; it is for subscribers who "
+        "start late and want no history. It holds no personal data."
+    ),
     "configuration": (
         "A whole, checked snapshot; `configuration_version` rises by one with each. It holds names and addresses of your "
         "own staff, and no secret."

@@ -6,11 +6,13 @@ from postroom_contracts import commands as c
 from postroom_contracts import configuration as cfg
 from postroom_contracts import facts as f
 from postroom_contracts import inbound as i
+from postroom_contracts import states as s
 from postroom_contracts.events import Data
 from postroom_contracts.topics import (
     CONFIGURATION,
     CONVERSATION_COMMANDS,
     CONVERSATION_EVENTS,
+    CONVERSATION_STATES,
     INBOUND_MESSAGES,
     Topic,
 )
@@ -39,6 +41,7 @@ def _commands(handler: str, producers: tuple[str, ...], *models: type[c.Command]
 REGISTRATIONS: tuple[Registration, ...] = (
     Registration(i.InboundReceived, INBOUND_MESSAGES, ("ingest",), "router"),
     Registration(cfg.ConfigurationApplied, CONFIGURATION, ("desk",)),
+    Registration(s.ConversationState, CONVERSATION_STATES, ("desk",)),
     *_commands("router", ("router",), c.AcceptMessage, c.RefuseAnswer, c.AbsorbConversation, c.WakeConversation),
     *_commands(
         "router",

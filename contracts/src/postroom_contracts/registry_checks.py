@@ -8,7 +8,13 @@ from postroom_contracts.events import Data
 from postroom_contracts.facts import Fact, StatusFact
 from postroom_contracts.registry import REGISTRATIONS
 from postroom_contracts.schemas import CLASS_MARK, nodes, schema_of
-from postroom_contracts.topics import CONFIGURATION, CONVERSATION_COMMANDS, CONVERSATION_EVENTS, INBOUND_MESSAGES
+from postroom_contracts.topics import (
+    CONFIGURATION,
+    CONVERSATION_COMMANDS,
+    CONVERSATION_EVENTS,
+    CONVERSATION_STATES,
+    INBOUND_MESSAGES,
+)
 
 _BASES: frozenset[type[Data]] = frozenset({Data, Command, Request, Fact, StatusFact})
 """Classes that only others are made of; they stand on no topic."""
@@ -17,6 +23,7 @@ _TOPIC_OF_KIND = {
     "command": CONVERSATION_COMMANDS,
     "fact": CONVERSATION_EVENTS,
     "configuration": CONFIGURATION,
+    "state": CONVERSATION_STATES,
 }
 
 
@@ -83,7 +90,7 @@ def _personal_facts() -> Iterator[str]:
     for r in REGISTRATIONS:
         schema = schema_of(r.model)
         classes = {node[CLASS_MARK] for node in nodes(schema) if isinstance(node.get(CLASS_MARK), str)}
-        if r.model.kind == "fact" and classes - {"public"}:
+        if r.topic.public and classes - {"public"}:
             yield f"{r.model.__name__}: holds {sorted(classes)} fields, which must not stand on {r.topic.name}"
         if "secret" in classes:
             yield f"{r.model.__name__}: holds a secret, which must not stand on any topic"

@@ -53,6 +53,16 @@ CONVERSATION_EVENTS = Topic(
     retention_ms=-1,
     public=True,
 )
+CONVERSATION_STATES = Topic(
+    name="conversation-states",
+    description="The present state of each conversation, compacted: for subscribers who start late.",
+    key="conversation id",
+    writers=("desk",),
+    readers=(),
+    retention_ms=-1,
+    compacted=True,
+    public=True,
+)
 CONFIGURATION = Topic(
     name="configuration",
     description="Checked snapshots of the whole configuration; every version stays readable.",
@@ -62,7 +72,13 @@ CONFIGURATION = Topic(
     retention_ms=-1,
     keyed_partitions=False,
 )
-TOPICS: tuple[Topic, ...] = (INBOUND_MESSAGES, CONVERSATION_COMMANDS, CONVERSATION_EVENTS, CONFIGURATION)
+TOPICS: tuple[Topic, ...] = (
+    INBOUND_MESSAGES,
+    CONVERSATION_COMMANDS,
+    CONVERSATION_EVENTS,
+    CONVERSATION_STATES,
+    CONFIGURATION,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from postroom_contracts.events import Data, Event, new_event
 from postroom_contracts.registry import source_of
-from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
+from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS, CONVERSATION_STATES, Topic
 from pydantic import BaseModel
 
 from postroom_runtime.clock import Clock
@@ -24,6 +24,13 @@ from postroom_runtime.steps import reach
 
 S = TypeVar("S", bound=BaseModel)
 C = TypeVar("C")
+
+
+_TOPICS: Mapping[str, Topic] = {
+    "fact": CONVERSATION_EVENTS,
+    "command": CONVERSATION_COMMANDS,
+    "state": CONVERSATION_STATES,
+}
 
 
 class RecordFailedError(Exception):
@@ -54,6 +61,10 @@ class Decider(Protocol[S, C]):
         """
         ...
 
+    def conclude(self, document: Document[S]) -> Emit | None:
+        """Return what follows from all that the batch made of this document, once, or None. Pure."""
+        ...
+
     async def before_save(self, documents: Sequence[Document[S]], context: C) -> None:
         """Take what must be taken before the documents say so (slots). ConflictError decides the batch anew, singly."""
         ...
@@ -65,6 +76,9 @@ class Decider(Protocol[S, C]):
 
 class QuietDecider(Generic[S, C]):
     """Base with empty hooks."""
+
+    def conclude(self, document: Document[S]) -> Emit | None:  # noqa: ARG002 - the hook's form
+        return None
 
     async def before_save(self, documents: Sequence[Document[S]], context: C) -> None: ...
 
@@ -106,7 +120,10 @@ class Fold(Generic[S, C]):
             self._take(documents[incoming.key], incoming, context)
         touched = list(documents.values())
         changed = [document for document in touched if document.changed]
+        last = {incoming.key: incoming for incoming in batch if incoming.event is not None}
         for document in changed:
+            if document.id in last:
+                self._conclude(document, last[document.id])
             document.drop_committed(committed)
             document.out.extend(document.added)
         reach("fold.decided")
@@ -217,6 +234,11 @@ class Fold(Generic[S, C]):
         except Exception as error:
             raise RecordFailedError(incoming, error) from error
 
+    def _conclude(self, document: Document[S], last: Incoming) -> None:
+        emit = self._decider.conclude(document)
+        if emit is not None:
+            document.added.append(Pending(last.physical, self._record(document, last.the_event, emit)))
+
     def _record(self, document: Document[S], cause: Event, emit: Emit) -> Outgoing:
         """Return the record to publish; facts get the document's next number."""
         fact = emit.data.kind == "fact"
@@ -235,7 +257,7 @@ class Fold(Generic[S, C]):
         )
         if emit.id is not None:
             event = _with_id(event, emit.id)
-        record = self._publisher.outgoing(CONVERSATION_EVENTS if fact else CONVERSATION_COMMANDS, event)
+        record = self._publisher.outgoing(_TOPICS[emit.data.kind], event)
         if record.exceeds(MAX_RECORD_BYTES):  # now, not when it is saved: its number would be given and never seen
             raise PermanentError(f"{event.type} would have {record.size} bytes; at most {MAX_RECORD_BYTES} fit")
         return record

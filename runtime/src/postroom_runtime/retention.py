@@ -21,11 +21,11 @@ async def retention_faults(settings: RuntimeSettings, topics: Iterable[Topic] = 
 
     A topic that does not exist has no fault. Where we may not ask, that is logged and taken for none. Raises KafkaError.
     """
-    names = [settings.topic(topic.name) for topic in topics if topic.retention_ms < 0]
+    kept = {settings.topic(topic.name): _wanted(topic) for topic in topics if topic.retention_ms < 0}
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()
-        wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_WANTED, "")) for name in names]
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_WANTED, "")) for name in kept]
         answers = await admin.describe_configs(wanted)
     finally:
         await admin.close()
@@ -35,14 +35,18 @@ async def retention_faults(settings: RuntimeSettings, topics: Iterable[Topic] = 
             if code in _NO_ACCESS:
                 log.warning("retention not known: DESCRIBE_CONFIGS is not allowed", topic=name)
             elif code == _NONE:
-                faults += _faults_of(name, {entry[0]: entry[1] for entry in entries})
+                faults += _faults_of(name, {entry[0]: entry[1] for entry in entries}, kept[name])
     return faults
 
 
-def _faults_of(topic: str, found: dict[str, str]) -> list[str]:
+def _wanted(topic: Topic) -> dict[str, str]:
+    return _WANTED | {"cleanup.policy": "compact" if topic.compacted else "delete"}
+
+
+def _faults_of(topic: str, found: dict[str, str], wanted: dict[str, str]) -> list[str]:
     return [
         f"{topic} has {key}={found[key]}, which deletes records that are kept nowhere else; "
         f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {key}={value}"
-        for key, value in _WANTED.items()
+        for key, value in wanted.items()
         if key in found and found[key] != value
     ]

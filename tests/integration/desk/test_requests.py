@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from postroom_contracts import commands as c
-from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
+from postroom_contracts.states import ConversationState
+from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS, CONVERSATION_STATES
+from postroom_desk.cli_states import differences
 
 from tests.integration.desk.office import ANA_TOKEN, PICTURE, Office, eventually
 
@@ -222,3 +224,24 @@ async def test_a_position_that_is_not_reached_is_503_with_retry_after(office: Of
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
     assert (await office.client.get("/api/v1/conversations", params={"min_position": "x"})).status_code == 400
+
+
+async def test_the_compacted_topic_says_what_the_log_comes_to(office: Office, subject: str) -> None:
+    await office.customer_writes(subject=subject)
+    seen = await office.conversation(subject, lambda row: row["owner_id"] is not None)
+    for action, body in [("tag", {"add": ["order"]}), ("resolve", {}), ("archive", {})]:
+        assert (await office.ask(seen["id"], action, body)).status_code == 200
+    settings = office.deployment.settings
+
+    async def equal() -> tuple[int, list[str]] | None:
+        found = await differences(settings)
+        return found if found[0] and not found[1] else None
+
+    count, _ = await eventually(equal, "states that are what the log comes to", 10)
+    assert count == len({e.subject for e in await office.deployment.events(CONVERSATION_EVENTS)})
+    states = [e for e in await office.deployment.events(CONVERSATION_STATES) if e.subject == seen["id"]]
+    newest = states[-1].data
+    assert isinstance(newest, ConversationState)
+    assert (newest.status, newest.archived, newest.owner_id) == ("resolved", True, seen["owner_id"])
+    assert newest.tags == ["support", "brakes", "order"]
+    assert newest.waiting_since is None

@@ -10,6 +10,7 @@ from postroom_contracts.events import Data
 from postroom_runtime.clock import Clock
 from postroom_runtime.documents import Decision, Document, Emit
 from postroom_runtime.errors import ConflictError
+from postroom_runtime.fold import QuietDecider
 from postroom_runtime.records import Incoming
 
 from postroom_assigner.domain.assignment import Assignment
@@ -62,7 +63,7 @@ class Round:
     """Conversation -> (agent, key) of slots that were reserved for it and whose owner is not saved."""
 
 
-class Assignments:
+class Assignments(QuietDecider[Assignment, Round]):
     """The decider of group `assigner`. `on_free` is told when a place became free."""
 
     def __init__(

@@ -4,13 +4,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from postroom_runtime.documents import Decision, Document
+from postroom_runtime.documents import Decision, Document, Emit
 from postroom_runtime.fold import QuietDecider
 from postroom_runtime.records import Incoming, header_map
 
 from postroom_desk.domain.apply import apply
 from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition
+from postroom_desk.domain.states import state_of
 from postroom_desk.domain.view import ConversationView
 from postroom_desk.ports import EventLog
 
@@ -32,6 +33,12 @@ class ReadModelDecider(QuietDecider[ConversationView, Batch]):
         position = LogPosition(incoming.position.partition, incoming.position.offset)
         view = apply(state, incoming.the_event, position)
         return None if view is None else Decision(view)
+
+    def conclude(self, document: Document[ConversationView]) -> Emit | None:
+        """Tell subscribers of `conversation-states` what the conversation has come to."""
+        if document.state is None or document.state == document.before:
+            return None
+        return Emit(state_of(document.state), discriminator=document.state.position)
 
     async def after_save(self, documents: Sequence[Document[ConversationView]], context: Batch) -> None:
         """Keep the batch's events. Afterwards every position that the log names is in the documents, too."""

@@ -39,7 +39,8 @@ def apply(view: ConversationView | None, event: Event, position: LogPosition) ->
     counts = dict(begun.event_counts)
     name = type(event.data).__name__
     counts[name] = counts.get(name, 0) + 1
-    changes |= {"partition": position.partition, "offset": position.offset, "event_counts": counts}
+    reached = max(begun.offset, position.offset)  # what waited for a missing one may stand before what is shown already
+    changes |= {"partition": position.partition, "offset": reached, "event_counts": counts}
     if event.source == "/postroom/router" and event.sequence is not None:
         changes["router_sequence"] = event.sequence
     return begun.model_copy(update=changes)
