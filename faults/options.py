@@ -38,6 +38,11 @@ class Options:
     def feed_seconds(self) -> float:
         return self.mails / self.per_second
 
+    @property
+    def limit_seconds(self) -> float:
+        """For the whole run: the feed, slowed down by what is killed, the quiet after it, starts, reading and the rebuild."""
+        return 2 * self.feed_seconds + self.quiet_within + 420
+
 
 def options(broken: str = "", environment: Mapping[str, str] | None = None) -> Options:
     """Return the options of a run; a broken build gets about a minute, with faults closer together."""

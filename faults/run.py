@@ -1,6 +1,7 @@
 """`make faults`: feed mail through the whole system, kill everything, wait until it is quiet, count.
 
-Exit status: 0 all is as it must be, 1 it is not (or a broken build was caught), 2 a broken build was not caught.
+Exit status: 0 all is as it must be, 1 it is not (or it did not end in time, or a broken build was caught), 2 a broken build was
+not caught.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 
 from postroom_contracts.topics import GROUPS
@@ -182,12 +184,25 @@ def _arguments() -> Options:
     return chosen
 
 
+async def within(seconds: float, run: Awaitable[int]) -> int:
+    """Return the run's exit status; 1 when it did not end in time, after it was stopped in order."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await run
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        say(f"not done within {seconds:.0f} s, stopped")
+        return 1
+
+
 def _run() -> int:
     """Run until done; a signal ends it in order, so that no server stays behind."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while the broker is away, as it must
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
-        task = loop.create_task(main(_arguments()))
+        chosen = _arguments()
+        task = loop.create_task(within(chosen.limit_seconds, main(chosen)))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
         try:

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from postroom_runtime.batch import BatchHandler, BatchWork, BreakerOpenError
 from postroom_runtime.breaker import Breaker
 from postroom_runtime.clock import monotonic
+from postroom_runtime.commits import Commits
 from postroom_runtime.errors import InfrastructureError, is_infrastructure
 from postroom_runtime.kafka import client_options
 from postroom_runtime.lag import Lag
@@ -82,6 +83,9 @@ class BatchConsumer:
         self._settings = settings
         self._topic_ids = topic_ids
         self._committed: dict[str, int] = {}
+        self._commits = Commits(
+            group, settings, committer=lambda: self._handle, committed=self._on_committed, failed=self._on_commit_failed
+        )
         self._batch = BatchWork(
             group=group,
             handler=handler,
@@ -142,7 +146,7 @@ class BatchConsumer:
             try:
                 found = await poll(*partitions, **(options | {"timeout_ms": self._settings.poll_timeout_ms}))
             except Exception:
-                await self._stand_at_commits()
+                await self._stand_at_done()
                 raise
             self.last_poll_at = monotonic()
             return found
@@ -156,15 +160,18 @@ class BatchConsumer:
 
     async def stop(self) -> None:
         """Take no new batch and end the recovery; the batch in flight is waited for by FastStream's graceful timeout."""
-        self._stopping = True
+        self._stopping = self._commits.at_once = True
         if self._recovery is not None:
             self._recovery.cancel()
             await asyncio.wait({self._recovery}, timeout=CANCEL_SECONDS)
+        if self._consumer is not None:
+            await self._commit_now()
 
     async def ended(self) -> None:
         """Return when nothing works on a batch any more, so that connections may be closed."""
         if self._work is not None and not self._work.done():
             await self._cancel(self._work)
+        await self._commits.close()
         self.lag.forget()
 
     async def _cancel(self, work: asyncio.Task[None]) -> None:
@@ -183,11 +190,14 @@ class BatchConsumer:
             _, pending = await asyncio.wait({work}, timeout=self._settings.rebalance_timeout_ms / 1000 - 2)
             if pending:
                 await self._cancel(work)
+        await self._commit_now()
+        self._commits.forget()
         self.lag.forget()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Read holds and committed offsets of what is ours now, then let batches in."""
         self._assignments += 1
+        self._commits.forget()
         self.lag.assigned = frozenset(assigned)
         self._committed.clear()
         try:
@@ -247,7 +257,6 @@ class BatchConsumer:
             await self._batch.carry_out(records)
             reach("consumer.handled")
             await self._commit(records)
-            reach("consumer.committed")
         except asyncio.CancelledError:
             await self._seek_back(records)
             log.warning("batch cancelled between steps", group=self.group, records=len(records))
@@ -256,6 +265,7 @@ class BatchConsumer:
             log.error("stopped: too many records failed unexpectedly", group=self.group, error=str(error))  # noqa: TRY400 - each was logged
             await self._seek_back(records)
             self._pause()
+            await self._commit_now()
         except Exception as error:
             if not is_infrastructure(error):
                 log.exception("batch failed", group=self.group)
@@ -275,21 +285,25 @@ class BatchConsumer:
         if not await self._is_current(records):
             log.info("not committed, the partitions moved", group=self.group)
             return
-        offsets = {tp: last + 1 for tp, (_, last) in _ranges(records).items()}
-        ours = self._handle.assignment()
-        wanted = {tp: offset for tp, offset in offsets.items() if tp in ours}
-        if not wanted:
-            return
+        await self._commits.done({tp: last + 1 for tp, (_, last) in _ranges(records).items()})
+
+    async def _commit_now(self) -> None:
+        """Commit what is done, if the broker takes it: who gets the partition next shall not do it again."""
         try:
-            await asyncio.wait_for(self._handle.commit(wanted), self._settings.commit_timeout_seconds)
-        except (CommitFailedError, IllegalStateError) as error:
-            log.info("commit refused, the partitions moved", group=self.group, error=type(error).__name__)
-            return
-        except (TimeoutError, KafkaError) as error:
-            raise InfrastructureError(f"commit: {type(error).__name__}") from error
-        for tp, offset in wanted.items():
+            await self._commits.flush()
+        except InfrastructureError as error:
+            log.warning("not committed, it will come again", group=self.group, error=str(error))
+
+    def _on_committed(self, offsets: Mapping[TopicPartition, int]) -> None:
+        for tp, offset in offsets.items():
             self._committed[self._stream(tp)] = offset
-        self.lag.committed(wanted)
+        self.lag.committed(offsets)
+
+    def _on_commit_failed(self, error: Exception) -> None:
+        """Handle nothing more until a commit succeeds: what is done and not committed must not grow."""
+        log.warning("commit waits", group=self.group, error=str(error) or type(error).__name__)
+        RETRIES.labels(self.group, type(error).__name__).inc()
+        self._begin_recovery()
 
     async def _position(self, tp: TopicPartition) -> int | None:
         """Return where the partition stands; None when it is not ours, or was given to us anew and has no place yet."""
@@ -322,18 +336,19 @@ class BatchConsumer:
                 with contextlib.suppress(IllegalStateError):
                     self._handle.seek(tp, first)
 
-    async def _stand_at_commits(self) -> None:
+    async def _stand_at_done(self) -> None:
         """Stand again where each partition was before a poll that failed.
 
         aiokafka drops what such a poll had read of the partitions before the one that failed, but has moved on in them.
-        Between two batches everything before a position is committed, so that it is not needed to know more. While a
+        Between two batches everything before a position is done, so that it is not needed to know more. While a
         commit is not known the partition is paused, and nothing was read of it.
         """
         for tp in self._handle.assignment():
-            position, committed = await self._position(tp), self._committed.get(self._stream(tp))
-            if position is not None and committed is not None and position > committed:
+            position = await self._position(tp)
+            done = self._commits.get(tp) or self._committed.get(self._stream(tp))
+            if position is not None and done is not None and position > done:
                 with contextlib.suppress(IllegalStateError):
-                    self._handle.seek(tp, committed)
+                    self._handle.seek(tp, done)
 
     # --- recovery -----------------------------------------------------------------------------------------------
 
@@ -357,6 +372,7 @@ class BatchConsumer:
             try:
                 await self._probe()
                 await self._read_assignment()
+                await self._commits.flush()
             except Exception as error:  # noqa: BLE001 - not there yet, whatever it says
                 log.info("still waiting", group=self.group, error=str(error) or type(error).__name__)
                 continue

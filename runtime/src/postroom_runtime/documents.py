@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from postroom_runtime.errors import ConflictError, translated
 from postroom_runtime.kafka import Outgoing
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, ReplaceOne
+from postroom_runtime.mongo_steps import bulk_write, find_all
 from postroom_runtime.records import Position
 
 S = TypeVar("S", bound=BaseModel)
@@ -215,16 +216,16 @@ class MongoDocumentStore(Generic[S]):
     async def load(self, keys: Iterable[str]) -> dict[str, Document[S]]:
         wanted = list(dict.fromkeys(keys))
         async with translated("load documents"):
-            cursor = self._collection.find({"_id": {"$in": wanted}}, batch_size=len(wanted) + 1)
-            found = {d["_id"]: from_mongo(d, self._model) for d in await cursor.to_list(length=len(wanted) + 1)}
+            stored = await find_all(self._collection, {"_id": {"$in": wanted}}, limit=len(wanted))
+        found = {d["_id"]: from_mongo(d, self._model) for d in stored}
         return {key: found.get(key) or Document(key) for key in wanted}
 
-    async def save(self, documents: Sequence[Document[S]], session: Any = None) -> None:
+    async def save(self, documents: Sequence[Document[S]]) -> None:
         if not documents:
             return
         async with translated("save documents"):
             try:
-                await self._collection.bulk_write([self.write(d) for d in documents], ordered=False, session=session)
+                await bulk_write(self._collection, [self.write(d) for d in documents])
             except BulkWriteError as error:
                 codes = {e.get("code") for e in (error.details or {}).get("writeErrors", [])}
                 if codes == {DUPLICATE_KEY}:

@@ -63,9 +63,13 @@ def _settle(future: "asyncio.Future[Any]", result: Any, error: BaseException | N
         future.set_exception(error)
 
 
+MOTORS_THREADS = Threads()
+"""Of this process, for Motor's own calls and for those of `mongo_steps`."""
+
+
 def use() -> None:
     """Let Motor use these threads. A second call changes nothing."""
     from motor.frameworks import asyncio as framework  # noqa: PLC0415 - only the driver in use is loaded
 
     if not isinstance(getattr(framework.run_on_executor, "__self__", None), Threads):
-        framework.run_on_executor = Threads().run  # type: ignore[assignment]  # Motor calls it just so
+        framework.run_on_executor = MOTORS_THREADS.run  # type: ignore[assignment]  # Motor calls it just so

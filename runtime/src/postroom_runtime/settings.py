@@ -64,7 +64,7 @@ class RuntimeSettings(BaseSettings):
     token_keys: SecretStr | None = None
     """One or two keys that OAuth grants are encrypted with, comma-separated, newest first: base64 of 32 bytes each."""
     token_keys_file: Path | None = None
-    max_records: int = Field(200, ge=1, le=2000)
+    max_records: int = Field(500, ge=1, le=2000)
     """Records in one batch."""
     poll_timeout_ms: int = Field(200, ge=1, le=1000)
     session_timeout_ms: int = Field(10_000, ge=1_000)
@@ -72,6 +72,8 @@ class RuntimeSettings(BaseSettings):
     rebalance_timeout_ms: int = Field(30_000, ge=5_000)
     graceful_timeout_seconds: float = Field(20, gt=0)
     commit_timeout_seconds: float = Field(3, gt=0)
+    commit_pause_ms: int = Field(100, ge=0, le=5000)
+    """For how long what is done may wait for its commit; 0: each batch is committed at its end."""
     publish_timeout_seconds: float = Field(30, gt=0)
 
     @field_validator("kafka_bootstrap")

@@ -9,7 +9,6 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
-from faststream.params import NoCast
 
 from postroom_runtime.consumer import BatchConsumer
 from postroom_runtime.security import faststream_options, faststream_security
@@ -44,7 +43,7 @@ def make_broker(settings: RuntimeSettings) -> KafkaBroker:
         consumer_only=True,
         allow_auto_create_topics=False,
         graceful_timeout=settings.graceful_timeout_seconds,
-        apply_types=True,
+        apply_types=False,  # else every batch goes by a thread of anyio's, to inject nothing
         logger=None,
     )
 
@@ -71,7 +70,7 @@ def subscribe(
         listener=_Listener(consumer, lambda: subscriber.consumer),
     )
 
-    async def on_batch(records: NoCast[Any]) -> None:
+    async def on_batch(records: Any) -> None:
         await consumer(records)
 
     subscriber(on_batch)

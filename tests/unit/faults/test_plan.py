@@ -1,5 +1,6 @@
 """The feed's plan, the faults' plan, and what is read back out of mail."""
 
+import asyncio
 import email
 import email.policy
 from pathlib import Path
@@ -11,6 +12,7 @@ from faults.mails import PlannedMail, compose, plan, planned_parent, raw_mail
 from faults.options import SERVERS, SERVICES, options
 from faults.reading import message_ids
 from faults.report import exit_code, not_caught, problems
+from faults.run import within
 from faults.schedule import schedule
 from faults.sink import Delivered, MailFile, MailFileReader
 
@@ -124,3 +126,23 @@ def test_a_run_fails_when_one_figure_is_not_what_it_must_be(change: dict[str, in
     changed = {**good, "kills": {**kills, **change}} if change.keys() <= kills.keys() else {**good, **change}
     assert problems(changed, {}, chosen)
     assert problems(good, {"records behind": 1}, chosen)
+
+
+async def test_a_run_that_does_not_end_is_stopped_in_order_and_fails() -> None:
+    stopped: list[bool] = []
+
+    async def endless() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(True)
+        return 0
+
+    assert await within(0.05, endless()) == 1
+    assert stopped == [True]
+    assert await within(5, asyncio.sleep(0, 2)) == 2
+
+
+def test_the_whole_run_takes_a_quarter_of_an_hour_at_most() -> None:
+    assert options(environment={}).limit_seconds == 840  # 3,000 mails at 20 a second: 150 s
+    assert options("ack-first", environment={}).limit_seconds == 630

@@ -27,7 +27,7 @@ class Analytics:
         await generations.prepare(await generations.active())
 
     async def build(self, runtime: Runtime) -> None:
-        store = MetricsStore(runtime.mongo_client, runtime.database)
+        store = MetricsStore(runtime.database)
         reads = MetricsReads(runtime.database)
         series = BusinessSeries(reads)
         REGISTRY.register(series)

@@ -7,6 +7,7 @@ from typing import Any
 
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import Database, IndexModel, resolved
+from postroom_runtime.mongo_steps import Steps, in_turn
 
 PARTS = ("states", "rows", "rollups")
 
@@ -26,11 +27,10 @@ class Generations:
     def rollups(self, generation: int) -> Any:
         return self._database[f"rollups_{generation}"]
 
-    async def active(self, session: Any = None) -> int:
+    async def active(self) -> int:
         """Return the number of the generation in use; 1 before the first rebuild."""
         async with translated("read generation"):
-            found = await self._database["meta"].find_one({"_id": "generation"}, session=session)
-        return int(found["active"]) if found else 1
+            return await in_turn(self._database, active_of)
 
     async def switch(self, generation: int) -> None:
         """Have everybody read and write `generation` from now on."""
@@ -62,6 +62,12 @@ class Generations:
             # A transaction cannot wait for a collection that is being made: make it now.
             await self.states(generation).update_one({"_id": "none"}, {"$set": {"revision": 0}}, upsert=True)
             await self.states(generation).delete_one({"_id": "none"})
+
+
+def active_of(database: Database, session: Any = None) -> Steps[int]:
+    """Steps of `Generations.active`, also within a transaction."""
+    found = yield database["meta"].find_one({"_id": "generation"}, session=session)
+    return int(found["active"]) if found else 1
 
 
 def _cut_index(name: str) -> IndexModel:

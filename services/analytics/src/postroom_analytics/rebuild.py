@@ -71,7 +71,7 @@ async def rebuild(
         async with _alone(database):
             await feed.start()
             async with EventLog(settings) as log:
-                run = _Run(log, client, database, configurations, progress)
+                run = _Run(log, database, configurations, progress)
                 await (run.to_switch() if switch else run.to_check())
                 return run.result
     finally:
@@ -108,7 +108,6 @@ class _Run:
     def __init__(
         self,
         log: EventLog,
-        client: mongo.MongoClient,
         database: Database,
         configurations: Configurations,
         progress: Callable[[int], None],
@@ -117,7 +116,7 @@ class _Run:
         self._log = log
         self._database = database
         self._generations = Generations(database)
-        self._store = MetricsStore(client, database)
+        self._store = MetricsStore(database)
         self._configurations = configurations
         self._progress = progress
 

@@ -8,21 +8,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postroom_runtime import mongo
 from postroom_runtime.errors import ConflictError, InfrastructureError, translated
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Database, DeleteOne, InsertOne, ReplaceOne, UpdateOne
+from postroom_runtime.mongo_steps import Steps, find_all, in_transaction, in_turn
 from postroom_runtime.steps import reach
 
 from postroom_analytics.domain.cells import Increments
 from postroom_analytics.domain.changes import Changes, batch_increments
 from postroom_analytics.domain.documents import from_document, row_document, row_from_document, to_document
 from postroom_analytics.domain.model import ConversationMetrics, Row
-from postroom_analytics.generations import Generations
+from postroom_analytics.generations import Generations, active_of
 
 TRANSACTION_ATTEMPTS = 5
 _WRITE_CONFLICT = 112
-_BIG_REPLY = 10_000
-"""More than a batch has documents: all of them in the first answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,8 @@ class PartitionChanges:
 class MetricsStore:
     """What the fold loads and saves."""
 
-    def __init__(self, client: Any, database: Database) -> None:
-        self._client = client
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._generations = Generations(database)
         self._building: int | None = None
 
@@ -53,8 +51,7 @@ class MetricsStore:
         """Return the states that there are, in one query."""
         wanted = list(conversation_ids)
         async with translated("load states"):
-            cursor = self._generations.states(generation).find({"_id": {"$in": wanted}}, batch_size=_BIG_REPLY)
-            found = await cursor.to_list(length=len(wanted))
+            found = await find_all(self._generations.states(generation), {"_id": {"$in": wanted}}, limit=len(wanted))
         return {document["_id"]: from_document(document) for document in found}
 
     async def rows_of(self, generation: int, conversation_ids: Sequence[str]) -> dict[str, list[Row]]:
@@ -85,22 +82,26 @@ class MetricsStore:
         changes = [change for part in partitions for change in part.changes]
         rows = [write for change in changes for write in _row_writes(change)]
         rollups = [write for p in partitions for write in _rollup_writes(p.partition, batch_increments(p.changes))]
-        async with translated("save metrics"), mongo.transaction(self._client) as session:
-            if generation not in (self._building, await self._generations.active(session)):
+        states = [_state_write(change) for change in changes]
+
+        def steps(session: Any, database: Database) -> Steps[None]:
+            generations = Generations(database)
+            if generation not in (self._building, (yield from active_of(database, session))):
                 raise ConflictError("the generation was switched")
             try:
-                await self._generations.states(generation).bulk_write(
-                    [_state_write(change) for change in changes], ordered=False, session=session
-                )
+                yield generations.states(generation).bulk_write(states, ordered=False, session=session)
             except BulkWriteError as error:
                 if {e.get("code") for e in (error.details or {}).get("writeErrors", [])} == {DUPLICATE_KEY}:
                     raise ConflictError("a state was changed by another writer") from error
                 raise
             if rows:
-                await self._generations.rows(generation).bulk_write(rows, ordered=False, session=session)
+                yield generations.rows(generation).bulk_write(rows, ordered=False, session=session)
             if rollups:
-                await self._generations.rollups(generation).bulk_write(rollups, ordered=False, session=session)
+                yield generations.rollups(generation).bulk_write(rollups, ordered=False, session=session)
             reach("analytics.written")
+
+        async with translated("save metrics"):
+            await in_turn(self._database, lambda database: in_transaction(database.client, steps, database))
 
 
 def _state_write(change: Changes) -> Any:

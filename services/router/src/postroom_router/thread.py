@@ -23,7 +23,7 @@ from postroom_runtime.steps import reach
 from postroom_router.adapters.claims import ClaimStore
 from postroom_router.domain.answers import Answered, answer_of
 from postroom_router.domain.company import Company
-from postroom_router.domain.threading import Merge, Names, Placed, Placing, names_of
+from postroom_router.domain.threading import Merge, Names, Placed, Placing, Row, names_of
 from postroom_router.metrics import MERGES, PLACED
 
 _SOURCE = source_of("router")
@@ -89,14 +89,18 @@ class ThreadStep:
 
     async def _place(self, works: Sequence[Work]) -> Placing:
         """Find the home of each message, and make the claims that are missing."""
-        placing = Placing(await self._claims.load(claim for work in works for claim in work.names.asked))
-        reach("thread.loaded")
-        for work in works:
-            if self._has_place(work, placing):
-                work.placed = placing.place(work.names)
-        lost = await self._claims.insert(placing.made)
-        if lost:
-            others = await self._claims.load(lost)
+        placing = Placing({})
+
+        def place(found: dict[str, Row]) -> Mapping[str, Row]:
+            placing.rows = found
+            reach("thread.loaded")
+            for work in works:
+                if self._has_place(work, placing):
+                    work.placed = placing.place(work.names)
+            return placing.made
+
+        others = await self._claims.claim((claim for work in works for claim in work.names.asked), place)
+        if others:
             for work in works:
                 if work.placed is not None:
                     work.placed = placing.lost(work.names, work.placed, others)

@@ -12,6 +12,7 @@ from typing import Any
 
 from postroom_runtime.errors import ConflictError, translated
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, UpdateOne
+from postroom_runtime.mongo_steps import bulk_write, find_all
 
 from postroom_assigner.ports import Load, Release, Reserved, Take
 
@@ -27,15 +28,15 @@ class MongoAgentLoads:
         if not wanted:
             return {}
         async with translated("read loads"):
-            cursor = self._collection.find({"_id": {"$in": wanted}}, batch_size=len(wanted) + 1)
-            found = {d["_id"]: load_of(d) for d in await cursor.to_list(length=len(wanted) + 1)}
+            stored = await find_all(self._collection, {"_id": {"$in": wanted}}, limit=len(wanted))
+        found = {d["_id"]: load_of(d) for d in stored}
         return {agent_id: found.get(agent_id) or Load() for agent_id in wanted}
 
     async def take(self, takes: Mapping[str, Take]) -> None:
         writes = [write for agent_id, take in takes.items() for write in _takes(agent_id, take)]
         async with translated("take slots"):
             try:
-                result = await self._collection.bulk_write(writes, ordered=False)
+                result = await bulk_write(self._collection, writes)
             except BulkWriteError as error:
                 codes = {e.get("code") for e in (error.details or {}).get("writeErrors", [])}
                 if codes == {DUPLICATE_KEY}:
@@ -48,7 +49,7 @@ class MongoAgentLoads:
         writes = [write for agent_id, release in releases.items() for write in _releases(agent_id, release)]
         if writes:
             async with translated("free slots"):
-                await self._collection.bulk_write(writes, ordered=False)
+                await bulk_write(self._collection, writes)
 
 
 def load_of(stored: Mapping[str, Any]) -> Load:

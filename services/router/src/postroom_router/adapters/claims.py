@@ -1,13 +1,17 @@
 """Thread claims in MongoDB: one small document per message id of an inbox, made once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, InsertOne, UpdateOne
+from postroom_runtime.mongo_steps import Steps, all_of, in_turn
 
 from postroom_router.domain.threading import Row
+
+Make = Callable[[dict[str, Row]], Mapping[str, Row]]
+"""From the rows that there are to those that have to be made. Computes only; it may run on another thread."""
 
 
 class ClaimStore(Protocol):
@@ -17,6 +21,13 @@ class ClaimStore(Protocol):
 
     async def insert(self, rows: Mapping[str, Row]) -> set[str]:
         """Make rows, in one round trip; return which were there already, made by somebody else since `load`."""
+        ...
+
+    async def claim(self, claims: Iterable[str], make: Make) -> dict[str, Row]:
+        """Load the claims, and insert the rows that `make` then wants.
+
+        Returns the rows of those that somebody else made in between; mostly none.
+        """
         ...
 
     async def move(self, rows: Mapping[str, Row]) -> None:
@@ -36,29 +47,16 @@ class MongoClaims:
         self._collection = collection
 
     async def load(self, claims: Iterable[str]) -> dict[str, Row]:
-        wanted = list(dict.fromkeys(claims))
-        if not wanted:
-            return {}
         async with translated("load claims"):
-            cursor = self._collection.find({"_id": {"$in": wanted}}, batch_size=len(wanted) + 1)
-            found = await cursor.to_list(length=len(wanted))
-        return {d["_id"]: Row(d["c"], d.get("to", d["c"]), d.get("tb", d["b"]), tuple(d.get("p", ()))) for d in found}
+            return await in_turn(self._collection, _load, claims)
 
     async def insert(self, rows: Mapping[str, Row]) -> set[str]:
-        if not rows:
-            return set()
-        ids = list(rows)
         async with translated("insert claims"):
-            try:
-                await self._collection.bulk_write(
-                    [InsertOne(_to_mongo(claim, row)) for claim, row in rows.items()], ordered=False
-                )
-            except BulkWriteError as error:
-                errors = (error.details or {}).get("writeErrors", [])
-                if {e.get("code") for e in errors} != {DUPLICATE_KEY}:
-                    raise
-                return {ids[e["index"]] for e in errors}
-        return set()
+            return await in_turn(self._collection, _insert, rows)
+
+    async def claim(self, claims: Iterable[str], make: Make) -> dict[str, Row]:
+        async with translated("claims"):
+            return await in_turn(self._collection, _claim, claims, make)
 
     async def move(self, rows: Mapping[str, Row]) -> None:
         if not rows:
@@ -68,6 +66,34 @@ class MongoClaims:
                 [UpdateOne({"_id": i}, {"$set": {"to": r.leads_to, "tb": r.born}}) for i, r in rows.items()],
                 ordered=False,
             )
+
+
+def _load(collection: Collection, claims: Iterable[str]) -> Steps[dict[str, Row]]:
+    wanted = list(dict.fromkeys(claims))
+    if not wanted:
+        return {}
+    found = yield from all_of(collection, {"_id": {"$in": wanted}}, None, len(wanted))
+    return {d["_id"]: Row(d["c"], d.get("to", d["c"]), d.get("tb", d["b"]), tuple(d.get("p", ()))) for d in found}
+
+
+def _insert(collection: Collection, rows: Mapping[str, Row]) -> Steps[set[str]]:
+    if not rows:
+        return set()
+    ids = list(rows)
+    try:
+        yield collection.bulk_write([InsertOne(_to_mongo(claim, row)) for claim, row in rows.items()], ordered=False)
+    except BulkWriteError as error:
+        errors = (error.details or {}).get("writeErrors", [])
+        if {e.get("code") for e in errors} != {DUPLICATE_KEY}:
+            raise
+        return {ids[e["index"]] for e in errors}
+    return set()
+
+
+def _claim(collection: Collection, claims: Iterable[str], make: Make) -> Steps[dict[str, Row]]:
+    found = yield from _load(collection, claims)
+    lost = yield from _insert(collection, make(found))
+    return (yield from _load(collection, lost))
 
 
 def _to_mongo(claim: str, row: Row) -> dict[str, object]:
@@ -93,6 +119,9 @@ class InMemoryClaims:
         lost = {c for c in rows if c in self.rows}
         self.rows |= {c: r for c, r in rows.items() if c not in lost}
         return lost
+
+    async def claim(self, claims: Iterable[str], make: Make) -> dict[str, Row]:
+        return await self.load(await self.insert(make(await self.load(claims))))
 
     async def move(self, rows: Mapping[str, Row]) -> None:
         for claim, row in rows.items():

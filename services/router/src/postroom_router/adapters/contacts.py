@@ -7,6 +7,7 @@ from typing import Protocol
 
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, IndexModel, InsertOne
+from postroom_runtime.mongo_steps import Steps, all_of, in_turn
 
 
 def random_id() -> str:
@@ -40,35 +41,21 @@ class MongoContacts:
 
     async def ids(self, keys: Iterable[str], now: datetime) -> dict[str, str]:
         wanted = list(dict.fromkeys(keys))
-        found = await self._find(wanted)
+        if not wanted:
+            return {}
+        async with translated("contacts"):
+            return await in_turn(self._collection, self._ids, wanted, now)
+
+    def _ids(self, collection: Collection, wanted: list[str], now: datetime) -> Steps[dict[str, str]]:
+        """Find them, make those that are missing, and find those that somebody else has made meanwhile."""
+        found = yield from _find(collection, wanted)
         missing = {key: self._new_id() for key in wanted if key not in found}
         if missing:
-            lost = await self._insert(missing, now)
+            lost = yield from _insert(collection, missing, now)
             found |= {key: contact for key, contact in missing.items() if key not in lost}
-            found |= await self._find(lost)
+            if lost:
+                found |= yield from _find(collection, lost)
         return found
-
-    async def _find(self, keys: list[str]) -> dict[str, str]:
-        if not keys:
-            return {}
-        async with translated("load contacts"):
-            cursor = self._collection.find({"_id": {"$in": keys}}, {"contact": 1}, batch_size=len(keys) + 1)
-            return {d["_id"]: d["contact"] for d in await cursor.to_list(length=len(keys))}
-
-    async def _insert(self, contacts: dict[str, str], now: datetime) -> list[str]:
-        keys = list(contacts)
-        async with translated("insert contacts"):
-            try:
-                await self._collection.bulk_write(
-                    [InsertOne({"_id": key, "contact": contact, "at": now}) for key, contact in contacts.items()],
-                    ordered=False,
-                )
-            except BulkWriteError as error:
-                errors = (error.details or {}).get("writeErrors", [])
-                if {e.get("code") for e in errors} != {DUPLICATE_KEY}:
-                    raise
-                return [keys[e["index"]] for e in errors]
-        return []
 
     async def addresses(self, contact_ids: Iterable[str]) -> dict[str, str]:
         wanted = list(dict.fromkeys(contact_ids))
@@ -81,6 +68,27 @@ class MongoContacts:
     async def erase(self, contact_ids: Iterable[str]) -> None:
         async with translated("erase contacts"):
             await self._collection.delete_many({"contact": {"$in": list(contact_ids)}})
+
+
+def _find(collection: Collection, keys: list[str]) -> Steps[dict[str, str]]:
+    found = yield from all_of(collection, {"_id": {"$in": keys}}, {"contact": 1}, len(keys))
+    return {d["_id"]: d["contact"] for d in found}
+
+
+def _insert(collection: Collection, contacts: dict[str, str], now: datetime) -> Steps[list[str]]:
+    """Make them; return the keys of those that were there already."""
+    keys = list(contacts)
+    try:
+        yield collection.bulk_write(
+            [InsertOne({"_id": key, "contact": contact, "at": now}) for key, contact in contacts.items()],
+            ordered=False,
+        )
+    except BulkWriteError as error:
+        errors = (error.details or {}).get("writeErrors", [])
+        if {e.get("code") for e in errors} != {DUPLICATE_KEY}:
+            raise
+        return [keys[e["index"]] for e in errors]
+    return []
 
 
 class InMemoryContacts:
