@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults watch tools
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo clean-demo screenshots check test bench faults format lock generate clean
+.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench faults format lock generate clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,16 @@ check: setup ## Format, lint, types, import rules, contracts
 	$(BIN)/lint-imports
 	$(BIN)/python -m postroom_contracts.generate --check
 	$(BIN)/python -m watch.generate --check
+	$(BIN)/python tools/chart_files.py --check
+
+helm: ## The Helm that tests of the chart use, built by Go where there is none
+	@$(PYTHON) tools/helm.py
+
+check-image: setup ## Build the images and run the services from them, without Docker (root, buildah, mmdebstrap, bubblewrap)
+	$(BIN)/python -m tools.check_image
+
+check-cluster: setup helm ## Apply all that the chart makes to a real kube-apiserver, without a cluster (Go, etcd, kubectl, Java 21)
+	$(BIN)/python -m tools.check_cluster
 
 test: setup ## All tests, on real Kafka, MongoDB and mail
 	$(BIN)/pytest -n $(TEST_PROCESSES) $(TEST_ARGS)
@@ -43,9 +53,10 @@ format: setup ## Format and mend what can be mended
 	$(BIN)/ruff check --fix-only -q $(wildcard $(SOURCES))
 	$(BIN)/ruff format -q $(wildcard $(SOURCES))
 
-generate: setup ## Schemas, examples and the AsyncAPI document from the contracts; rules and dashboards from watch/
+generate: setup ## Schemas, examples, the AsyncAPI document, rules and dashboards from watch/, and what the chart takes of it all
 	$(BIN)/python -m postroom_contracts.generate
 	$(BIN)/python -m watch.generate
+	$(BIN)/python tools/chart_files.py
 
 lock: setup ## Compile requirements.in into requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.lock
