@@ -29,6 +29,9 @@ def company() -> Configuration:
             "inboxes": [
                 {"id": i, "name": i, "account": "mail", "address": f"{i}@acme.test", "teams": [t], "policy": "gold"}
                 for i, t in (("support", "care"), ("billing", "money"))
+            ]
+            + [
+                {"id": "own", "name": "own", "account": "mail", "address": "own@acme.test", "teams": [], "owner": "ann"}
             ],
             "accounts": [{"id": "mail", "channel": "email"}],
             "teams": [

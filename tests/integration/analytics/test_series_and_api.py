@@ -4,10 +4,12 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from postroom_contracts.events import Event
 
+from tests.deployment import ServiceProcess
 from tests.integration.analytics.conftest import Figures, Samples, ask, business, counters
 from tests.integration.analytics.history import Chronicle, histories, mixed
 
@@ -46,12 +48,12 @@ async def _assert_counts_are_in_mongodb(figures: Figures, samples: Samples) -> N
         labels = {"clock": "business", "cut": "team", "value": "care"}
         stored = await rows.count_documents({"kind": kind, "outcome": outcome, "team": "care", "counted": True})
         name = f"postroom_{kind}_seconds_count"
-        totals = await figures.reads.total("team", "care")
+        totals = await figures.reads.total([("team", "care")])
         withdrawn = totals.get("withdrawn", {}).get(kind, {}).get(outcome, 0)
         assert sample(samples, name, **labels) == stored + withdrawn
         assert stored > 0, f"no {kind} to compare"
     opened = await rows.count_documents({"kind": "conversation", "outcome": "opened", "counted": True})
-    withdrawn = (await figures.reads.total("all", ""))["withdrawn"]["conversation"].get("opened", 0)
+    withdrawn = (await figures.reads.total([("all", "")]))["withdrawn"]["conversation"].get("opened", 0)
     assert sample(samples, "postroom_conversations_total", cut="all", value="") == opened + withdrawn
     open_now = [c for c in figures.folded().states if "open" in _now(figures, c)]
     assert sample(samples, "postroom_conversations_now", state="open", cut="all", value="") == len(open_now) > 0
@@ -79,7 +81,9 @@ async def test_promtool_finds_no_fault_in_the_series(figures: Figures) -> None:
 
 
 def three_answers() -> list[Event]:
-    """Three conversations: answered after 10, 20 and 30 minutes, one of them by bob, on two days; and one that waits."""
+    """Three conversations: answered after 10, 20 and 30 minutes, one of them by bob, on two days; one that waits; and one
+    in ann's private inbox, answered after 40 minutes.
+    """
     events: list[Event] = []
     for number, (agent, minutes) in enumerate((("ann", 10), ("ann", 20), ("bob", 30))):
         one = Chronicle(f"c{number}")
@@ -87,8 +91,10 @@ def three_answers() -> list[Event]:
         events.append(one.customer())
         one.later(minutes * 60)
         events += [one.accepted(agent, f"r{number}"), one.sent(f"r{number}")]
-    waiting = Chronicle("c3", "billing")
-    return [*events, waiting.customer()]
+    waiting, private = Chronicle("c3", "billing"), Chronicle("c4", "own")
+    events += [waiting.customer(), private.customer()]
+    private.later(40 * 60)
+    return [*events, private.accepted("ann", "r4"), private.sent("r4")]
 
 
 async def test_the_api_answers_by_cut_day_page_and_conversation(figures: Figures) -> None:
@@ -135,3 +141,29 @@ async def test_the_api_answers_by_cut_day_page_and_conversation(figures: Figures
     found = ask(process, "/api/v1/metrics/conversations/c2")[1]
     assert (found["first_response"]["wall_seconds"], found["first_response"]["agent"]) == (1800.0, "bob")
     assert ask(process, "/api/v1/metrics/conversations/c9")[0] == 404
+
+    # The private inbox counts only where it is named; so it is in none of the above, nor in any series.
+    assert mean("?inboxes=support") == (3, 1200.0)
+    assert mean("?inboxes=support,own") == (4, 1500.0)
+    assert mean("?cut=inbox&value=own") == (0, None)
+    assert mean("?cut=inbox&value=own&inboxes=own") == (1, 2400.0)
+    assert mean("?cut=inbox&value=own&inboxes=support") == (0, None)
+    assert mean("?inboxes=") == (0, None)
+    assert mean("?inboxes=own&from=2026-03-02&to=2026-03-02") == (1, 2400.0)
+    bounded = ask(process, "/api/v1/metrics/now?cut=inbox&inboxes=own,billing")[1]
+    assert [(row["value"], row["open"]) for row in bounded] == [("billing", 1), ("own", 1)]
+    assert ask(process, "/api/v1/metrics/now?inboxes=own,support")[1][0]["open"] == 4
+    assert "own" not in {row["value"] for cut in ("inbox", "team", "agent") for row in _now_rows(process, cut)}
+
+    def rows(query: str) -> list[tuple[str, str]]:
+        found = ask(process, f"/api/v1/metrics/rows?kind=first_response{query}")[1]["rows"]
+        return [(row["conversation_id"], row["inbox"]) for row in found]
+
+    assert rows("&inboxes=own") == rows("&inboxes=own,support&cut=inbox&value=own") == [("c4", "own")]
+    assert rows("&inboxes=support&cut=inbox&value=own") == rows("&cut=inbox&value=own") == []
+    assert 'value="own"' not in process.get("/metrics")
+
+
+def _now_rows(process: ServiceProcess, cut: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(process, f"/api/v1/metrics/now?cut={cut}")[1]
+    return found

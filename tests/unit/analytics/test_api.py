@@ -12,7 +12,7 @@ from postroom_runtime.errors import InfrastructureError
 class AwayReads:
     """Reads of a database that does not answer."""
 
-    async def total(self, cut: str, value: str) -> dict[str, Any]:
+    async def total(self, places: Any) -> dict[str, Any]:
         raise InfrastructureError("read rollups: away")
 
     totals = find_rows = conversation = days = total
@@ -35,6 +35,7 @@ async def get(path: str) -> httpx.Response:
         pytest.param("summary?value=ann", id="value-without-cut"),
         pytest.param("summary?cut=colour&value=red", id="unknown-cut"),
         pytest.param("summary?from=yesterday", id="no-date"),
+        pytest.param("summary?cut=team&value=care&inboxes=support", id="cut-that-cannot-be-bounded"),
     ],
 )
 async def test_a_request_that_makes_no_sense_is_refused_as_a_problem(path: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postroom_analytics.domain import distribution
-from postroom_analytics.domain.cells import Cell, Increments
+from postroom_analytics.domain.cells import Cell, Increments, marked_private
 from postroom_analytics.domain.distribution import PROMETHEUS_SECONDS, RELATIVE_ERROR
 from postroom_analytics.domain.documents import row_document, row_from_document
 from postroom_analytics.domain.model import Credit, Row
@@ -71,6 +71,13 @@ def test_a_row_stands_in_each_of_its_cuts_and_in_its_day() -> None:
         f"{scope}:{cut}"
         for scope in ("total", "2026-03-03")
         for cut in ("all:", "inbox:support", "channel:email", "tag:vip", "tag:refund", "team:care", "agent:ann")
+    }
+
+
+def test_a_row_of_a_private_inbox_stands_in_a_cut_of_its_own_alone() -> None:
+    assert {cell.id for cell in rolled(row(1, 5000, inbox=marked_private("own"))).documents} == {
+        "total:private:own",
+        "2026-03-03:private:own",
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import Database, UpdateOne
 
-from postroom_analytics.domain.cells import TOTAL, Cell
+from postroom_analytics.domain.cells import PRIVATE, TOTAL, Cell
 from postroom_analytics.generations import Generations
 from postroom_analytics.reads import Document, MetricsReads
 
@@ -16,7 +16,7 @@ _PARTITION = "carried"
 async def carry_withdrawn(database: Database, old: int, new: int) -> None:
     """Have no counter of `new` (`kinds + withdrawn`) be below that of `old`; a second call replaces the first."""
     generations, reads = Generations(database), MetricsReads(database)
-    cuts = ("all", "inbox", "channel", "tag", "team", "agent")
+    cuts = ("all", "inbox", "channel", "tag", "team", "agent", PRIVATE)
     before, after = await reads.totals(cuts, old), await reads.totals(cuts, new)
     async with translated("read what was carried"):
         carried = {

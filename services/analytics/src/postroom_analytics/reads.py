@@ -1,19 +1,23 @@
 """Reading the figures in use: rollups merged over partitions, rows by page, one conversation."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import Database
 
-from postroom_analytics.domain.cells import NOW, TOTAL
+from postroom_analytics.domain.cells import NOW, PRIVATE, TOTAL
 from postroom_analytics.domain.documents import from_document, row_from_document
 from postroom_analytics.domain.model import ConversationMetrics, Row
 from postroom_analytics.domain.now import now_counts
 from postroom_analytics.generations import Generations
 
 Document = dict[str, Any]
+Place = tuple[str, str]
+"""A cut and one of its values."""
+NOT_PRIVATE: Document = {"$not": re.compile(f"^{PRIVATE}:")}
 Totals = dict[tuple[str, str], Document]
 """By cut and value the `total` rollup over all partitions, present counts under `now`."""
 
@@ -42,18 +46,19 @@ class MetricsReads:
                 result.setdefault((cut, value), {"scope": TOTAL, "cut": cut, "value": value})["now"] = counts
         return result
 
-    async def total(self, cut: str, value: str) -> Document:
-        """Return the rows' total of one value; empty when there is none."""
-        query = {"cut": cut, "value": value, "scope": TOTAL}
+    async def total(self, places: Collection[Place]) -> Document:
+        """Return the rows' total of these values of cuts, which must not overlap; empty when there is none."""
+        query = {"$or": [{"cut": cut, "value": value} for cut, value in places], "scope": TOTAL}
         result: Document = {}
         async with translated("read rollups"):
             async for document in self._generations.rollups(await self._generations.active()).find(query):
                 merge(result, document)
         return result
 
-    async def days(self, cut: str, value: str, first: str, last: str) -> list[Document]:
-        """Return the rollups of a value for the UTC days `first` to `last` (ISO dates, both included)."""
-        query = {"cut": cut, "value": value, "scope": {"$gte": first, "$lte": last}}
+    async def days(self, places: Collection[Place], first: str, last: str) -> list[Document]:
+        """Return the rollups of these values for the UTC days `first` to `last` (ISO dates, both included)."""
+        named = [{"cut": cut, "value": value} for cut, value in places]
+        query = {"$or": named, "scope": {"$gte": first, "$lte": last}}
         async with translated("read rollups"):
             cursor = self._generations.rollups(await self._generations.active()).find(query)
             return [document async for document in cursor if document["scope"] != TOTAL]
@@ -61,8 +66,10 @@ class MetricsReads:
     async def find_rows(
         self, query: Mapping[str, Any], limit: int, after: tuple[datetime, str] | None = None
     ) -> list[Row]:
-        """Return rows, the newest first; `after` is (closed_at, id) of the last one seen."""
-        wanted: Document = dict(query)
+        """Return rows, the newest first, of private inboxes only those that `query` names; `after` is (closed_at, id) of
+        the last one seen.
+        """
+        wanted: Document = {"inbox": NOT_PRIVATE, **query}
         if after is not None:
             at, row_id = after
             wanted["closed_at"] = {"$lte": at}  # what the index can use; the rest settles equal times

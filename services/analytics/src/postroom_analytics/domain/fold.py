@@ -10,9 +10,11 @@ from typing import Any
 from postroom_contracts import facts as f
 from postroom_contracts.business_time import to_epoch_ms
 from postroom_contracts.events import Event
+from postroom_contracts.rights import owner_of
 from postroom_contracts.values import Status
 
 from postroom_analytics.domain import order, status
+from postroom_analytics.domain.cells import marked_private
 from postroom_analytics.domain.clocks import add_reply, customer_waits, set_policy
 from postroom_analytics.domain.model import ConversationMetrics, Credit, Reply, Run
 from postroom_analytics.domain.reading import ConversationAssigned
@@ -112,7 +114,7 @@ def _on_message_received(state: ConversationMetrics, fact: f.MessageReceived, co
     echo = fact.message_kind == "echo" and fact.from_agent is not None
     if state.opened_at is None:
         state.agent_started = state.agent_started or echo
-        _open_conversation(state, fact.inbox_id, fact.channel, received_at)
+        _open_conversation(state, fact, received_at, context)
     _decided_by(state, fact.configuration_version, fact.team_id, fact.tags)
     set_policy(state, fact.policy_id, context.time, context.configurations)
     if fact.message_kind == "message":
@@ -131,7 +133,7 @@ def _on_message_received(state: ConversationMetrics, fact: f.MessageReceived, co
 def _on_conversation_started(state: ConversationMetrics, fact: f.ConversationStarted, context: Context) -> None:
     state.agent_started = True
     if state.opened_at is None:
-        _open_conversation(state, fact.inbox_id, fact.channel, context.time)
+        _open_conversation(state, fact, context.time, context)
     _decided_by(state, fact.configuration_version, fact.team_id, fact.tags)
     set_policy(state, fact.policy_id, context.time, context.configurations)
 
@@ -150,8 +152,13 @@ def _on_handed_off(state: ConversationMetrics, fact: f.ConversationHandedOff) ->
         episode.runs[-1].handed_off_at = to_epoch_ms(fact.handed_off_at)
 
 
-def _open_conversation(state: ConversationMetrics, inbox: str, channel: str, at: int) -> None:
-    state.opened_at, state.inbox, state.channel = at, inbox, str(channel)
+def _open_conversation(
+    state: ConversationMetrics, fact: f.MessageReceived | f.ConversationStarted, at: int, context: Context
+) -> None:
+    configuration = context.configurations.get(fact.configuration_version)
+    private = configuration is not None and owner_of(configuration, fact.inbox_id) is not None
+    inbox = marked_private(fact.inbox_id) if private else fact.inbox_id
+    state.opened_at, state.inbox, state.channel = at, inbox, str(fact.channel)
 
 
 def _decided_by(state: ConversationMetrics, version: int, team: str | None, tags: list[str]) -> None:

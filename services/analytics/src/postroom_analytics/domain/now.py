@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from postroom_contracts.values import Status
 
-from postroom_analytics.domain.cells import NOW_CELL, TOTAL, Cell, Increments, cuts_of
+from postroom_analytics.domain.cells import NOW_CELL, PRIVATE, TOTAL, Cell, Increments, cuts_of, is_private
 from postroom_analytics.domain.model import ConversationMetrics, Credit, Episode
 from postroom_analytics.domain.turns import turns_of
 
@@ -65,6 +65,8 @@ def move_gauges(result: Increments, moves: Iterable[GaugesMoved]) -> None:
         for (marks, inbox, channel, credit), sign in zip(move, (-1, 1), strict=True):
             group = (marks, inbox, channel, Credit(None, credit.team, credit.tags))
             groups[group] = groups.get(group, 0) + sign
+            if is_private(inbox):
+                continue
             agents[marks, credit.agent] = agents.get((marks, credit.agent), 0) + sign
     now = result.setdefault(NOW_CELL, {})
     for (marks, inbox, channel, credit), change in groups.items():
@@ -93,7 +95,7 @@ def _now_path(cut: str, value: str) -> str:
 
 def now_counts(shared: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, int]]]:
     """Yield cut, value and present counts of each value in the shared document NOW_CELL."""
-    for cut in ("all", "inbox", "channel", "team", "agent"):
+    for cut in ("all", "inbox", "channel", "team", "agent", PRIVATE):
         for name, counts in shared.get(cut, {}).items():
             value = "" if name == _EMPTY else name.replace("%24", "$").replace("%2E", ".").replace("%25", "%")
             yield cut, value, {mark: counts.get(mark, 0) for mark in MARKS}
