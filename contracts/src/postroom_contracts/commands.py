@@ -47,13 +47,29 @@ class SendReply(Request):
     to: list[Address] = Field(default_factory=list)
     """Empty: the participants of the message that is answered."""
     cc: list[Address] = Field(default_factory=list)
+    bcc: list[Address] = Field(default_factory=list)
     attachments: list[Attachment] = Field(default_factory=list)
     send_at: UtcTime | None = None
     """Scheduled; None: now."""
     then: Literal["resolve", "wait"] | None = None
     """What else becomes of the conversation, in one decision."""
+    reply_kind: Literal["reply", "forward"] = "reply"
+    """`forward` goes to third parties: those in `to` alone, with the message `answers` below the text."""
+    answers: ContentReference | None = None
+    """The message that is answered or forwarded, if not the customer's latest; then `to` must name somebody."""
+    answers_message_id: str | None = None
+    hold_if_customer_writes: bool = False
+    """A scheduled reply is not sent if a customer writes before its time."""
+    approved_by: Slug | None = None
+    """Who let it go, in an inbox that asks for approval."""
     configuration_version: int = 0
     """Version that the requester used; 0: the newest."""
+
+
+class CancelReply(Request):
+    """Take back a scheduled reply before its time; a repeat, or one that is too late, is refused."""
+
+    message_id: Identifier
 
 
 class RefuseAnswer(Request):
@@ -81,8 +97,12 @@ class StartConversation(Request):
     channel: Channel = Channel.EMAIL
     to: Annotated[list[Address], Field(min_length=1, max_length=50)]
     cc: list[Address] = Field(default_factory=list)
+    bcc: list[Address] = Field(default_factory=list)
     content: ContentReference
     attachments: list[Attachment] = Field(default_factory=list)
+    send_at: UtcTime | None = None
+    """Scheduled; None: now."""
+    approved_by: Slug | None = None
     configuration_version: int = 0
 
 

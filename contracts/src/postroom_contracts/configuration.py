@@ -264,6 +264,19 @@ class InboxAccess(Section):
         return self
 
 
+class Approval(Section):
+    """Replies of everybody else leave only when one of these has looked at them."""
+
+    agents: list[Slug] = Field(default_factory=list)
+    teams: list[Slug] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _of_somebody(self) -> Self:
+        if not self.agents and not self.teams:
+            raise ValueError("name who approves in `agents` or `teams`")
+        return self
+
+
 class Inbox(Section):
     """A shared address."""
 
@@ -291,6 +304,8 @@ class Inbox(Section):
     notify_of_automatic: bool = False
     """Agents are told also of conversations that a machine opened (orders of a shop, alarms)."""
     policy: Slug | None = None
+    approval: Approval | None = None
+    """Who lets replies go; None: whoever may send sends."""
     group_by_subject_days: int | None = Field(None, ge=1, le=30)
     """A mail that answers nothing joins the same sender's conversation of the same subject, if its last mail is not
     older than so many days; None: it never does."""
@@ -469,6 +484,14 @@ class Configuration(Section):
 
     def policy(self, policy_id: str | None) -> Policy | None:
         return next((p for p in self.policies if p.id == policy_id), None)
+
+    def approvers(self, inbox_id: str) -> frozenset[str] | None:
+        """Return the agents who may let replies of this inbox go; None: it asks for no approval."""
+        inbox = self.inbox(inbox_id)
+        if inbox is None or inbox.approval is None:
+            return None
+        teams = (self.team(team_id) for team_id in inbox.approval.teams)
+        return frozenset([*inbox.approval.agents, *(member for team in teams if team for member in team.members)])
 
     def calendar_for(self, inbox_id: str, team_id: str | None) -> Calendar:
         """Return the calendar that counts business time: the team's, else the inbox's, else the company's."""

@@ -124,6 +124,9 @@ def _accounts_and_inboxes(c: Configuration) -> Iterator[Finding]:
         yield from _reference((*at, "calendar"), inbox.calendar, "a calendar", _ids(c.calendars))
         yield from _reference((*at, "policy"), inbox.policy, "a policy", _ids(c.policies))
         yield from _access(c, at, inbox)
+        if inbox.approval is not None:
+            yield from _references((*at, "approval", "agents"), inbox.approval.agents, "an agent", _ids(c.agents))
+            yield from _references((*at, "approval", "teams"), inbox.approval.teams, "a team", _ids(c.teams))
         if inbox.account in mail:
             yield from _mail_address((*at, "address"), inbox.address)
             for m, alias in enumerate(inbox.aliases):

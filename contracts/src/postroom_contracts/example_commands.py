@@ -108,6 +108,7 @@ SAMPLES: dict[str, Sample] = {
         _AT,
         {**_SEEN, "message_id": REPLY, "content": REPLY_TEXT, "via": "console", "then": "resolve"},
     ),
+    "CancelReply": Sample("2026-03-06T14:20:04.000Z", {"actor": AGENT, "message_id": REPLY}),
     "RefuseAnswer": Sample(
         _AT,
         {**_SEEN, "message_id": REPLY, "reason": "not_authentic", "content": REPLY_TEXT},

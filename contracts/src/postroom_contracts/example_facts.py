@@ -94,6 +94,20 @@ ROUTER: dict[str, Sample] = {
         },
         sequence=2,
     ),
+    "ReplyCancelled": Sample(
+        "2026-03-06T14:20:04.010Z",
+        {
+            "message_id": REPLY,
+            "actor": AGENT,
+            "reason": "asked",
+            "cancelled_at": "2026-03-06T14:20:04.000Z",
+            "previous": "resolved",
+            "status": "open",
+            "unresolved": True,
+            "open_turn_started_at": "2026-03-06T14:02:11.000Z",
+        },
+        sequence=3,
+    ),
     "RequestRefused": Sample(
         "2026-03-06T14:21:30.000Z",
         {
@@ -298,6 +312,11 @@ NOTIFIER: dict[str, Sample] = {
     "MessageSent": Sample(
         "2026-03-06T14:20:01.400Z",
         {"message_id": REPLY, "delivery_id": DELIVERY, "sent_at": "2026-03-06T14:20:01.350Z"},
+        sequence=2,
+    ),
+    "MessageCancelled": Sample(
+        "2026-03-06T14:20:04.050Z",
+        {"message_id": REPLY, "delivery_id": DELIVERY, "cancelled_at": "2026-03-06T14:20:04.030Z"},
         sequence=2,
     ),
     "MessageFailed": Sample(

@@ -118,7 +118,26 @@ class ReplyAccepted(Fact):
     """After this reply."""
     resolved: bool = False
     """The reply resolved the conversation in the same decision; no `ConversationResolved` follows."""
+    reply_kind: Literal["reply", "forward"] = "reply"
+    """`forward`: to third parties, with the message `answers` below it; it answers no customer."""
+    approved_by: str | None = None
     configuration_version: int
+
+
+class ReplyCancelled(Fact):
+    """A scheduled reply is to be taken back. Whether it was in time says what follows: `MessageCancelled` or `MessageSent`."""
+
+    message_id: Identifier
+    actor: Actor
+    reason: Literal["asked", "customer_wrote"]
+    cancelled_at: UtcTime
+    previous: Status
+    status: Status
+    """Afterwards: what the reply itself did to it is undone, unless it was changed again since."""
+    unresolved: bool = False
+    """The reply had resolved the conversation, and that is undone: it counts as never resolved by it."""
+    open_turn_started_at: UtcTime | None = None
+    """Since when the customer waits for an answer again; None: nobody does."""
 
 
 class RequestRefused(Fact):
@@ -363,6 +382,14 @@ class MessageSent(Fact):
     delivery_id: Identifier
     sent_at: UtcTime
     attempts: int = 1
+
+
+class MessageCancelled(Fact):
+    """Our message was taken back in time: it was handed to nobody, and never will be."""
+
+    message_id: Identifier
+    delivery_id: Identifier
+    cancelled_at: UtcTime
 
 
 class MessageFailed(Fact):

@@ -41,6 +41,11 @@ def content_id(owner_id: str, kind: str = "content") -> str:
     return derived_id(kind, owner_id)
 
 
+def delivery_id(cause_event_id: str, kind: str, receiver: str) -> str:
+    """Return the id of the delivery that follows from an event; a reply's is of kind `reply`, to `customer`."""
+    return derived_id("delivery", cause_event_id, kind, receiver)
+
+
 def digest(*parts: str) -> str:
     """Return 40 hexadecimal characters of the SHA-256 of `parts` joined by newlines: for keys and claims."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:40]

@@ -47,6 +47,7 @@ REGISTRATIONS: tuple[Registration, ...] = (
         "router",
         ("desk", "router"),  # the router passes on what reaches a conversation that was merged
         c.SendReply,
+        c.CancelReply,
         c.MergeConversations,
         c.AddNote,
         c.StartConversation,
@@ -70,6 +71,7 @@ REGISTRATIONS: tuple[Registration, ...] = (
         f.MessageReceived,
         f.ConversationStarted,
         f.ReplyAccepted,
+        f.ReplyCancelled,
         f.RequestRefused,
         f.NoteAdded,
         f.ConversationTagged,
@@ -98,7 +100,15 @@ REGISTRATIONS: tuple[Registration, ...] = (
         f.DeadlineWarned,
         f.DeadlineBreached,
     ),
-    *_facts("notifier", f.MessageSent, f.MessageFailed, f.MessageBounced, f.NotificationSent, f.NotificationFailed),
+    *_facts(
+        "notifier",
+        f.MessageSent,
+        f.MessageCancelled,
+        f.MessageFailed,
+        f.MessageBounced,
+        f.NotificationSent,
+        f.NotificationFailed,
+    ),
 )
 
 BY_TYPE: dict[str, Registration] = {r.model.type_name(): r for r in REGISTRATIONS}

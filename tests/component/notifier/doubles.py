@@ -11,7 +11,7 @@ from postroom_contracts.topics import Topic
 from postroom_notifier.adapters.mongo_addresses import REST
 from postroom_notifier.adapters.mongo_deliveries import from_mongo, to_mongo
 from postroom_notifier.delivery_log import DeliveryLog
-from postroom_notifier.domain.delivery import Delivery
+from postroom_notifier.domain.delivery import Delivery, cancelled
 from postroom_notifier.domain.mime import OutgoingMail
 from postroom_notifier.domain.outcomes import Accepted, Mark, SendOutcome
 from postroom_runtime.clock import Clock
@@ -57,6 +57,17 @@ class InMemoryDeliveryStore:
         for d in found:
             d |= {"lease": lease, "next_at": until, "attempts": d["attempts"] + 1}
         return [from_mongo(d) for d in found]
+
+    async def cancel(self, conversation_id: str, message_ids: Sequence[str], now: datetime) -> list[Delivery]:
+        taken_back = []
+        for d in self.stored.values():
+            ours = d["conversation_id"] == conversation_id and d.get("message_id") in message_ids
+            if ours and d["kind"] == "reply" and d["attempts"] == 0 and "next_at" in d and "remaining" not in d:
+                d.update(cancelled(from_mongo(d), now))
+                for name in ("next_at", "lease"):
+                    d.pop(name, None)
+                taken_back.append(from_mongo(d))
+        return taken_back
 
     async def mark(self, marks: Sequence[Mark]) -> None:
         for mark in marks:

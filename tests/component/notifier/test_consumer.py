@@ -13,6 +13,7 @@ from postroom_contracts.registry import models_of
 from postroom_contracts.topics import CONVERSATION_EVENTS
 from postroom_notifier.decider import NotifierDecider
 from postroom_notifier.domain.conversation import Conversation
+from postroom_notifier.domain.delivery import Delivery
 from postroom_notifier.domain.follow import Surroundings
 from postroom_notifier.returning import Returns
 from postroom_runtime.clock import ManualClock
@@ -54,7 +55,16 @@ class Consumer:
         self.content = InMemoryContentStore()
         self.addresses = InMemoryAddressBook(clock)
         returns = Returns(self.content, self.configurations, self.addresses)
-        decider = NotifierDecider(self.deliveries, self.configurations, clock, timedelta(hours=72), self.woken, returns)
+        self.reported: list[Delivery] = []
+        decider = NotifierDecider(
+            self.deliveries,
+            self.configurations,
+            clock,
+            timedelta(hours=72),
+            self.woken,
+            returns,
+            self.reported.append,
+        )
         self.fold: Fold[Conversation, Surroundings] = Fold(
             service="notifier",
             decider=decider,
@@ -217,3 +227,27 @@ async def test_bounced_notification_marks_the_agent_whose_answer_clears_it() -> 
     assert list(consumer.addresses.marks) == ["ana@staff.acme.test"]
     await consumer.read(facts.replied(via="mail"))
     assert consumer.addresses.marks == {}
+
+
+async def test_a_cancelled_reply_leaves_nobody_and_is_reported_once() -> None:
+    consumer = Consumer()
+    facts = Facts()
+    await consumer.read(facts.received(), facts.replied(send_at=FRIDAY + timedelta(hours=1)))
+    cancel = facts.cancelled()
+    await consumer.read(cancel)
+    await consumer.read(cancel)
+    [delivery] = consumer.deliveries.all()
+    assert (delivery.state, delivery.next_at) == ("cancelled", None)
+    assert [(d.id, d.results[0].name) for d in consumer.reported] == [(delivery.id, "MessageCancelled")]
+
+
+async def test_a_reply_that_somebody_has_in_hand_is_not_taken_back() -> None:
+    consumer = Consumer()
+    facts = Facts()
+    await consumer.read(facts.received(), facts.replied())
+    later = FRIDAY + timedelta(hours=2)
+    leased = await consumer.deliveries.lease(
+        1, now=later, until=later + timedelta(minutes=1), lease="x", accounts_out=[], in_hand=[]
+    )
+    await consumer.read(facts.cancelled())
+    assert (len(leased), consumer.deliveries.all()[0].state, consumer.reported) == (1, "due", [])

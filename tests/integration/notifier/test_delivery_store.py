@@ -132,3 +132,15 @@ async def test_erasing_takes_addresses_out(store: DeliveryStore) -> None:
     found = await store.find(["d1", "d2"])
     assert (found["d1"].remaining, found["d1"].details) == ([], {"erased": True})
     assert found["d2"].remaining == ["x@y"]
+
+
+async def test_a_reply_is_taken_back_until_somebody_leases_it(store: DeliveryStore) -> None:
+    later = NOW + timedelta(seconds=10)
+    await store.add([delivery(1, message_id="r1", due_at=later), delivery(2, "other", message_id="r2")])
+    assert await lease(store) == ["d2"]
+    assert await store.cancel("c", ["r2"], NOW) == []
+    [taken] = await store.cancel("c", ["r1"], NOW)
+    assert (taken.id, taken.state, [r.name for r in taken.results]) == ("d1", "cancelled", ["MessageCancelled"])
+    assert await store.cancel("c", ["r1"], NOW) == []
+    assert await lease(store, 20) == []
+    assert [d.id for d in await store.unreported(NOW, 10)] == ["d1"]

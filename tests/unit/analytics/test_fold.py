@@ -607,3 +607,36 @@ def test_first_news_after_history_open_the_conversation_and_its_clock() -> None:
 def test_history_between_question_and_answer_changes_no_figure() -> None:
     with_it = fold(customer("09:00"), customer("09:05", received="08:00", imported=True), *reply("09:20", "r"))
     assert responses(with_it) == (20, [])
+
+
+def cancelled_reply(*behind: Line) -> FoldedLog:
+    """Return the log of a reply of 09:10 that would have resolved at once, and is taken back before its time."""
+    return fold(
+        customer("09:00"),
+        accepted("09:10", "r", send_at=at("09:30"), status="resolved", resolved=True),
+        fact(
+            "ReplyCancelled",
+            "09:12",
+            message_id="r",
+            reason="asked",
+            previous="resolved",
+            status="open",
+            unresolved=True,
+            open_turn_started_at=at("09:00"),
+        ),
+        *behind,
+    )
+
+
+def test_a_cancelled_reply_answers_nothing_and_resolves_nothing() -> None:
+    back = fact("MessageCancelled", "09:12", message_id="r")
+    assert shown(cancelled_reply(back))["unattended"]
+    log = cancelled_reply(back, *reply("09:40", "later"), resolved("09:50"))
+    assert responses(log) == (40, [])
+    result = shown(log)
+    assert wall_minutes(result["resolution"]) == [50]
+    assert wall_minutes(result["full_resolution"]) == 50
+
+
+def test_a_reply_whose_cancelling_came_too_late_has_answered() -> None:
+    assert responses(cancelled_reply(sent("09:12", "r"), resolved("09:50"))) == (12, [])

@@ -6,10 +6,17 @@ from typing import Any
 
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.events import Data, Event, new_event
-from postroom_contracts.facts import ConversationAssigned, MessageReceived, NoteAdded, ReplyAccepted, RequestRefused
+from postroom_contracts.facts import (
+    ConversationAssigned,
+    MessageReceived,
+    NoteAdded,
+    ReplyAccepted,
+    ReplyCancelled,
+    RequestRefused,
+)
 from postroom_contracts.ids import derived_id
 from postroom_contracts.registry import BY_TYPE, source_of
-from postroom_contracts.values import Actor, AssignmentRecord, Channel, ContentReference
+from postroom_contracts.values import Actor, AssignmentRecord, Channel, ContentReference, Status
 
 CONVERSATION = derived_id("test", "conversation")
 FRIDAY = datetime(2026, 3, 6, 14, 2, 12, tzinfo=UTC)
@@ -162,6 +169,17 @@ class Facts:
             "configuration_version": 1,
         }
         return self.event(ReplyAccepted.model_validate(fields | changes))
+
+    def cancelled(self, message: str = "r1") -> Event:
+        fact = ReplyCancelled(
+            message_id=f"{self.conversation}-{message}",
+            actor=Actor(kind="agent", id="ana"),
+            reason="asked",
+            cancelled_at=self.now,
+            previous=Status.OPEN,
+            status=Status.OPEN,
+        )
+        return self.event(fact)
 
     def noted(self, mentions: Sequence[str], **changes: Any) -> Event:
         fields: dict[str, Any] = {

@@ -93,7 +93,13 @@ def _fold(
     runtime: Runtime, settings: NotifierSettings, deliveries: MongoDeliveryStore, sender: Sender, returns: Returns
 ) -> Fold[Conversation, Surroundings]:
     decider = NotifierDecider(
-        deliveries, runtime.configurations, runtime.clock, timedelta(hours=settings.too_old_hours), sender.wake, returns
+        deliveries,
+        runtime.configurations,
+        runtime.clock,
+        timedelta(hours=settings.too_old_hours),
+        sender.wake,
+        returns,
+        sender.reporter.take,
     )
     return Fold(
         service="notifier",

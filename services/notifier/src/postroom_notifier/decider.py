@@ -48,6 +48,8 @@ class NotifierDecider(QuietDecider[Conversation, Surroundings]):
     wake: Callable[[], None]
     """Tells the sender that there is something due."""
     returns: Returns
+    report: Callable[[Delivery], None]
+    """Reports a result soon; should that be lost, the sweep finds it."""
 
     async def prepare(self, batch: Sequence[Incoming], documents: Mapping[str, Document[Conversation]]) -> Surroundings:
         await self.returns.heard_from([i.event for i in batch if i.event is not None])
@@ -73,10 +75,18 @@ class NotifierDecider(QuietDecider[Conversation, Surroundings]):
             _count(delivery)
         bounces = [delivery for _, state in states for delivery in state.due if delivery.kind == "bounce"]
         await self.returns.came_back(bounces, context.bounced)
+        for conversation_id, state in states:
+            if state.cancelled:
+                await self._take_back(conversation_id, state.cancelled)
         if erased := [conversation_id for conversation_id, state in states if state.erased]:
             await self.deliveries.erase(erased)
         if any(not d.state.startswith("skipped") for d in added):
             self.wake()
+
+    async def _take_back(self, conversation_id: str, message_ids: Sequence[str]) -> None:
+        for delivery in await self.deliveries.cancel(conversation_id, message_ids, self.clock.now()):
+            DELIVERIES.labels(delivery.kind, "cancelled").inc()
+            self.report(delivery)
 
 
 def _count(delivery: Delivery) -> None:

@@ -37,6 +37,13 @@ class DeliveryStore(Protocol):
         """
         ...
 
+    async def cancel(self, conversation_id: str, message_ids: Sequence[str], now: datetime) -> list[Delivery]:
+        """Take back the replies of these messages that nobody has leased or tried yet; return them as they then stand.
+
+        Against a lease at the same moment exactly one of the two wins. Again: changes nothing.
+        """
+        ...
+
     async def mark(self, marks: Sequence[Mark]) -> None:
         """Write what became of attempts. One that is done already stays as it is."""
         ...

@@ -14,7 +14,7 @@ from postroom_contracts.commands import (
     StartConversation,
 )
 from postroom_contracts.events import Data
-from postroom_contracts.facts import ContentErased, ConversationAbsorbed
+from postroom_contracts.facts import ContentErased, ConversationAbsorbed, ReplyCancelled
 from postroom_contracts.ids import content_id
 from postroom_contracts.thread_keys import normalised_address
 from postroom_contracts.values import Channel
@@ -133,6 +133,8 @@ def _discriminator(fact: Data, asked: Asked) -> str:
     """One cause can make several of these: one for each conversation, or for each one absorbed."""
     if isinstance(fact, ContentErased):
         return asked.conversation_id
+    if isinstance(fact, ReplyCancelled):
+        return fact.message_id
     return fact.source_id if isinstance(fact, ConversationAbsorbed) else ""
 
 
@@ -151,5 +153,5 @@ def _contact_keys(commands: Sequence[tuple[str, Data]], documents: Documents, co
             if isinstance(command, StartConversation):
                 opening.setdefault(key, command.channel)
             channel = state.channel if state is not None and state.exists else opening.get(key, Channel.EMAIL)
-            named = (normalised_address(a.address) for a in (*command.to, *command.cc))
+            named = (normalised_address(a.address) for a in (*command.to, *command.cc, *command.bcc))
             yield from (contact_key(channel, a) for a in named if a not in company.own_addresses)

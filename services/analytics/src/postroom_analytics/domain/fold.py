@@ -20,7 +20,15 @@ from postroom_analytics.domain.model import ConversationMetrics, Credit, Reply, 
 from postroom_analytics.domain.reading import ConversationAssigned
 from postroom_analytics.domain.rows import Configurations
 from postroom_analytics.domain.seal import seal
-from postroom_analytics.domain.status import credit_of, end_pause, leave_resolved, resolve, set_spam, set_status
+from postroom_analytics.domain.status import (
+    credit_of,
+    end_pause,
+    leave_resolved,
+    resolve,
+    set_spam,
+    set_status,
+    unresolve,
+)
 
 
 def versions_needed(state: ConversationMetrics | None, events: Iterable[Event]) -> set[int]:
@@ -146,6 +154,15 @@ def _on_reply_accepted(state: ConversationMetrics, fact: f.ReplyAccepted, contex
     set_status(state, fact.status, context.time)
 
 
+def _on_reply_cancelled(state: ConversationMetrics, fact: f.ReplyCancelled) -> None:
+    """Undo what the reply did to the status. Whether it answers the turn says the notifier."""
+    at = to_epoch_ms(fact.cancelled_at)
+    if fact.unresolved:
+        unresolve(state, at)
+    if fact.status != fact.previous:
+        set_status(state, fact.status, at)
+
+
 def _on_handed_off(state: ConversationMetrics, fact: f.ConversationHandedOff) -> None:
     episode = state.open_episode
     if episode is not None and episode.runs and episode.runs[-1].handed_off_at is None:
@@ -188,6 +205,14 @@ def _on_message_failed(state: ConversationMetrics, fact: f.MessageFailed) -> Non
         # One of several deliveries of it went out: the customer has it.
         if run.replies[position].sent_at is None:
             run.replies[position] = replace(run.replies[position], failed=True)
+
+
+def _on_message_cancelled(state: ConversationMetrics, fact: f.MessageCancelled) -> None:
+    """It never left: the turn goes on as if it had not been written."""
+    if fact.message_id in state.loose_replies:
+        state.loose_replies.remove(fact.message_id)
+    for run, position in _find_reply(state, fact.message_id):
+        run.replies[position] = replace(run.replies[position], failed=True)
 
 
 def _on_message_bounced(state: ConversationMetrics, _fact: f.MessageBounced) -> None:
@@ -268,7 +293,9 @@ def _on_absorbed(state: ConversationMetrics, fact: f.ConversationAbsorbed, conte
 _BY_FACT: dict[type, Callable[[ConversationMetrics, Any], None]] = {
     f.ConversationHandedOff: _on_handed_off,
     f.MessageSent: _on_message_sent,
+    f.MessageCancelled: _on_message_cancelled,
     f.MessageFailed: _on_message_failed,
+    f.ReplyCancelled: _on_reply_cancelled,
     f.MessageBounced: _on_message_bounced,
     f.ConversationResolved: status.on_resolved,
     f.ConversationArchived: status.on_archived,

@@ -211,6 +211,8 @@ class ConversationMetrics:
     gaps: list[tuple[int, int]] = field(default_factory=list)
     """Resolved times that an agent's reopening ended, until episode 1 has left the state."""
     last_resolve: Resolve | None = None
+    resolve_before: Resolve | None = None
+    """What `last_resolve` was before: a cancelled reply takes its resolve back."""
     resolved_since: int | None = None
     """Since when nothing was open; None: an episode is, or an agent reopened it."""
     revision: int = 0

@@ -98,10 +98,21 @@ def resolve(state: ConversationMetrics, at: int, actor: Actor) -> None:
     state.resolved_since = at
     if state.episode_count == 0:
         return
+    state.resolve_before = state.last_resolve
     state.last_resolve = Resolve(at, credit_of(state, actor))
     episode = state.open_episode
     if episode is not None:
         episode.resolved = state.last_resolve
+
+
+def unresolve(state: ConversationMetrics, at: int) -> None:
+    """Take the latest resolve back as if it had never been, while its episode is still here; else it is a reopening."""
+    episode = state.episodes[-1] if state.episodes else None
+    if episode is None or episode.resolved is None or episode.resolved != state.last_resolve:
+        leave_resolved(state, at)
+        return
+    episode.resolved, state.resolved_since = None, None
+    state.last_resolve, state.resolve_before = state.resolve_before, None
 
 
 def leave_resolved(state: ConversationMetrics, at: int) -> None:

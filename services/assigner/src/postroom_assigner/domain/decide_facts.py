@@ -38,6 +38,7 @@ _NEWS: dict[type[Any], Callable[[Any], News]] = {
     f.MessageReceived: _received,
     f.ConversationStarted: _started,
     f.ReplyAccepted: lambda data: News(data.status),
+    f.ReplyCancelled: lambda data: News(data.status),
     f.ConversationRouted: lambda data: News(priority=data.priority, team_id=data.team_id),
     f.ConversationResolved: lambda _: News(Status.RESOLVED),
     f.ConversationReopened: lambda _: News(Status.OPEN),

@@ -21,6 +21,7 @@ from postroom_desk.domain.view import (
 )
 
 MAX_NOTIFICATIONS = 20
+TAKEN_BACK = ("cancelling", "cancelled")
 Changes = dict[str, Any]
 _ENDS_TURN = {"waiting_order": NOT_WAITING}
 
@@ -155,17 +156,40 @@ def _reply(view: ConversationView, event: Event, fact: f.ReplyAccepted) -> Chang
         attachments=fact.attachments,
         delivery="scheduled" if fact.send_at else "accepted",
         send_at=fact.send_at,
+        reply_kind=fact.reply_kind,
+        approved_by=fact.approved_by,
     )
     changes: Changes = _append(view, message) | {
         "status": fact.status,
         "last_activity_at": event.time,
         "sent": view.sent + 1,
     }
-    if fact.actor.kind == "agent":  # anything else never counts as an answer
+    if fact.actor.kind == "agent" and fact.recipients:  # anything else never counts as an answer
         changes |= _ENDS_TURN
     if fact.resolved:
         changes |= _ENDS_TURN | {"resolved_at": event.time, "resolved_by": fact.actor}
     return changes
+
+
+def _cancelled(view: ConversationView, event: Event, fact: f.ReplyCancelled) -> Changes:
+    """It shall not leave; `cancelled` is what the notifier then says, or that it was sent after all."""
+    update = {"delivery": "cancelling", "delivery_reason": fact.reason, "delivery_at": fact.cancelled_at}
+    messages = [
+        m.model_copy(update=update) if m.message_id == fact.message_id and m.delivery == "scheduled" else m
+        for m in view.messages
+    ]
+    changes: Changes = {"messages": messages, "status": fact.status, "last_activity_at": event.time}
+    if fact.open_turn_started_at is not None:
+        changes["waiting_order"] = fact.open_turn_started_at
+    if fact.unresolved:
+        changes |= {"resolved_at": None, "resolved_by": None}
+    return changes
+
+
+def _taken_back(view: ConversationView, event: Event, fact: f.MessageCancelled) -> Changes:
+    update = {"delivery": "cancelled", "delivery_at": fact.cancelled_at}
+    messages = [m.model_copy(update=update) if m.message_id == fact.message_id else m for m in view.messages]
+    return {"messages": messages, "sent": view.sent - 1}
 
 
 def _note(view: ConversationView, event: Event, fact: f.NoteAdded) -> Changes:
@@ -270,7 +294,7 @@ def _unanswered_since(view: ConversationView) -> datetime | None:
     """Return when the first customer's message behind the last answer of ours came: deleting had ended that turn."""
     since = None
     for message in view.messages:
-        if message.kind == "outgoing" and message.actor.kind == "agent":
+        if message.kind == "outgoing" and message.actor.kind == "agent" and message.delivery not in TAKEN_BACK:
             since = None
         elif message.kind == "incoming" and message.message_kind == "message" and message.automatic is None:
             since = since or message.at
@@ -342,6 +366,8 @@ _CHANGES: dict[type[Any], Callable[[ConversationView, Event, Any], Changes]] = {
     f.MessageReceived: _received,
     f.ConversationStarted: _started,
     f.ReplyAccepted: _reply,
+    f.ReplyCancelled: _cancelled,
+    f.MessageCancelled: _taken_back,
     f.NoteAdded: _note,
     f.ContentErased: _erased,
     f.ConversationTagged: _tagged,

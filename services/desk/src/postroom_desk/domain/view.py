@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 NOT_WAITING = datetime(9999, 1, 1, tzinfo=UTC)
 """Sorts conversations in which nobody waits behind all others."""
 
-Delivery = Literal["", "accepted", "scheduled", "sent", "delivered", "failed", "bounced"]
+Delivery = Literal["", "accepted", "scheduled", "cancelling", "cancelled", "sent", "delivered", "failed", "bounced"]
 
 
 class View(BaseModel):
@@ -37,6 +37,8 @@ class MessageView(View):
     delivery_at: UtcTime | None = None
     delivery_reason: str = ""
     send_at: UtcTime | None = None
+    reply_kind: Literal["reply", "forward"] = "reply"
+    approved_by: str | None = None
     erased: bool = False
 
 

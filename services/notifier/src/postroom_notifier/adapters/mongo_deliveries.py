@@ -20,7 +20,7 @@ from postroom_runtime.mongo import (
     Collection as MongoCollection,
 )
 
-from postroom_notifier.domain.delivery import Delivery
+from postroom_notifier.domain.delivery import Delivery, cancelled
 from postroom_notifier.domain.outcomes import Mark
 
 IN_FLIGHT_WAIT = timedelta(seconds=1)
@@ -155,6 +155,24 @@ class MongoDeliveryStore:
             self._waited_for.add(delivery["order_key"])
         if writes:
             await self._collection.bulk_write(writes, ordered=False)
+
+    async def cancel(self, conversation_id: str, message_ids: Sequence[str], now: datetime) -> list[Delivery]:
+        """Each is changed by one write that a lease, which moves `attempts`, excludes."""
+        untouched = {"kind": "reply", "attempts": 0, "next_at": {"$exists": True}, "remaining": {"$exists": False}}
+        wanted = {"conversation_id": conversation_id, "message_id": {"$in": list(message_ids)}, **untouched}
+        taken_back: list[Delivery] = []
+        async with translated("cancel deliveries"):
+            for stored in await self._collection.find(wanted).to_list(length=len(message_ids)):
+                delivery = from_mongo(stored)
+                change = {"$set": cancelled(delivery, now), "$unset": {"next_at": "", "lease": "", "behind": ""}}
+                result = await self._collection.update_one({"_id": delivery.id, **untouched}, change)
+                if result.modified_count:
+                    taken_back.append(
+                        Delivery.model_validate(
+                            delivery.model_dump() | cancelled(delivery, now) | {"next_at": None, "lease": None}
+                        )
+                    )
+        return taken_back
 
     async def mark(self, marks: Sequence[Mark]) -> None:
         if not marks:

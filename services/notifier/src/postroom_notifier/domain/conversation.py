@@ -5,7 +5,7 @@ from typing import Any
 
 from postroom_contracts.events import Event
 from postroom_contracts.fields import UtcTime
-from postroom_contracts.ids import derived_id
+from postroom_contracts.ids import delivery_id
 from pydantic import BaseModel, ConfigDict, Field
 
 from postroom_notifier.domain.delivery import CUSTOMER, Delivery, DeliveryKind
@@ -39,6 +39,8 @@ class Conversation(BaseModel):
     deliveries: int = 0
     last_due_at: UtcTime | None = None
     due: tuple[Delivery, ...] = Field(default=(), exclude=True)
+    cancelled: tuple[str, ...] = Field(default=(), exclude=True)
+    """Replies (message ids) that this batch takes back."""
     erased: bool = Field(default=False, exclude=True)
     """This batch said that contents were erased."""
 
@@ -55,7 +57,7 @@ class Conversation(BaseModel):
         at = max(event.time, self.last_due_at) if self.last_due_at else event.time
         due_at = max(at, scheduled) if scheduled else at
         delivery = Delivery(
-            id=derived_id("delivery", event.id, kind, receiver),
+            id=delivery_id(event.id, kind, receiver),
             kind=kind,
             receiver=receiver,
             conversation_id=event.subject,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from postroom_contracts.facts import Fact, MessageBounced, MessageFailed, MessageSent
+from postroom_contracts.facts import Fact, MessageBounced, MessageCancelled, MessageFailed, MessageSent
 from postroom_contracts.facts import NotificationFailed as NotificationFailedFact
 from postroom_contracts.facts import NotificationSent as NotificationSentFact
 from postroom_contracts.fields import UtcTime
@@ -13,10 +13,18 @@ CUSTOMER = "customer"
 """The receiver of a reply; every other receiver is an agent's id."""
 DeliveryKind = Literal["reply", "bounce", "assigned", "replied", "mentioned", "refused", "undelivered"]
 """`reply` goes to the customer; `bounce` sends nothing, it only reports; the others are notifications to agents."""
-DeliveryState = Literal["due", "accepted", "failed", "reported_only", "skipped", "skipped_too_old"]
+DeliveryState = Literal["due", "accepted", "failed", "reported_only", "skipped", "skipped_too_old", "cancelled"]
 
 RESULT_TYPES: dict[str, type[Fact]] = {
-    m.__name__: m for m in (MessageSent, MessageFailed, MessageBounced, NotificationSentFact, NotificationFailedFact)
+    m.__name__: m
+    for m in (
+        MessageSent,
+        MessageCancelled,
+        MessageFailed,
+        MessageBounced,
+        NotificationSentFact,
+        NotificationFailedFact,
+    )
 }
 
 
@@ -124,6 +132,18 @@ def failed(delivery: Delivery, now: datetime, reason: str, status_code: str | No
             attempts=max(1, delivery.attempts),
         )
     return NotificationFailedFact.model_validate(_about(delivery) | {"failed_at": now, "reason": reason})
+
+
+def cancelled(delivery: Delivery, now: datetime) -> dict[str, Any]:
+    """Return what is written to a reply that was taken back before anybody had it in hand."""
+    fact = MessageCancelled(message_id=delivery.message_id or "", delivery_id=delivery.id, cancelled_at=now)
+    return {
+        "state": "cancelled",
+        "results": [Result.of(fact).model_dump()],
+        "unreported_since": now,
+        "done_at": now,
+        "last_reason": "cancelled",
+    }
 
 
 def bounced(

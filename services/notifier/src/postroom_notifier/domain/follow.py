@@ -12,6 +12,7 @@ from postroom_contracts.facts import (
     MessageReceived,
     NoteAdded,
     ReplyAccepted,
+    ReplyCancelled,
     RequestRefused,
 )
 from postroom_contracts.registry import source_of
@@ -73,6 +74,8 @@ def _on_change(state: Conversation, data: Data) -> Conversation:
             return state.after(owner_id=None, epoch=data.epoch)
         case ConversationMerged():
             return state.after(merged_into=data.target_id, owner_id=None)
+        case ReplyCancelled():
+            return state.after(cancelled=(*state.cancelled, data.message_id))
         case ContentErased():
             return state.after(erased=True)
     return state
@@ -110,7 +113,8 @@ def _on_reply_accepted(state: Conversation, event: Event, data: ReplyAccepted, a
             "automatic": data.actor.kind != "agent",
             "from_only": data.answers_from_only,
             "author": data.actor.id if data.actor.kind == "agent" else None,
-        },
+        }
+        | ({"forward": True} if data.reply_kind == "forward" else {}),
     )
     state = state.after(reply_content_id=data.content.content_id)
     problem = "unknown_inbox" if inbox is None else "no_reply_channel" if data.channel is not Channel.EMAIL else None

@@ -10,6 +10,7 @@ from postroom_contracts.rights import on_behalf
 from postroom_contracts.templates import filled, variables_of
 
 from postroom_notifier.domain.delivery import Delivery
+from postroom_notifier.domain.forwarding import forwarded
 from postroom_notifier.domain.headers import base_subject, mail_address, mailbox, message_ids, one_line, subject
 from postroom_notifier.domain.history import Quotation, participants, quotation
 from postroom_notifier.domain.markup import content_ids, html_of, plain_text, safe_html
@@ -32,10 +33,12 @@ class Recipients:
 
     to: tuple[tuple[str, str], ...]
     cc: tuple[tuple[str, str], ...]
+    bcc: tuple[tuple[str, str], ...] = ()
+    """In the envelope alone (RFC 5322 section 3.6.3)."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(address for _, address in (*self.to, *self.cc)))
+        return tuple(dict.fromkeys(address for _, address in (*self.to, *self.cc, *self.bcc)))
 
 
 def reply_mail(
@@ -57,8 +60,14 @@ def reply_mail(
     author = configuration.agent(delivery.details.get("author"))
     text, html = _texts(reply, filled(inbox.signature, _values(author, configuration)).strip())
     _refuse_internal(configuration, text, html, plain_text(html))
-    files = [replace(f, inline=f.inline and f.content_id in content_ids(html)) for f in files]
-    quoted = _quotation(delivery, configuration, inbox, answered, recipients)
+    passed_on = bool(delivery.details.get("forward"))
+    quoted: Quotation | None
+    if passed_on:
+        quoted = found = _passed_on(delivery, configuration, inbox, answered)
+        files = _shown_inline(files, html + found.html)
+    else:
+        quoted = _quotation(delivery, configuration, inbox, answered, recipients)
+        files = _shown_inline(files, html)
     if quoted is not None:
         text, html = f"{text}\n\n{quoted.text}", f"{html}<br>\n{quoted.html}"
     headers = [
@@ -68,8 +77,11 @@ def reply_mail(
     ]
     if recipients.cc:
         headers.append(("Cc", ", ".join(mailbox(n, a) for n, a in recipients.cc)))
-    headers += [("Subject", _subject(reply, answered)), ("Message-ID", f"<{message_id}>")]
-    headers += _threading(answered)
+    headers += [
+        ("Subject", _subject(reply, answered, "Fwd: " if passed_on else "Re: ")),
+        ("Message-ID", f"<{message_id}>"),
+    ]
+    headers += [] if passed_on else _threading(answered)
     if delivery.details.get("automatic"):
         headers += [("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")]
     body = build(headers, delivery.due_at, text, _document(html), files)
@@ -90,6 +102,26 @@ def _on_behalf(inbox: Inbox, author: Agent | None, configuration: Configuration)
     return [("Sender", mailbox(f"{author.first_name} {author.last_name}", address))]
 
 
+def _shown_inline(files: Sequence[File], html: str) -> list[File]:
+    """Return the files; those that the HTML does not show are attachments."""
+    shown = content_ids(html)
+    return [replace(f, inline=f.inline and f.content_id in shown) for f in files]
+
+
+def _passed_on(delivery: Delivery, configuration: Configuration, inbox: Inbox, original: Content | None) -> Quotation:
+    """Return the message that is forwarded. Raises CannotBeSentError: it was erased, or holds our own tools."""
+    if original is None:
+        raise CannotBeSentError("content_erased")
+    found = forwarded(
+        original,
+        language=configuration.company.language,
+        time_zone=configuration.calendar_for(inbox.id, delivery.team_id).time_zone,
+        sender=inbox.address,
+    )
+    _refuse_internal(configuration, found.text, plain_text(found.html))
+    return found
+
+
 def file_list(reply: Content) -> list[Mapping[str, Any]]:
     """Return the attachments that go out: none of an answer by mail, whose files are the agent's own signature or worse."""
     return [] if reply.get("kind") == "answer" else list(reply.get("attachments") or [])
@@ -103,7 +135,8 @@ def recipients_of(
     `from_only` in its details: the Reply-To of the mail that is answered does not count.
     """
     asked = {**answered, "reply_to": []} if answered and delivery.details.get("from_only") else answered
-    return choose_recipients(reply, asked, own_addresses(configuration))
+    named_alone = bool(delivery.details.get("forward"))
+    return choose_recipients(reply, None if named_alone else asked, own_addresses(configuration))
 
 
 def choose_recipients(reply: Content, answered: Content | None, own: frozenset[str]) -> Recipients:
@@ -121,7 +154,10 @@ def choose_recipients(reply: Content, answered: Content | None, own: frozenset[s
         raise CannotBeSentError("no_recipient")
     addressed = {address for _, address in to}
     cc = _usable(reply.get("cc") or [], own) if named else ()
-    return Recipients(to, tuple((n, a) for n, a in cc if a not in addressed))
+    cc = tuple((n, a) for n, a in cc if a not in addressed)
+    addressed |= {address for _, address in cc}
+    bcc = _usable(reply.get("bcc") or [], own) if named else ()
+    return Recipients(to, cc, tuple((n, a) for n, a in bcc if a not in addressed))
 
 
 def _usable(addresses: Sequence[Mapping[str, Any]], own: frozenset[str]) -> tuple[tuple[str, str], ...]:
@@ -146,12 +182,12 @@ def own_addresses(configuration: Configuration) -> frozenset[str]:
     return frozenset(plain(a) for a in ours)
 
 
-def _subject(reply: Content, answered: Content | None) -> str:
+def _subject(reply: Content, answered: Content | None, prefix: str) -> str:
     own = str(reply.get("subject") or "") if reply.get("kind") != "answer" else ""
     if own:
         return subject(own)
     base = base_subject(str((answered or {}).get("subject") or ""))
-    return subject(f"Re: {base}") if base else "Re:"
+    return subject(f"{prefix}{base}") if base else prefix.strip()
 
 
 def _threading(answered: Content | None) -> list[tuple[str, str]]:

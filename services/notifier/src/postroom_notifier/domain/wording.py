@@ -19,6 +19,8 @@ _REASONS: Mapping[str, str] = {
     "holds_link": "the text still held our link to the conversation, which must not reach the customer",
     "holds_key": "the text still held your personal answer address, which must not reach the customer",
     "from_stranger": "who wrote last takes no part in the conversation; answer in the desk, where you say to whom it goes",
+    "needs_approval": "this inbox wants replies approved; write it in the desk, where a colleague lets it go",
+    "no_reply_channel": "the conversation did not come by mail, and no answer can be sent on its channel",
     "wrong_status": "the conversation is in a state in which nothing can be sent (spam, deleted or merged)",
     "no_right": "you have no right to write to customers from this inbox",
     "not_found": "the conversation does not exist any more",

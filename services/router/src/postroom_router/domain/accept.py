@@ -1,7 +1,7 @@
 """What a message that came in makes of its conversation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from postroom_contracts.commands import AcceptMessage
@@ -11,6 +11,7 @@ from postroom_contracts.signed_ids import read_signed_message_id
 from postroom_contracts.thread_keys import normalised_address, without_plus
 from postroom_contracts.values import Address, Status
 
+from postroom_router.domain.cancelling import hold_back
 from postroom_router.domain.company import Company
 from postroom_router.domain.conversation import Aside, Conversation, customer_arrived
 from postroom_router.domain.merging import absorb_waiting
@@ -61,6 +62,15 @@ def accept_message(state: Conversation, command: AcceptMessage, asked: Asked, wo
     if inbound.message_id in state.messages:
         return None
     arrival = _arrival(state, command, world)
+    if state.scheduled and arrival.is_news and not arrival.stranger:
+        held = hold_back(state, asked)
+        if held.facts:
+            following = _accepted(held.state, arrival, asked, world)
+            return replace(following, facts=[*held.facts, *following.facts])
+    return _accepted(state, arrival, asked, world)
+
+
+def _accepted(state: Conversation, arrival: Arrival, asked: Asked, world: World) -> Outcome:
     changes = (
         {**_identity(arrival), **_routing(state, arrival, world)} if arrival.opens else _later(state, arrival, world)
     )
@@ -195,7 +205,7 @@ def _latest(state: Conversation, arrival: Arrival) -> dict[str, Any]:
         changes["message_sequence"] = sequence
     elif inbound.message_kind == "echo":
         changes |= {"reply_sequence": sequence, "turn_started_at": None}
-    if arrival.stranger and not arrival.opens:
+    if (arrival.stranger and not arrival.opens) or arrival.contact_id in state.third_parties:
         return changes | ({"stranger_sequence": sequence} if arrival.by_customer else {})
     newest = state.last_customer_at is None or inbound.received_at >= state.last_customer_at
     if (arrival.by_customer and newest) or (state.last_customer_content is None and inbound.message_kind != "status"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from postroom_contracts.configuration import Agent, Configuration, Inbox
 from postroom_contracts.thread_keys import normalised_address, without_plus
+from postroom_contracts.values import Actor
 
 from postroom_router.domain.rules import Rules, compile_rules
 
@@ -20,6 +21,14 @@ class Company:
     agents: Mapping[str, Agent]
     own_addresses: frozenset[str]
     answer_address: str | None
+
+
+def approved(company: Company, inbox_id: str, actor: Actor, approved_by: str | None) -> bool:
+    """Say whether a reply of `actor` may leave this inbox: it asks for no approval, or an approver wrote it or let it go."""
+    if actor.kind != "agent":
+        return True
+    approvers = company.configuration.approvers(inbox_id)
+    return approvers is None or actor.id in approvers or approved_by in approvers
 
 
 def company_of(configuration: Configuration, version: int) -> Company:

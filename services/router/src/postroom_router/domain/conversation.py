@@ -29,6 +29,18 @@ class Aside(Part):
     snooze: Snooze | None = None
 
 
+class Scheduled(Part):
+    """A reply that waits for its time, and what it took away, to be given back when it is cancelled."""
+
+    send_at: UtcTime
+    sequence: int
+    hold: bool = False
+    """Not sent if a customer writes before."""
+    status: Status = Status.OPEN
+    archived: bool = False
+    turn_started_at: UtcTime | None = None
+
+
 class StatusChange(Part):
     """The latest change of status by one actor. `by` is `kind:id`."""
 
@@ -77,6 +89,10 @@ class Conversation(Part):
     status_changes: list[StatusChange] = Field(default_factory=list)
     """At most two, newest first, by different actors: enough to know the latest change by anyone but a given actor."""
 
+    scheduled: dict[str, Scheduled] = Field(default_factory=dict)
+    """Replies that may still be cancelled, as far as this service knows, by message id."""
+    third_parties: list[str] = Field(default_factory=list)
+    """Participants who only got something forwarded: what they write is never what a reply to the customer answers."""
     snooze: Snooze | None = None
     snoozes: int = 0
     """How often it was snoozed: the next generation is one more."""

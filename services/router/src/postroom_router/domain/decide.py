@@ -7,7 +7,7 @@ from postroom_contracts import commands as c
 from postroom_contracts.events import Data
 from postroom_contracts.rights import owner_of
 
-from postroom_router.domain import accept, erasing, merging, replies, sorting, status
+from postroom_router.domain import accept, cancelling, erasing, merging, replies, sorting, status
 from postroom_router.domain.conversation import EMPTY, Conversation
 from postroom_router.domain.outcome import Asked, Outcome, World, refused
 
@@ -16,6 +16,7 @@ Decide = Callable[[Conversation, Any, Asked, World], Outcome | None]
 DECISIONS: dict[type[Data], Decide] = {
     c.AcceptMessage: accept.accept_message,
     c.SendReply: replies.reply,
+    c.CancelReply: cancelling.cancel,
     c.RefuseAnswer: replies.refuse_answer,
     c.AddNote: replies.note,
     c.StartConversation: replies.start,

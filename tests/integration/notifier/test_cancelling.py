@@ -1,0 +1,33 @@
+"""Cancelling against sending, on real parts: each reply has exactly one outcome, and it is what happened."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from postroom_contracts.facts import MessageCancelled, MessageSent
+
+from tests.integration.notifier.conftest import House
+from tests.unit.notifier.company import Facts
+
+pytestmark = pytest.mark.connected
+CONVERSATIONS = 40
+
+
+async def test_a_cancelled_reply_is_either_sent_or_not_and_the_log_says_which(house: House) -> None:
+    await house.notifier()
+    start = datetime.now(UTC)
+    cases = [Facts(f"{n:08d}-2222-5222-8222-222222222222", start=start) for n in range(CONVERSATIONS)]
+    due = start + timedelta(seconds=2)
+    await house.publish(*(e for c in cases for e in (c.received(), c.replied(send_at=due))))
+    for n, case in enumerate(cases):  # from well before their time to after it
+        await asyncio.sleep(max(0, (due - datetime.now(UTC)).total_seconds() - 0.4 + n * 0.02))
+        await house.publish(case.cancelled())
+    outcomes = await house.facts(CONVERSATIONS)
+    assert Counter(e.subject for e in outcomes) == Counter(c.conversation for c in cases)
+    sent = {e.subject for e in outcomes if isinstance(e.data, MessageSent)}
+    cancelled = {e.subject for e in outcomes if isinstance(e.data, MessageCancelled)}
+    assert sent, "the race was not run: nothing was sent"
+    assert cancelled, "the race was not run: nothing was taken back"
+    reached = {c.conversation for c in cases if any(c.conversation.encode() in m.content for m in house.sink.mails)}
+    assert reached == sent
