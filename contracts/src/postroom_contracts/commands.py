@@ -177,6 +177,40 @@ class AbsorbConversation(Command):
     actor: Actor
 
 
+class SplitConversation(Request):
+    """Make a conversation of its own of a message and all that follows it; both keep showing how they were one."""
+
+    message_id: Identifier
+    new_conversation_id: Identifier
+    answers: ContentReference | None = None
+    """Of the customer's latest message among those that stay: what a reply then answers. None: there is none."""
+    answers_message_id: str | None = None
+
+
+class OpenSplit(Command):
+    """The other half of a split: everything that the new conversation begins with."""
+
+    source_id: Identifier
+    message_ids: list[Identifier] = Field(min_length=1)
+    actor: Actor
+    inbox_id: str
+    channel: Channel
+    contact_ids: list[Identifier] = Field(default_factory=list)
+    third_party_ids: list[Identifier] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)
+    priority: Priority = Priority.NORMAL
+    team_id: str | None = None
+    policy_id: str | None = None
+    watchers: list[str] = Field(default_factory=list)
+    source_of_contact: str = ""
+    unanswered: dict[str, UtcTime] = Field(default_factory=dict)
+    """Customer messages that wait for an answer, with the time of their receipt."""
+    last_customer_content: ContentReference | None = None
+    last_customer_message_id: str | None = None
+    last_customer_contact_id: str | None = None
+    last_customer_from_only: bool = False
+
+
 class TagConversation(Request):
     """Add and remove tags. Counts as stale never."""
 
@@ -187,9 +221,23 @@ class TagConversation(Request):
 class RouteConversation(Request):
     """Change team, inbox, priority or watchers by hand; None leaves a field as it is."""
 
+    inbox_id: Slug | None = None
+    """Move it: later replies go out from there, and who may see it is decided there."""
     team_id: Slug | None = None
     priority: Priority | None = None
     watchers: list[Slug] | None = None
+
+
+class WatchConversation(Request):
+    """An agent is told of what customers write here from now on; again changes nothing."""
+
+    agent_id: Slug
+
+
+class UnwatchConversation(Request):
+    """The end of watching; again changes nothing."""
+
+    agent_id: Slug
 
 
 class EraseContact(Request):

@@ -211,6 +211,36 @@ ROUTER: dict[str, Sample] = {
         },
         sequence=18,
     ),
+    "ConversationSplit": Sample(
+        "2026-03-06T16:20:00.010Z",
+        {
+            "new_conversation_id": OTHER_CONVERSATION,
+            "split_at": "2026-03-06T16:20:00.000Z",
+            "actor": AGENT,
+            "message_ids": [MESSAGE],
+        },
+        sequence=19,
+    ),
+    "ConversationSplitOff": Sample(
+        "2026-03-06T16:20:00.020Z",
+        {
+            "source_id": OTHER_CONVERSATION,
+            "split_at": "2026-03-06T16:20:00.000Z",
+            "actor": AGENT,
+            "message_ids": [MESSAGE],
+            "inbox_id": "support",
+            "channel": "email",
+            "contact_ids": [CONTACT],
+            "tags": ["gears"],
+            "team_id": "workshop",
+            "open_turn_started_at": "2026-03-06T14:02:11.000Z",
+            "last_customer_content_id": CUSTOMER_TEXT["content_id"],
+            "last_customer_message_id": MESSAGE,
+            "status": "open",
+            "configuration_version": 4,
+        },
+        sequence=1,
+    ),
     "ConversationAbsorbed": Sample(
         "2026-03-09T10:05:00.030Z",
         {

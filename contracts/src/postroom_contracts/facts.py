@@ -176,9 +176,13 @@ class ConversationTagged(Fact):
 
 
 class ConversationRouted(Fact):
-    """Team, priority or watchers were changed after the first routing."""
+    """Inbox, team, priority or watchers were changed after the first routing."""
 
     actor: Actor
+    inbox_id: str | None = None
+    """Where it was moved to; None: it stays where it is."""
+    previous_inbox_id: str | None = None
+    """Where it was moved from."""
     team_id: str | None = None
     priority: Priority = Priority.NORMAL
     watchers: list[str] = Field(default_factory=list)
@@ -284,6 +288,41 @@ class ConversationAbsorbed(Fact):
     open_turn_started_at: UtcTime | None = None
     status: Status
     reopened: bool = False
+
+
+class ConversationSplit(Fact):
+    """In the source's log: these messages go on as another conversation."""
+
+    new_conversation_id: Identifier
+    split_at: UtcTime
+    actor: Actor
+    message_ids: list[Identifier]
+    open_turn_started_at: UtcTime | None = None
+    """Since when a customer waits for an answer to what stays here; None: nobody does."""
+
+
+class ConversationSplitOff(Fact):
+    """In the new conversation's log, its first fact: what it begins with."""
+
+    source_id: Identifier
+    split_at: UtcTime
+    actor: Actor
+    message_ids: list[Identifier]
+    inbox_id: str
+    channel: Channel
+    contact_ids: list[Identifier] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)
+    priority: Priority = Priority.NORMAL
+    team_id: str | None = None
+    policy_id: str | None = None
+    watchers: list[str] = Field(default_factory=list)
+    source_of_contact: str = ""
+    open_turn_started_at: UtcTime | None = None
+    """Since when a customer waits for an answer to what came along: the source's clock goes on."""
+    last_customer_content_id: str | None = None
+    last_customer_message_id: str | None = None
+    status: Status
+    configuration_version: int
 
 
 class ConversationHandedOff(Fact):

@@ -42,7 +42,9 @@ REGISTRATIONS: tuple[Registration, ...] = (
     Registration(i.InboundReceived, INBOUND_MESSAGES, ("ingest",), "router"),
     Registration(cfg.ConfigurationApplied, CONFIGURATION, ("desk",)),
     Registration(s.ConversationState, CONVERSATION_STATES, ("desk",)),
-    *_commands("router", ("router",), c.AcceptMessage, c.RefuseAnswer, c.AbsorbConversation, c.WakeConversation),
+    *_commands(
+        "router", ("router",), c.AcceptMessage, c.RefuseAnswer, c.AbsorbConversation, c.OpenSplit, c.WakeConversation
+    ),
     *_commands(
         "router",
         ("desk", "router"),  # the router passes on what reaches a conversation that was merged
@@ -60,6 +62,9 @@ REGISTRATIONS: tuple[Registration, ...] = (
         c.RestoreConversation,
         c.MarkSpam,
         c.UnmarkSpam,
+        c.SplitConversation,
+        c.WatchConversation,
+        c.UnwatchConversation,
         c.TagConversation,
         c.RouteConversation,
         c.EraseContact,
@@ -88,6 +93,8 @@ REGISTRATIONS: tuple[Registration, ...] = (
         f.ConversationUnmarkedSpam,
         f.ConversationMerged,
         f.ConversationAbsorbed,
+        f.ConversationSplit,
+        f.ConversationSplitOff,
         f.ConversationHandedOff,
         f.ContentErased,
     ),

@@ -67,7 +67,7 @@ async def test_our_id_leads_home_from_any_inbox() -> None:
     fact = await way.received(
         f"From: cleo@example.test\nTo: sales@acme.test\nMessage-ID: <two@example.test>\nIn-Reply-To: <{OURS}>"
     )
-    assert (way.home(fact.message_id), fact.inbox_id) == (CONVERSATION, "sales")
+    assert (way.home(fact.message_id), fact.inbox_id) == (CONVERSATION, "support")
 
 
 @pytest.mark.parametrize("answer", ["one@example.test", OURS], ids=["the customer's id", "our id"])

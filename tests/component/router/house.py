@@ -127,6 +127,7 @@ class House:
             merges=self.merges,
             targets=self,
             content=self.content,
+            claims=self.claims,
             clock=self.clock,
             keys=KEYS,
         )

@@ -640,3 +640,82 @@ def test_a_cancelled_reply_answers_nothing_and_resolves_nothing() -> None:
 
 def test_a_reply_whose_cancelling_came_too_late_has_answered() -> None:
     assert responses(cancelled_reply(sent("09:12", "r"), resolved("09:50"))) == (12, [])
+
+
+# --- splits --------------------------------------------------------------------------------------------------------
+
+
+def split(clock: str, open_turn: str | None = None, messages: list[str] | None = None) -> Line:
+    since = at(open_turn) if open_turn else None
+    return fact(
+        "ConversationSplit",
+        clock,
+        new_conversation_id="c2",
+        message_ids=messages or ["m2"],
+        open_turn_started_at=since,
+    )
+
+
+def split_off(clock: str, open_turn: str | None = None, **data: Any) -> Line:
+    since = at(open_turn) if open_turn else None
+    begins = {"source_id": "c1", "message_ids": ["m2"], "team_id": "care", "tags": ["support"]}
+    return fact("ConversationSplitOff", clock, open_turn_started_at=since, **(begins | data)) | {"subject": "c2"}
+
+
+def other(line: Line) -> Line:
+    return line | {"subject": "c2"}
+
+
+def test_a_split_takes_the_open_turn_with_its_start_and_leaves_what_was_answered() -> None:
+    log = fold(
+        customer("09:00"),
+        *reply("09:10", "r"),
+        customer("09:20"),
+        split("09:30"),
+        split_off("09:30", "09:20"),
+        *(other(line) for line in reply("09:40", "q")),
+        resolved("09:50"),
+        other(resolved("10:00")),
+    )
+    assert responses(log) == (10, [])
+    assert wall_minutes(shown(log)["resolution"]) == [50]
+    state = log.state("c2")
+    assert state is not None
+    result = figures(state, log.rows_of("c2"))
+    assert wall_minutes(result["first_response"]) == 20
+    assert wall_minutes(result["resolution"]) == [40]
+
+
+def test_a_turn_on_both_sides_is_answered_on_both() -> None:
+    lines = [customer("09:00"), customer("09:20"), split("09:30", "09:00"), split_off("09:30", "09:20")]
+    log = fold(*lines, *reply("09:40", "r"))
+    assert responses(log) == (40, [])
+    log = fold(customer("09:00"), customer("09:20"), split("09:30", "09:20"), *reply("09:40", "r"))
+    assert responses(log) == (20, [])
+
+
+def test_an_episode_that_was_all_about_what_went_is_none_of_the_source() -> None:
+    log = fold(
+        customer("09:00"),
+        *reply("09:10", "r"),
+        resolved("09:15"),
+        customer("09:20"),
+        split("09:30"),
+        resolved("09:40"),
+    )
+    assert responses(log) == (10, [])
+    assert wall_minutes(shown(log)["resolution"]) == [15]
+    assert not shown(log)["unattended"]
+
+
+def test_a_split_without_an_open_turn_begins_resolved_work_and_no_clock() -> None:
+    log = fold(customer("09:00"), *reply("09:10", "r"), split("09:30"), split_off("09:30"))
+    state = log.state("c2")
+    assert state is not None
+    assert figures(state, log.rows_of("c2"))["first_response"] is None
+    assert "never_answered" not in next(r for r in log.rows_of("c2") if r.kind == "conversation").marks
+
+
+def test_a_move_counts_the_conversation_where_it_is() -> None:
+    log = fold(customer("09:00"), fact("ConversationRouted", "09:10", inbox_id="sales", previous_inbox_id="support"))
+    assert [r.inbox for r in log.rows_of("c1") if r.kind == "conversation"] == ["sales"]

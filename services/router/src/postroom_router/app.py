@@ -50,8 +50,9 @@ class Router:
         contacts = MongoContacts(database["contacts"])
         merges = MongoMerges(runtime.mongo_client, database["merges"])
         snoozes = MongoSnoozes(conversations)
+        claims = MongoClaims(database["thread_claims"])
         thread = ThreadStep(
-            claims=MongoClaims(database["thread_claims"]),
+            claims=claims,
             publisher=runtime.publisher,
             clock=runtime.clock,
             company=companies.latest,
@@ -65,6 +66,7 @@ class Router:
                 merges=merges,
                 targets=MongoTargets(conversations),
                 content=runtime.content,
+                claims=claims,
                 clock=runtime.clock,
                 keys=keys,
             ),

@@ -1,7 +1,7 @@
 """The decide step: what the conversations' fold asks of this service."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -10,13 +10,15 @@ from postroom_contracts.commands import (
     AcceptMessage,
     EraseContact,
     MergeConversations,
+    OpenSplit,
     SendReply,
+    SplitConversation,
     StartConversation,
 )
 from postroom_contracts.events import Data
 from postroom_contracts.facts import ContentErased, ConversationAbsorbed, ReplyCancelled
 from postroom_contracts.ids import content_id
-from postroom_contracts.thread_keys import normalised_address
+from postroom_contracts.thread_keys import claim_id, normalised_address, normalised_message_id
 from postroom_contracts.values import Channel
 from postroom_runtime.clock import Clock
 from postroom_runtime.content_store import ContentStore
@@ -24,6 +26,7 @@ from postroom_runtime.documents import Decision, Document, Emit
 from postroom_runtime.fold import QuietDecider
 from postroom_runtime.records import Incoming
 
+from postroom_router.adapters.claims import ClaimStore
 from postroom_router.adapters.contacts import ContactStore
 from postroom_router.adapters.merges import MergeForest
 from postroom_router.companies import Companies
@@ -32,6 +35,7 @@ from postroom_router.domain.company import Company
 from postroom_router.domain.conversation import Conversation, written_by
 from postroom_router.domain.decide import decide
 from postroom_router.domain.outcome import Asked, Outcome, World, contact_key
+from postroom_router.domain.threading import EVERY_INBOX
 
 Documents = Mapping[str, Document[Conversation]]
 
@@ -44,11 +48,12 @@ class Targets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was prepared for a batch. `erasing`: the conversations from which somebody is erased."""
+    """What was prepared for a batch. `erasing`: the conversations from which somebody is erased; `splitting`: those split."""
 
     world: World
     now: datetime
     erasing: frozenset[str] = field(default_factory=frozenset)
+    splitting: frozenset[str] = field(default_factory=frozenset)
 
 
 class ConversationDecider(QuietDecider[Conversation, Batch]):
@@ -62,6 +67,7 @@ class ConversationDecider(QuietDecider[Conversation, Batch]):
         merges: MergeForest,
         targets: Targets,
         content: ContentStore,
+        claims: ClaimStore,
         clock: Clock,
         keys: Sequence[bytes],
     ) -> None:
@@ -70,6 +76,7 @@ class ConversationDecider(QuietDecider[Conversation, Batch]):
         self._merges = merges
         self._targets = targets
         self._content = content
+        self._claims = claims
         self._clock = clock
         self._keys = tuple(keys)
 
@@ -82,7 +89,7 @@ class ConversationDecider(QuietDecider[Conversation, Batch]):
                 self._companies.at(command.configuration_version)  # made with a newer one than ours: wait for it
         keys = list(_contact_keys(commands, documents, company))
         targets = [c.target_id for _, c in commands if isinstance(c, MergeConversations)]
-        absorbed = [i for _, c in commands if isinstance(c, AbsorbConversation) for i in c.contact_ids]
+        absorbed = [i for _, c in commands if isinstance(c, AbsorbConversation | OpenSplit) for i in c.contact_ids]
         world = World(
             company=company,
             contacts=await self._contacts.ids(keys, now) if keys else {},
@@ -91,7 +98,8 @@ class ConversationDecider(QuietDecider[Conversation, Batch]):
             targets=await self._targets.existing(targets) if targets else frozenset(),
             keys=self._keys,
         )
-        return Batch(world, now, frozenset(key for key, c in commands if isinstance(c, EraseContact)))
+        erasing = frozenset(key for key, c in commands if isinstance(c, EraseContact))
+        return Batch(world, now, erasing, frozenset(key for key, c in commands if isinstance(c, SplitConversation)))
 
     def decide(self, state: Conversation | None, incoming: Incoming, context: Batch) -> Decision[Conversation] | None:
         event = incoming.the_event
@@ -112,6 +120,21 @@ class ConversationDecider(QuietDecider[Conversation, Batch]):
         for document in documents:
             if document.id in context.erasing and document.state is not None and document.state.erased:
                 await self._erase(document.state)
+            if document.id in context.splitting and document.state is not None and document.state.moved:
+                await self._lead_over(document.state)
+
+    async def _lead_over(self, state: Conversation) -> None:
+        """Let the claims of mails that were split off lead to their new conversation, for all that answers them."""
+        found = await self._content.get((content_id(m) for m in state.moved), ("external_id", "inbox_id"))
+        led: dict[str, str] = {}
+        for message_id, target in state.moved.items():
+            document = found.get(content_id(message_id), {})
+            ledger_id = state.messages.get(message_id, "").partition("/")[2]
+            key = normalised_message_id(str(document.get("external_id") or "")) or ledger_id
+            scopes = (str(document.get("inbox_id") or state.inbox_id), EVERY_INBOX)
+            led |= {claim_id(scope, key): target for scope in scopes}
+        rows = await self._claims.load(led)
+        await self._claims.move({i: replace(row, leads_to=led[i], split=True) for i, row in rows.items()})
 
     async def _erase(self, state: Conversation) -> None:
         written = [w for contact_id in state.erased for w in written_by(state, contact_id)]

@@ -5,6 +5,7 @@ What was answered follows from the order of the log, how long it took from the t
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from postroom_contracts import facts as f
@@ -237,6 +238,8 @@ def _on_tagged(state: ConversationMetrics, fact: f.ConversationTagged) -> None:
 
 
 def _on_routed(state: ConversationMetrics, fact: f.ConversationRouted, context: Context) -> None:
+    if fact.inbox_id is not None and state.inbox:
+        state.inbox = fact.inbox_id
     _decided_by(state, fact.configuration_version, fact.team_id, list(state.tags))
     set_policy(state, fact.policy_id, context.time, context.configurations)
 
@@ -290,6 +293,38 @@ def _on_absorbed(state: ConversationMetrics, fact: f.ConversationAbsorbed, conte
     set_status(state, fact.status, to_epoch_ms(fact.absorbed_at))
 
 
+# --- splits --------------------------------------------------------------------------------------------------------
+
+
+def _on_split(state: ConversationMetrics, fact: f.ConversationSplit) -> None:
+    """What was answered here stays here; an open turn begins with what is left of it, or is the other's."""
+    episode = state.open_episode
+    if episode is None:
+        return
+    open_runs = list(takewhile(lambda run: all(reply.failed for reply in run.replies), reversed(episode.runs)))
+    if fact.open_turn_started_at is not None:
+        since = to_epoch_ms(fact.open_turn_started_at)
+        for run in open_runs:
+            run.start = max(run.start, since)
+        return
+    del episode.runs[len(episode.runs) - len(open_runs) :]
+    if any(run.opens_episode for run in open_runs):  # the whole episode was about what went
+        state.episodes.remove(episode)
+        state.resolved_since = episode.gap_from
+
+
+def _on_split_off(state: ConversationMetrics, fact: f.ConversationSplitOff, context: Context) -> None:
+    """It begins with the open turn, whose clock goes on; without one when it was made."""
+    opened_at = to_epoch_ms(fact.open_turn_started_at or fact.split_at)
+    _open_conversation(state, fact.inbox_id, fact.channel, opened_at)
+    _decided_by(state, fact.configuration_version, fact.team_id, fact.tags)
+    set_policy(state, fact.policy_id, context.time, context.configurations)
+    state.answered = fact.open_turn_started_at is None
+    if fact.open_turn_started_at is not None:
+        customer_waits(state, opened_at, context.configurations)
+    state.status = str(fact.status)
+
+
 _BY_FACT: dict[type, Callable[[ConversationMetrics, Any], None]] = {
     f.ConversationHandedOff: _on_handed_off,
     f.MessageSent: _on_message_sent,
@@ -314,6 +349,7 @@ _BY_FACT: dict[type, Callable[[ConversationMetrics, Any], None]] = {
     f.ConversationUnassigned: _on_unassigned,
     f.DeadlineBreached: _on_deadline_breached,
     f.ConversationMerged: _on_merged,
+    f.ConversationSplit: _on_split,
 }
 _BY_FACT_IN_CONTEXT: dict[type, Callable[[ConversationMetrics, Any, Context], None]] = {
     f.MessageReceived: _on_message_received,
@@ -321,5 +357,6 @@ _BY_FACT_IN_CONTEXT: dict[type, Callable[[ConversationMetrics, Any, Context], No
     f.ReplyAccepted: _on_reply_accepted,
     f.ConversationRouted: _on_routed,
     f.ConversationAbsorbed: _on_absorbed,
+    f.ConversationSplitOff: _on_split_off,
 }
 """Those that need the moment of the decision or the configuration it was made with."""

@@ -34,12 +34,19 @@ def _started(data: f.ConversationStarted) -> News:
     return News(Status.OPEN, data.priority, data.team_id, data.inbox_id, starter)
 
 
+def _split_off(data: f.ConversationSplitOff) -> News:
+    """Who split it off has it, as who starts one."""
+    starter = Preference(data.actor.id, "started") if data.actor.kind == "agent" else None
+    return News(data.status, data.priority, data.team_id, data.inbox_id, starter)
+
+
 _NEWS: dict[type[Any], Callable[[Any], News]] = {
     f.MessageReceived: _received,
     f.ConversationStarted: _started,
     f.ReplyAccepted: lambda data: News(data.status),
     f.ReplyCancelled: lambda data: News(data.status),
-    f.ConversationRouted: lambda data: News(priority=data.priority, team_id=data.team_id),
+    f.ConversationRouted: lambda data: News(priority=data.priority, team_id=data.team_id, inbox_id=data.inbox_id),
+    f.ConversationSplitOff: _split_off,
     f.ConversationResolved: lambda _: News(Status.RESOLVED),
     f.ConversationReopened: lambda _: News(Status.OPEN),
     f.ConversationSnoozed: lambda _: News(Status.SNOOZED),
@@ -72,7 +79,7 @@ def decide_fact(state: Assignment | None, data: f.Fact, case: Case) -> Outcome |
         changes["status"] = news.status
     if news.priority is not None and news.priority != before.priority:
         changes["priority"] = news.priority
-    if news.inbox_id is not None and before.inbox_id is None:
+    if news.inbox_id is not None and (before.inbox_id is None or isinstance(data, f.ConversationRouted)):
         changes["inbox_id"] = news.inbox_id
     if moved:
         changes |= {"team_id": news.team_id, "routed_team_id": news.team_id}

@@ -8,6 +8,7 @@ from typing import Any
 
 from postroom_contracts import facts as f
 from postroom_contracts.events import Event
+from postroom_contracts.ids import content_id
 from postroom_contracts.values import Actor, Channel, Status
 
 from postroom_desk.domain.positions import LogPosition
@@ -49,7 +50,7 @@ def apply(view: ConversationView | None, event: Event, position: LogPosition) ->
 
 def _begin(event: Event, position: LogPosition) -> ConversationView | None:
     fact = event.data
-    if not isinstance(fact, f.MessageReceived | f.ConversationStarted):
+    if not isinstance(fact, f.MessageReceived | f.ConversationStarted | f.ConversationSplitOff):
         return None
     begun = fact.received_at if isinstance(fact, f.MessageReceived) and fact.imported else event.time
     return ConversationView(
@@ -223,7 +224,8 @@ def _tagged(view: ConversationView, event: Event, fact: f.ConversationTagged) ->
 
 
 def _routed(view: ConversationView, event: Event, fact: f.ConversationRouted) -> Changes:
-    return {
+    moved = {"inbox_id": fact.inbox_id} if fact.inbox_id else {}
+    return moved | {
         "team_id": fact.team_id,
         "priority": fact.priority,
         "watchers": list(fact.watchers),
@@ -293,7 +295,7 @@ def _restored(
 def _unanswered_since(view: ConversationView) -> datetime | None:
     """Return when the first customer's message behind the last answer of ours came: deleting had ended that turn."""
     since = None
-    for message in view.messages:
+    for message in (m for m in view.messages if m.message_id not in view.split_off):
         if message.kind == "outgoing" and message.actor.kind == "agent" and message.delivery not in TAKEN_BACK:
             since = None
         elif message.kind == "incoming" and message.message_kind == "message" and message.automatic is None:
@@ -318,6 +320,42 @@ def _absorbed(view: ConversationView, event: Event, fact: f.ConversationAbsorbed
     if fact.reopened:
         changes |= {"archived": False, "resolved_at": None, "resolved_by": None}
     return changes
+
+
+def _split(view: ConversationView, event: Event, fact: f.ConversationSplit) -> Changes:
+    """The messages stay to be seen; what is last and who waits is decided by those that are left."""
+    gone = {**view.split_off, **dict.fromkeys(fact.message_ids, fact.new_conversation_id)}
+    left = [m for m in view.messages if m.message_id not in gone]
+    public = [m for m in left if m.kind != "note"]
+    changes: Changes = {
+        "split_off": gone,
+        "received": sum(m.kind == "incoming" and m.message_kind == "message" for m in left),
+        "sent": sum(m.kind == "outgoing" and m.delivery != "cancelled" for m in left),
+        "waiting_order": fact.open_turn_started_at or NOT_WAITING,
+        "last_activity_at": event.time,
+    }
+    if public:
+        changes |= {"last_content_id": public[-1].content_id, "last_message_kind": public[-1].kind}
+    return changes
+
+
+def _split_off(view: ConversationView, event: Event, fact: f.ConversationSplitOff) -> Changes:
+    return {
+        "split_from": fact.source_id,
+        "split_messages": list(fact.message_ids),
+        "first_content_id": content_id(fact.message_ids[0]),
+        "last_content_id": content_id(fact.message_ids[-1]),
+        "contact_ids": list(fact.contact_ids),
+        "team_id": fact.team_id,
+        "policy_id": fact.policy_id,
+        "tags": list(fact.tags),
+        "priority": fact.priority,
+        "watchers": list(fact.watchers),
+        "source_of_contact": fact.source_of_contact,
+        "configuration_version": fact.configuration_version,
+        "status": fact.status,
+        "waiting_order": fact.open_turn_started_at or NOT_WAITING,
+    }
 
 
 # --- owner ------------------------------------------------------------------------------------------------------
@@ -384,6 +422,8 @@ _CHANGES: dict[type[Any], Callable[[ConversationView, Event, Any], Changes]] = {
     f.ConversationUnmarkedSpam: _restored,
     f.ConversationMerged: _merged,
     f.ConversationAbsorbed: _absorbed,
+    f.ConversationSplit: _split,
+    f.ConversationSplitOff: _split_off,
     f.ConversationAssigned: _assigned,
     f.ConversationQueued: _queued,
     f.ConversationUnassigned: _unassigned,

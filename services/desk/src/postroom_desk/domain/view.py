@@ -102,6 +102,12 @@ class ConversationView(View):
     resolved_at: UtcTime | None = None
     resolved_by: Actor | None = None
     merged_into: str | None = None
+    split_from: str | None = None
+    """The conversation that it was split off from, where its first messages stand."""
+    split_messages: list[str] = []
+    """Those messages, in their order."""
+    split_off: dict[str, str] = {}
+    """Messages of this one that went on as another -> that one."""
     absorbed: list[str] = []
     breached: list[str] = []
     """Deadlines that were missed."""

@@ -7,6 +7,7 @@ from postroom_contracts.facts import (
     ConversationMerged,
     ConversationQueued,
     ConversationRouted,
+    ConversationSplitOff,
     ConversationStarted,
     ConversationUnassigned,
     MessageReceived,
@@ -69,7 +70,16 @@ def _on_change(state: Conversation, data: Data) -> Conversation:
         case ConversationStarted():
             return state.after(inbox_id=data.inbox_id, team_id=data.team_id)
         case ConversationRouted():
-            return state.after(team_id=data.team_id, watchers=tuple(data.watchers))
+            inbox_id = data.inbox_id or state.inbox_id
+            return state.after(inbox_id=inbox_id, team_id=data.team_id, watchers=tuple(data.watchers))
+        case ConversationSplitOff():
+            return state.after(
+                inbox_id=data.inbox_id,
+                team_id=data.team_id,
+                watchers=tuple(data.watchers),
+                customer_content_id=data.last_customer_content_id,
+                customer_message_id=data.last_customer_message_id,
+            )
         case ConversationQueued() | ConversationUnassigned() if data.epoch >= state.epoch:
             return state.after(owner_id=None, epoch=data.epoch)
         case ConversationMerged():

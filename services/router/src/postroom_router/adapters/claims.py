@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, InsertOne, UpdateOne
@@ -36,7 +36,7 @@ class ClaimStore(Protocol):
 
 
 class MongoClaims:
-    """`{_id: claim id, c: home, b: born, p: people}`, after a merge also `to` and `tb`: where it leads to, and its age.
+    """`{_id: claim id, c: home, b: born, p: people, s: split}`, after a merge also `to` and `tb`: where it leads to, and its age.
 
     Found first and then inserted, not upserted and then read: a message that answers something known is then written
     down for the right conversation at once, and an insert costs mongod a third of an upsert. Who was overtaken between
@@ -63,7 +63,7 @@ class MongoClaims:
             return
         async with translated("move claims"):
             await self._collection.bulk_write(
-                [UpdateOne({"_id": i}, {"$set": {"to": r.leads_to, "tb": r.born}}) for i, r in rows.items()],
+                [UpdateOne({"_id": i}, {"$set": {"to": r.leads_to, "tb": r.born} | _mark(r)}) for i, r in rows.items()],
                 ordered=False,
             )
 
@@ -73,7 +73,7 @@ def _load(collection: Collection, claims: Iterable[str]) -> Steps[dict[str, Row]
     if not wanted:
         return {}
     found = yield from all_of(collection, {"_id": {"$in": wanted}}, None, len(wanted))
-    return {d["_id"]: Row(d["c"], d.get("to", d["c"]), d.get("tb", d["b"]), tuple(d.get("p", ()))) for d in found}
+    return {d["_id"]: _from_mongo(d) for d in found}
 
 
 def _insert(collection: Collection, rows: Mapping[str, Row]) -> Steps[set[str]]:
@@ -99,7 +99,15 @@ def _claim(collection: Collection, claims: Iterable[str], make: Make) -> Steps[d
 def _to_mongo(claim: str, row: Row) -> dict[str, object]:
     moved = {"to": row.leads_to} if row.leads_to != row.home else {}
     people = {"p": list(row.people)} if row.people else {}
-    return {"_id": claim, "c": row.home, "b": row.born, **people, **moved}
+    return {"_id": claim, "c": row.home, "b": row.born, **people, **moved, **_mark(row)}
+
+
+def _mark(row: Row) -> dict[str, object]:
+    return {"s": True} if row.split else {}
+
+
+def _from_mongo(d: Mapping[str, Any]) -> Row:
+    return Row(d["c"], d.get("to", d["c"]), d.get("tb", d["b"]), tuple(d.get("p", ())), bool(d.get("s")))
 
 
 class InMemoryClaims:
@@ -126,4 +134,4 @@ class InMemoryClaims:
     async def move(self, rows: Mapping[str, Row]) -> None:
         for claim, row in rows.items():
             there = self.rows[claim]
-            self.rows[claim] = replace(there, leads_to=row.leads_to, born=row.born)
+            self.rows[claim] = replace(there, leads_to=row.leads_to, born=row.born, split=row.split or there.split)

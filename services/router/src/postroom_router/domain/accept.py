@@ -15,8 +15,9 @@ from postroom_router.domain.cancelling import hold_back
 from postroom_router.domain.company import Company
 from postroom_router.domain.conversation import Aside, Conversation, customer_arrived
 from postroom_router.domain.merging import absorb_waiting
-from postroom_router.domain.outcome import Asked, Outcome, World
+from postroom_router.domain.outcome import Asked, Outcome, Passed, World
 from postroom_router.domain.rules import NOTHING, Effects, Subject, more_urgent
+from postroom_router.domain.splitting import unanswered_with, went_on_in
 
 MAX_OTHERS = 20
 """How many further people of one message become participants: more is a mailing, not a conversation."""
@@ -61,6 +62,8 @@ def accept_message(state: Conversation, command: AcceptMessage, asked: Asked, wo
     inbound = command.inbound
     if inbound.message_id in state.messages:
         return None
+    if state.moved_replies and (target := went_on_in(state, inbound, world)):
+        return Outcome(state, commands=[Passed(target, command, asked.request_id)])
     arrival = _arrival(state, command, world)
     if state.scheduled and arrival.is_news and not arrival.stranger:
         held = hold_back(state, asked)
@@ -77,6 +80,8 @@ def _accepted(state: Conversation, arrival: Arrival, asked: Asked, world: World)
     changes |= _people(state, arrival)
     changes |= _latest(state, arrival)
     changes |= _status(state, arrival)
+    if arrival.is_news:
+        changes |= unanswered_with(state, arrival.inbound)
     changes["sequence"] = state.sequence + 1
     after = state.model_copy(update=changes)
     reopened = not arrival.opens and state.status in _PUT_AWAY and after.status is Status.OPEN
@@ -237,7 +242,7 @@ def _fact(after: Conversation, arrival: Arrival, asked: Asked, world: World, *, 
         message_id=inbound.message_id,
         ledger_id=inbound.ledger_id,
         account_id=inbound.account_id,
-        inbox_id=inbound.inbox_id,
+        inbox_id=after.inbox_id,  # wherever the mail came in
         channel=inbound.channel,
         message_kind=inbound.message_kind,
         automatic=inbound.automatic,

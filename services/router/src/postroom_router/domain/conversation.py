@@ -70,7 +70,8 @@ class Conversation(Part):
     participants: dict[str, str] = Field(default_factory=dict)
     """Contact id -> normalised address: the customers of this conversation. Addresses never leave this database."""
     messages: dict[str, str] = Field(default_factory=dict)
-    """Every message id that stands here -> `contact_id/ledger_id` of its author, empty for our own and absorbed ones."""
+    """Every message id that stands here -> `contact_id/ledger_id` of its author, `/delivery_id` for our own replies, empty
+    for notes and absorbed ones."""
 
     turn_started_at: UtcTime | None = None
     """Start of the open turn (metrics/1, point 2); None: nobody waits for an answer."""
@@ -91,6 +92,12 @@ class Conversation(Part):
 
     scheduled: dict[str, Scheduled] = Field(default_factory=dict)
     """Replies that may still be cancelled, as far as this service knows, by message id."""
+    unanswered: dict[str, UtcTime] = Field(default_factory=dict)
+    """Customer messages of the open turn with their receipt, at most 200; means nothing while no turn is open."""
+    moved: dict[str, str] = Field(default_factory=dict)
+    """Messages that stood here until a split -> the conversation that has them now. They stay in `messages`."""
+    moved_replies: dict[str, str] = Field(default_factory=dict)
+    """Likewise deliveries of replies: their Message-IDs name this conversation."""
     third_parties: list[str] = Field(default_factory=list)
     """Participants who only got something forwarded: what they write is never what a reply to the customer answers."""
     snooze: Snooze | None = None

@@ -7,7 +7,7 @@ from postroom_contracts import commands as c
 from postroom_contracts.events import Data
 from postroom_contracts.rights import owner_of
 
-from postroom_router.domain import accept, cancelling, erasing, merging, replies, sorting, status
+from postroom_router.domain import accept, cancelling, erasing, merging, replies, sorting, splitting, status
 from postroom_router.domain.conversation import EMPTY, Conversation
 from postroom_router.domain.outcome import Asked, Outcome, World, refused
 
@@ -30,6 +30,10 @@ DECISIONS: dict[type[Data], Decide] = {
     c.RestoreConversation: status.restore,
     c.MarkSpam: status.mark_spam,
     c.UnmarkSpam: status.unmark_spam,
+    c.SplitConversation: splitting.split,
+    c.OpenSplit: splitting.open_split,
+    c.WatchConversation: sorting.watch,
+    c.UnwatchConversation: sorting.unwatch,
     c.TagConversation: sorting.tag,
     c.RouteConversation: sorting.route,
     c.MergeConversations: merging.merge,

@@ -48,7 +48,7 @@ def _closed(state: Conversation, request: MergeConversations, asked: Asked) -> O
         target_id=request.target_id,
         merged_at=asked.at,
         actor=request.actor,
-        message_ids=list(state.messages),
+        message_ids=[m for m in state.messages if m not in state.moved],
         contact_ids=list(state.participants),
         open_turn_started_at=turn,
     )

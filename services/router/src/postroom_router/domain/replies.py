@@ -6,6 +6,7 @@ from typing import Any
 
 from postroom_contracts.commands import AddNote, RefuseAnswer, Request, SendReply, StartConversation
 from postroom_contracts.facts import ConversationStarted, NoteAdded, ReplyAccepted
+from postroom_contracts.ids import delivery_id, event_id
 from postroom_contracts.rights import Ability, can
 from postroom_contracts.thread_keys import normalised_address
 from postroom_contracts.values import Address, Channel, ContentReference, Status
@@ -131,7 +132,8 @@ def _recipients(state: Conversation, named: dict[str, str], request: SendReply) 
 
 def _after_reply(state: Conversation, request: SendReply, recipients: Sequence[str], asked: Asked) -> dict[str, Any]:
     """Return what a reply changes. A human's reply to a customer closes the open turn (metrics/1, point 1)."""
-    changes: dict[str, Any] = {"messages": {**state.messages, request.message_id: ""}}
+    delivery = delivery_id(event_id(asked.request_id, ReplyAccepted.type_name()), "reply", "customer")
+    changes: dict[str, Any] = {"messages": {**state.messages, request.message_id: f"/{delivery}"}}
     changes |= scheduling(state, request, asked)
     if request.reply_kind == "reply":
         changes["reply_sequence"] = state.sequence + 1
@@ -228,7 +230,9 @@ def start(state: Conversation, request: StartConversation, asked: Asked, world: 
         team_id=started.team_id,
         policy_id=started.policy_id,
         participants=people,
-        messages={request.message_id: ""},
+        messages={
+            request.message_id: f"/{delivery_id(event_id(asked.request_id, sent.type_name()), 'reply', 'customer')}"
+        },
         reply_sequence=state.sequence + 2,
         scheduled=_scheduled_start(request, state.sequence + 2),
     )

@@ -42,6 +42,8 @@ class Row:
     born: int
     people: tuple[int, ...] = ()
     """Who wrote the mail of this id, and to whom outside the company: `person`. Empty: it has not come, or is no mail."""
+    split: bool = False
+    """A split led it elsewhere, or its mail answers one that was: it ties no conversations together again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,11 @@ class Placing:
         own = self.rows.get(names.own)
         if own is not None and not names.may_join(own):  # its id was taken: by chance, or by who knew it
             return Placed(names.decided or own.home)
+        parent = self._split_parent(names)
+        if own is not None and (own.split or parent is not None):
+            return Placed(own.home)  # it has its place, and split conversations are not tied together again
+        if parent is not None:
+            return self._behind(parent, names)
         candidates = self._candidates(names)
         others = self._of_others(names)
         winner = (others.leads_to, others.born) if others is not None else _oldest(candidates.items())
@@ -210,6 +217,20 @@ class Placing:
         apart = others is not None or names.decided is not None
         merges = tuple(Merge(source, winner[0], apart) for source in candidates if source != winner[0])
         return Placed(self.rows[names.own].home, merges)
+
+    def _split_parent(self, names: Names) -> Row | None:
+        """Return the row of the nearest mail that is answered, if people split any of those it names apart."""
+        rows = [self.rows[c] for c in names.links if c in self.rows and names.may_join(self.rows[c])]
+        return rows[0] if any(row.split for row in rows) else None
+
+    def _behind(self, parent: Row, names: Names) -> Placed:
+        """Place a message where its parent is. The mails before it stand in both conversations' threads: none is led away."""
+        for claim in names.claims:
+            if claim not in self.rows:
+                people = names.people if claim == names.own else ()
+                row = Row(parent.leads_to, parent.leads_to, parent.born, people, split=True)
+                self.rows[claim] = self.made[claim] = row
+        return Placed(self.rows[names.own].home)
 
     def _candidates(self, names: Names) -> dict[str, int]:
         """Return the conversations, with their age, that the message ties together as one who takes part in them."""
