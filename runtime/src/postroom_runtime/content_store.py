@@ -5,7 +5,7 @@ GridFS above 1 MiB (a document holds at most 16 MiB).
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from postroom_runtime.errors import translated
@@ -36,6 +36,10 @@ class ContentStore(Protocol):
     async def put_blob(self, blob_id: str, body: bytes) -> None: ...
 
     async def put_blobs(self, blobs: Mapping[str, bytes]) -> None: ...
+
+    async def put_blob_stream(self, blob_id: str, pieces: AsyncIterable[bytes]) -> None:
+        """Store a blob as it comes, with bounded memory. One that broke off cannot be read, and is deleted like a whole one."""
+        ...
 
     async def get_blob(self, blob_id: str) -> bytes | None: ...
 
@@ -91,6 +95,31 @@ class MongoContentStore:
                     group, size = [], 0
         await self._insert(self._blobs, group)
 
+    async def put_blob_stream(self, blob_id: str, pieces: AsyncIterable[bytes]) -> None:
+        """The first chunk, which says how many there are, is written last: until then there is nothing to read."""
+        first, waiting, number = b"", bytearray(), 0
+        async for piece in pieces:
+            waiting += piece
+            while len(waiting) >= CHUNK_BYTES:
+                chunk, waiting = bytes(waiting[:CHUNK_BYTES]), waiting[CHUNK_BYTES:]
+                first = await self._put_chunk(blob_id, number, chunk) or first
+                number += 1
+        if waiting or number == 0:
+            first = await self._put_chunk(blob_id, number, bytes(waiting)) or first
+            number += 1
+        await self._insert(
+            self._blobs, [{"_id": f"{blob_id}/0", "blob": blob_id, "n": 0, "of": number, "body": first}]
+        )
+
+    async def _put_chunk(self, blob_id: str, number: int, body: bytes) -> bytes:
+        """Store a chunk; return the first one instead, which waits for the others."""
+        if number == 0:
+            return body
+        await self._insert(
+            self._blobs, [{"_id": f"{blob_id}/{number}", "blob": blob_id, "n": number, "of": 0, "body": body}]
+        )
+        return b""
+
     async def get_blob(self, blob_id: str) -> bytes | None:
         async with translated("load blob"):
             first = await self._blobs.find_one({"_id": f"{blob_id}/0"})
@@ -137,6 +166,9 @@ class InMemoryContentStore:
     async def put_blobs(self, blobs: Mapping[str, bytes]) -> None:
         for blob_id, body in blobs.items():
             await self.put_blob(blob_id, body)
+
+    async def put_blob_stream(self, blob_id: str, pieces: AsyncIterable[bytes]) -> None:
+        await self.put_blob(blob_id, b"".join([piece async for piece in pieces]))
 
     async def get_blob(self, blob_id: str) -> bytes | None:
         return self.blobs.get(blob_id)

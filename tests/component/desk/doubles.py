@@ -1,7 +1,7 @@
 """In-memory doubles of the desk's ports, and a desk built from them."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.events import Data, Event, encode_body, encode_headers, new_event
 from postroom_contracts.values import Status
+from postroom_desk.answering.parts import Writing
+from postroom_desk.answering.uploads import Upload, Uploads
 from postroom_desk.api.build import build
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.apply import apply
@@ -181,6 +183,46 @@ class InMemoryConfigurationStore:
         self.unmarked = [v for v in self.unmarked if v.configuration_version != version]
 
 
+class InMemoryUploads:
+    """Port UploadStore."""
+
+    def __init__(self) -> None:
+        self.uploads: dict[str, Upload] = {}
+        self.going: set[str] = set()
+
+    async def add(self, upload: Upload) -> None:
+        self.uploads[upload.id] = upload
+
+    async def finish(self, upload: Upload) -> None:
+        self.uploads[upload.id] = upload
+
+    async def get(self, ids: Sequence[str]) -> dict[str, Upload]:
+        return {i: self.uploads[i] for i in ids if i in self.uploads and i not in self.going}
+
+    async def waiting(self, owner: str) -> tuple[int, int]:
+        found = [u for u in self.uploads.values() if u.owner == owner and not u.used]
+        return len(found), sum(u.body_bytes for u in found)
+
+    async def use(self, ids: Sequence[str]) -> int:
+        found = await self.get(ids)
+        self.uploads |= {i: replace(u, used=True) for i, u in found.items()}
+        return len(found)
+
+    async def hold(self, draft_id: str, ids: Sequence[str]) -> None:
+        for i, upload in self.uploads.items():
+            held = draft_id if i in ids else None if upload.held_by == draft_id else upload.held_by
+            self.uploads[i] = replace(upload, held_by=held)
+
+    async def take_swept(self, before: datetime, limit: int) -> list[Upload]:
+        old = [u for u in self.uploads.values() if u.at < before and not u.used and u.held_by is None][:limit]
+        self.going |= {u.id for u in old}
+        return old
+
+    async def remove(self, ids: Sequence[str]) -> None:
+        for i in self.going & set(ids):
+            del self.uploads[i]
+
+
 class FixedPeer:
     """Ports Figures and Demo with one answer to everything."""
 
@@ -214,6 +256,7 @@ class DeskBench:
     requests: InMemoryRequests = field(default_factory=InMemoryRequests)
     commands: RecordingCommands = field(default_factory=RecordingCommands)
     content: InMemoryContentStore = field(default_factory=InMemoryContentStore)
+    uploads: InMemoryUploads = field(default_factory=InMemoryUploads)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
     def __post_init__(self) -> None:
@@ -248,6 +291,7 @@ class DeskBench:
                 self.content,
                 self.configurations,
                 self.figures,
+                Writing(Uploads(self.uploads, self.content, self.clock, 25_000_000)),
                 demo=self.demo,
                 writer=ConfigurationWriter(self.versions, self._applied, self.clock),
             )

@@ -203,6 +203,7 @@ async def test_the_api_describes_itself(desk: DeskBench) -> None:
     actions = {p.rpartition("/")[2] for p in document["paths"] if p.startswith("/api/v1/conversations/{conversation}/")}
     assert actions == {
         "reply", "note", "claim", "assign", "tag", "route", "snooze", "merge",
+        "forward", "recipients", "cancel", "split", "watch", "unwatch",
         "resolve", "reopen", "wait", "archive", "delete", "restore", "spam", "unspam",
     }  # fmt: skip
     assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"

@@ -1,9 +1,11 @@
 """The desk as a service: connections to adapters, adapters to the API."""
 
 import asyncio
+import contextlib
 
 from postroom_contracts.topics import CONVERSATION_EVENTS, GROUPS
 from postroom_runtime.documents import MongoDocumentStore
+from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.fold import Fold
 from postroom_runtime.group_watch import GroupWatch
 from postroom_runtime.kafka import client_options
@@ -20,6 +22,10 @@ from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
 from postroom_desk.adapters.tail import KafkaTail
+from postroom_desk.adapters.uploads import MongoUploads
+from postroom_desk.answering.parts import Writing
+from postroom_desk.answering.uploads import SWEEP_SECONDS as UPLOAD_SWEEP_SECONDS
+from postroom_desk.answering.uploads import Uploads
 from postroom_desk.api.build import build
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.logged import MODELS
@@ -89,11 +95,27 @@ class Desk:
                     content=runtime.content,
                     configurations=runtime.configurations,
                     figures=RememberedFigures(figures),
+                    writing=await self._writing(runtime, settings),
                     demo=demo,
                     writer=writer,
                 )
             )
         )
+
+    async def _writing(self, runtime: Runtime, settings: DeskSettings) -> Writing:
+        """Return what writing needs; in the background files that nobody used are swept."""
+        store = MongoUploads(runtime.database)
+        await store.prepare()
+        uploads = Uploads(store, runtime.content, runtime.clock, settings.upload_bytes)
+
+        async def sweep() -> None:
+            while True:
+                with contextlib.suppress(InfrastructureError):
+                    await uploads.sweep()
+                await asyncio.sleep(UPLOAD_SWEEP_SECONDS)
+
+        runtime.background("upload sweep", sweep)
+        return Writing(uploads)
 
     async def _follow(self, runtime: Runtime, settings: DeskSettings, live: Broadcaster) -> None:
         tail = KafkaTail(settings, live)

@@ -7,6 +7,7 @@ from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import ContentStore
 from starlette.requests import HTTPConnection
 
+from postroom_desk.answering.parts import Writing
 from postroom_desk.audit.port import AuditLog, NoAudit
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.inboxes import Inboxes
@@ -32,6 +33,7 @@ class Parts:
     content: ContentStore
     configurations: Configurations
     figures: Figures
+    writing: Writing
     audit: AuditLog = field(default_factory=NoAudit)
     demo: Demo | None = None
     writer: ConfigurationWriter | None = None

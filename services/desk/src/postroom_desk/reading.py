@@ -59,6 +59,8 @@ class ThreadMessage:
     view: MessageView
     content: Content
     source_id: str
+    went_to: str | None = None
+    """The conversation that has it now, after a split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ class Reader:
         """Return a conversation with its texts, fetched in one query. Raises UnknownConversationError."""
         view = await self.view(conversation_id, readable)
         messages = [(m, conversation_id) for m in view.messages] + await self._absorbed(view.absorbed)
+        messages += await self._brought_along(view)
         messages.sort(key=lambda pair: pair[0].at)
         content = await self.content.get(m.content_id for m, _ in messages)
         public = [m for m, _ in messages if m.kind != "note"]
@@ -150,7 +153,10 @@ class Reader:
         return Thread(
             id=conversation_id,
             view=view,
-            messages=[ThreadMessage(m, content.get(m.content_id, {}), source) for m, source in messages],
+            messages=[
+                ThreadMessage(m, content.get(m.content_id, {}), source, view.split_off.get(m.message_id))
+                for m, source in messages
+            ],
             ownership=await self._ownership(conversation_id, view),
             subject=str(first.get("subject") or ""),
             contact=_contact(first, incoming=bool(public) and public[0].kind == "incoming"),
@@ -167,6 +173,23 @@ class Reader:
             views = await self.conversations.get(waiting, None)  # who merged them let the target's readers see them
             found += [(m, source) for source, view in views.items() for m in view.messages]
             waiting = [s for view in views.values() for s in view.absorbed]
+        return found
+
+    async def _brought_along(self, view: ConversationView) -> list[tuple[MessageView, str]]:
+        """Return the messages that a split brought in, from where they stand; with those they may be read here."""
+        found: list[tuple[MessageView, str]] = []
+        wanted, source = set(view.split_messages), view.split_from
+        for _ in range(_MERGE_DEPTH):
+            if source is None or not wanted:
+                break
+            there = (await self.conversations.get([source], None)).get(source)
+            if there is None:
+                break
+            standing = [(m, source) for m in there.messages] + await self._absorbed(there.absorbed)
+            mine = [(m, at) for m, at in standing if m.message_id in wanted]
+            found += mine
+            wanted -= {m.message_id for m, _ in mine}
+            source = there.split_from
         return found
 
     async def _ownership(self, conversation_id: str, view: ConversationView) -> Ownership | None:

@@ -31,6 +31,8 @@ class DeskSettings(RuntimeSettings):
     """How long a read waits for `min_position`."""
     live_queue: int = Field(1000, ge=10, le=100_000)
     """Facts that a slow live stream may be behind."""
+    upload_bytes: int = Field(25_000_000, ge=1_000, le=100_000_000)
+    """Most that the files of one message may have together; mail servers take about 25 MB with everything."""
     command_timeout_seconds: float = Field(5.0, gt=0, le=60)
     peer_timeout_seconds: float = Field(2.0, gt=0, le=30)
 

@@ -39,41 +39,16 @@ LaterTime = Annotated[datetime, Field(strict=False)]
 """RFC 3339 with a zone."""
 
 
-class StartAsked(Asked):
-    """An agent writes first."""
-
-    inbox_id: Slug
-    to: Annotated[list[Recipient], Field(min_length=1, max_length=50)]
-    cc: Recipients = []
-    subject: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\r\n]+$")]
-    text: Text
-
-
-class ReplyAsked(Asked):
-    """Answer the customer. `to` empty: who wrote the message that is answered."""
-
-    text: Text
-    to: Recipients = []
-    cc: Recipients = []
-    send_at: LaterTime | None = None
-    then: Literal["resolve", "wait"] | None = None
-
-
-class NoteAsked(Asked):
-    """An internal note; never reaches the customer."""
-
-    text: Text
-    mentions: Annotated[list[Slug], Field(max_length=50)] = []
-
-
 class TagAsked(Asked):
     add: Annotated[list[Slug], Field(max_length=50)] = []
     remove: Annotated[list[Slug], Field(max_length=50)] = []
 
 
 class RouteAsked(Asked):
-    """Change team, priority or watchers; what is absent stays."""
+    """Change inbox, team, priority or watchers; what is absent stays."""
 
+    inbox_id: Slug | None = None
+    """Move it there; needs the right to handle in both inboxes."""
     team_id: Slug | None = None
     priority: Annotated[Priority, Field(strict=False)] | None = None
     watchers: Annotated[list[Slug], Field(max_length=50)] | None = None
@@ -206,6 +181,10 @@ class MessageShown(Answer):
     delivery_at: datetime | None
     delivery_reason: str
     send_at: datetime | None
+    reply_kind: Literal["reply", "forward"]
+    approved_by: str | None
+    went_to: str | None
+    """The conversation that has it now, after a split."""
     conversation_id: str
     """The one that it came in: another than the one read after a merge."""
     erased: bool
@@ -255,6 +234,7 @@ class Conversation(ConversationRow):
     snoozed_until: datetime | None
     resolved_at: datetime | None
     merged_into: str | None
+    split_from: str | None
     absorbed: list[str]
     breached: list[str]
     ownership: OwnershipShown | None

@@ -80,6 +80,7 @@ def conversation(thread: Thread, configuration: Configuration) -> m.Conversation
         snoozed_until=view.snoozed_until,
         resolved_at=view.resolved_at,
         merged_into=view.merged_into,
+        split_from=view.split_from,
         absorbed=view.absorbed,
         breached=view.breached,
         ownership=_ownership(thread.ownership, configuration),
@@ -142,6 +143,9 @@ def message(conversation_id: str, item: ThreadMessage, configuration: Configurat
         delivery_at=view.delivery_at,
         delivery_reason=view.delivery_reason,
         send_at=view.send_at,
+        reply_kind=view.reply_kind,
+        approved_by=view.approved_by,
+        went_to=item.went_to,
         conversation_id=item.source_id,
         erased=view.erased or not content,
     )

@@ -12,10 +12,9 @@ from fastapi.responses import JSONResponse
 from postroom_contracts import commands as c
 from postroom_contracts.events import Data
 from postroom_contracts.facts import ClaimRefused, RequestRefused
-from postroom_contracts.ids import content_id, conversation_id, derived_id
+from postroom_contracts.ids import conversation_id, derived_id
 from postroom_contracts.rights import owner_of
-from postroom_contracts.values import Actor, Address, ContentReference
-from postroom_runtime.content_store import text_sha256
+from postroom_contracts.values import Actor
 
 from postroom_desk.api import models as m
 from postroom_desk.api import shown
@@ -28,13 +27,13 @@ from postroom_desk.submit import KeyReusedError, Outcome, Submission, cause_of
 
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,15})\.(\d{1,15})"?')
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_ANSWERS: dict[int | str, dict[str, Any]] = {
+OUTCOMES: dict[int | str, dict[str, Any]] = {
     200: {"model": m.Done, "description": "The fact that it led to"},
     202: {"model": m.Pending, "description": "Taken; the fact has not come within 2 s"},
     409: {"description": "Refused, with what changed since"},
     503: {"description": "Kafka or MongoDB is away; repeat with the same Idempotency-Key"},
 }
-router = APIRouter(responses=_ANSWERS)
+router = APIRouter(responses=OUTCOMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +112,10 @@ def asking(operation: Operation) -> Callable[..., Awaitable[Asking]]:
     return read
 
 
-Starts = Annotated[Asking, Depends(asking(Operation.START_CONVERSATION))]
-Answers = Annotated[Asking, Depends(asking(Operation.ANSWER))]
-Notes = Annotated[Asking, Depends(asking(Operation.ADD_NOTE))]
 Handles = Annotated[Asking, Depends(asking(Operation.HANDLE))]
 
 
-async def _carry_out(
+async def carry_out(
     ask: Asking, place: Place, command: Data, asked: m.Asked, content: Mapping[str, Any] | None = None
 ) -> Response:
     everything = json.dumps(
@@ -164,6 +160,14 @@ _REASONS = {
     "private": "it belongs to a private inbox, into which its owner lets nobody else",
     "already_yours": "it belongs to this agent already",
     "full": "this agent has as many open conversations as they may have",
+    "too_late": "it is not waiting to be sent any more",
+    "needs_approval": "this inbox wants replies approved: save it as a draft and ask for approval",
+    "no_reply_channel": "this conversation did not come by mail: there is no way yet to answer on its channel",
+    "no_recipient": "name who gets it in `to`",
+    "nothing_left": "no message would stay: the first one cannot be split off",
+    "scheduled_reply": "a reply among them is still to be sent; cancel it first",
+    "other_channel": "the inbox is of another channel",
+    "unknown_agent": "there is no such agent",
     "wrong_status": "the conversation is in a state in which this cannot be done",
 }
 
@@ -189,75 +193,12 @@ def _refusal(outcome: Outcome) -> Problem:
     return Problem(status, kind, "Refused", _REASONS.get(refused.reason, refused.reason), **common)
 
 
-def _text_document(
-    ask: Asking, kind: str, inbox_id: str, text: str, **fields: Any
-) -> tuple[ContentReference, dict[str, Any]]:
-    """Return the content document of a text written here, and how a command names it."""
-    message_id = ask.message_id()
-    document = {"_id": content_id(message_id), "kind": kind, "inbox_id": inbox_id, "text": text, "attachments": []}
-    document |= {"sha256": text_sha256(text)} | fields
-    return ContentReference(content_id=document["_id"], sha256=document["sha256"]), document
-
-
-def _addresses(recipients: list[m.Recipient]) -> list[Address]:
-    return [Address(address=r.address, name=r.name) for r in recipients]
-
-
-@router.post("/conversations", summary="Write first")
-async def start(asked: m.StartAsked, ask: Starts) -> Response:
-    """Starts a conversation with a message of ours."""
-    place = ask.new_place(asked.inbox_id)
-    to, cc = _addresses(asked.to), _addresses(asked.cc)
-    recipients = {"to": [a.model_dump() for a in to], "cc": [a.model_dump() for a in cc]}
-    reference, document = _text_document(ask, "start", asked.inbox_id, asked.text, subject=asked.subject, **recipients)
-    command = c.StartConversation(
-        actor=ask.actor(asked), message_id=ask.message_id(), inbox_id=asked.inbox_id, to=to, cc=cc, content=reference
-    )
-    return await _carry_out(ask, place, command, asked, document)
-
-
-@router.post("/conversations/{conversation}/reply", summary="Answer the customer")
-async def reply(conversation: str, asked: m.ReplyAsked, ask: Answers) -> Response:
-    """Refused when a customer or colleague wrote since `If-Match`. `then` resolves or waits in the same decision."""
-    to, cc = _addresses(asked.to), _addresses(asked.cc)
-    fields: dict[str, Any] = {"to": [a.model_dump() for a in to]} if to else {}
-    fields |= {"cc": [a.model_dump() for a in cc]} if cc else {}
-    place = await ask.place(conversation)
-    reference, document = _text_document(ask, "reply", place.inbox_id, asked.text, **fields)
-    command = c.SendReply(
-        actor=ask.actor(asked),
-        expected_sequence=ask.sequence,
-        message_id=ask.message_id(),
-        content=reference,
-        via="api",
-        to=to,
-        cc=cc,
-        send_at=_in_zone(asked.send_at),
-        then=asked.then,
-    )
-    return await _carry_out(ask, place, command, asked, document)
-
-
-@router.post("/conversations/{conversation}/note", summary="Add an internal note")
-async def note(conversation: str, asked: m.NoteAsked, ask: Notes) -> Response:
-    place = await ask.place(conversation)
-    reference, document = _text_document(ask, "note", place.inbox_id, asked.text)
-    command = c.AddNote(
-        actor=ask.actor(asked),
-        expected_sequence=ask.sequence,
-        message_id=ask.message_id(),
-        content=reference,
-        mentions=asked.mentions,
-    )
-    return await _carry_out(ask, place, command, asked, document)
-
-
 @router.post("/conversations/{conversation}/claim", summary="Take it")
 async def claim(conversation: str, asked: m.Asked, ask: Handles) -> Response:
     """The first claim at an epoch wins; without If-Match it is taken from whoever has it."""
     actor = ask.actor(asked)
     command = c.ClaimConversation(actor=actor, agent_id=actor.id, epoch=ask.epoch, expected_sequence=ask.sequence)
-    return await _carry_out(ask, await ask.place(conversation), command, asked)
+    return await carry_out(ask, await ask.place(conversation), command, asked)
 
 
 @router.post("/conversations/{conversation}/assign", summary="Give it to somebody")
@@ -269,7 +210,7 @@ async def assign(conversation: str, asked: m.AssignAsked, ask: Handles) -> Respo
         agent_id=asked.agent_id,
         team_id=asked.team_id,
     )
-    return await _carry_out(ask, await ask.place(conversation), command, asked)
+    return await carry_out(ask, await ask.place(conversation), command, asked)
 
 
 @router.post("/conversations/{conversation}/tag", summary="Add and remove tags")
@@ -278,25 +219,27 @@ async def tag(conversation: str, asked: m.TagAsked, ask: Handles) -> Response:
         raise Problem(422, "invalid", "Nothing to do", "name tags in `add` or `remove`")
     actor = ask.actor(asked)
     command = c.TagConversation(actor=actor, expected_sequence=ask.sequence, add=asked.add, remove=asked.remove)
-    return await _carry_out(ask, await ask.place(conversation), command, asked)
+    return await carry_out(ask, await ask.place(conversation), command, asked)
 
 
-@router.post("/conversations/{conversation}/route", summary="Change team, priority or watchers")
+@router.post("/conversations/{conversation}/route", summary="Move it, change team, priority or watchers")
 async def route(conversation: str, asked: m.RouteAsked, ask: Handles) -> Response:
     fields = asked.model_dump(exclude={"agent"})
     if all(value is None for value in fields.values()):
-        raise Problem(422, "invalid", "Nothing to do", "name `team_id`, `priority` or `watchers`")
+        raise Problem(422, "invalid", "Nothing to do", "name `inbox_id`, `team_id`, `priority` or `watchers`")
+    if asked.inbox_id is not None:
+        ask.new_place(asked.inbox_id)
     command = c.RouteConversation(actor=ask.actor(asked), expected_sequence=ask.sequence, **fields)
-    return await _carry_out(ask, await ask.place(conversation), command, asked)
+    return await carry_out(ask, await ask.place(conversation), command, asked)
 
 
 @router.post("/conversations/{conversation}/snooze", summary="Out of sight until a time or the customer writes")
 async def snooze(conversation: str, asked: m.SnoozeAsked, ask: Handles) -> Response:
-    until = _in_zone(asked.until)
+    until = in_zone(asked.until)
     if until is None or until <= ask.parts.clock.now():
         raise Problem(422, "invalid", "Not in the future", "`until` must lie in the future")
     command = c.SnoozeConversation(actor=ask.actor(asked), expected_sequence=ask.sequence, until=until)
-    return await _carry_out(ask, await ask.place(conversation), command, asked)
+    return await carry_out(ask, await ask.place(conversation), command, asked)
 
 
 @router.post("/conversations/{conversation}/merge", summary="Merge into another conversation")
@@ -310,10 +253,10 @@ async def merge(conversation: str, asked: m.MergeAsked, ask: Handles) -> Respons
         raise Problem(422, "private", "A private inbox", detail)
     actor = ask.actor(asked)
     command = c.MergeConversations(actor=actor, expected_sequence=ask.sequence, target_id=asked.target_id)
-    return await _carry_out(ask, place, command, asked)
+    return await carry_out(ask, place, command, asked)
 
 
-def _in_zone(moment: Any) -> Any:
+def in_zone(moment: Any) -> Any:
     if moment is not None and moment.tzinfo is None:
         raise Problem(422, "invalid", "A time without zone", "times are RFC 3339 with a zone, such as ...T09:00:00Z")
     return moment
@@ -336,7 +279,7 @@ def _add_plain(name: str, model: type[c.Request], summary: str) -> None:
 
     async def endpoint(conversation: str, asked: m.Asked, ask: Handles) -> Response:
         command = model(actor=ask.actor(asked), expected_sequence=ask.sequence)
-        return await _carry_out(ask, await ask.place(conversation), command, asked)
+        return await carry_out(ask, await ask.place(conversation), command, asked)
 
     router.add_api_route(
         f"/conversations/{{conversation}}/{name}",

@@ -31,6 +31,8 @@ class Operation(StrEnum):
     FOLLOW_EVENTS = "follow-events"
     SEE_COMPANY = "see-company"
     SEE_REPORTS = "see-reports"
+    UPLOAD_FILE = "upload-file"
+    """Bring in a file that a message of one's own will have."""
     OWN_ACCOUNT = "own-account"
     """One's own preferences, filters, notifications, presence."""
     OWN_CREDENTIALS = "own-credentials"
@@ -72,6 +74,7 @@ TABLE: Mapping[Operation, Need] = {
     Operation.FOLLOW_EVENTS: Need("read", None, _EVERYBODY),
     Operation.SEE_COMPANY: Need("read", None, _EVERYBODY),
     Operation.SEE_REPORTS: Need("read", None, frozenset({"admin", "lead", "auditor"})),
+    Operation.UPLOAD_FILE: Need("write", None, _WORKING),
     Operation.OWN_ACCOUNT: Need("write", None, _EVERYBODY),
     Operation.OWN_CREDENTIALS: Need(None, None, _EVERYBODY),
     Operation.READ_SETTINGS: Need("settings", None, frozenset({"admin", "auditor"})),

@@ -1,0 +1,1 @@
+"""Writing to customers: what is written, to whom, with which files, as which draft."""
