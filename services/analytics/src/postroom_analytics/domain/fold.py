@@ -171,7 +171,10 @@ def _on_handed_off(state: ConversationMetrics, fact: f.ConversationHandedOff) ->
 
 
 def _open_conversation(
-    state: ConversationMetrics, fact: f.MessageReceived | f.ConversationStarted, at: int, context: Context
+    state: ConversationMetrics,
+    fact: f.MessageReceived | f.ConversationStarted | f.ConversationSplitOff,
+    at: int,
+    context: Context,
 ) -> None:
     configuration = context.configurations.get(fact.configuration_version)
     private = configuration is not None and owner_of(configuration, fact.inbox_id) is not None
@@ -316,7 +319,7 @@ def _on_split(state: ConversationMetrics, fact: f.ConversationSplit) -> None:
 def _on_split_off(state: ConversationMetrics, fact: f.ConversationSplitOff, context: Context) -> None:
     """It begins with the open turn, whose clock goes on; without one when it was made."""
     opened_at = to_epoch_ms(fact.open_turn_started_at or fact.split_at)
-    _open_conversation(state, fact.inbox_id, fact.channel, opened_at)
+    _open_conversation(state, fact, opened_at, context)
     _decided_by(state, fact.configuration_version, fact.team_id, fact.tags)
     set_policy(state, fact.policy_id, context.time, context.configurations)
     state.answered = fact.open_turn_started_at is None
