@@ -63,5 +63,5 @@ async def _indexes(databases: Iterable[Database]) -> set[str]:
     for database in databases:
         for collection in await database.list_collection_names():
             listed: Any = await mongo.resolved(database[collection].list_indexes())
-            found |= {f"{collection}.{index['name']}" async for index in listed}
+            found |= {f"{collection}.{index['name']}" async for index in listed if index["name"] != "_id_"}
     return found
