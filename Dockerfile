@@ -12,6 +12,7 @@ RUN /opt/postroom/bin/pip install -q --no-cache-dir --require-hashes --no-deps -
 COPY contracts contracts
 COPY runtime runtime
 COPY services services
+RUN /opt/postroom/bin/python services/desk/web_assets.py --production
 RUN /opt/postroom/bin/pip install -q --no-cache-dir --no-deps --no-build-isolation \
     ./contracts ./runtime ./services/router ./services/assigner ./services/notifier ./services/analytics ./services/desk
 

@@ -56,8 +56,19 @@ def main() -> None:
     if sys.version_info < MINIMUM:
         sys.exit(f"error: Python {'.'.join(map(str, MINIMUM))} or newer is needed; this is {platform.python_version()}")
     wanted = fingerprint()
-    if STAMP.exists() and STAMP.read_text() == wanted:
-        return
+    if not (STAMP.exists() and STAMP.read_text() == wanted):
+        make_environment(wanted)
+    fetch_assets()
+
+
+def fetch_assets() -> None:
+    """Fetch what the console loads in the browser; without a connection all else works, and the page says what is missing."""
+    done = subprocess.run([str(VENV / "bin" / "python"), str(ROOT / "services/desk/web_assets.py")], check=False)
+    if done.returncode:
+        print("warning: the console shows whole pages only, until `make setup` has fetched its assets", flush=True)
+
+
+def make_environment(wanted: str) -> None:
     print("making the virtual environment .venv", flush=True)
     if not (VENV / "bin" / "python").exists():
         venv.create(VENV, with_pip=True)

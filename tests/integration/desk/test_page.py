@@ -42,17 +42,22 @@ async def page(browser: Browser, office: Office) -> AsyncIterator[Page]:
     await context.close()
 
 
+async def acts_as(page: Page, agent_id: str) -> None:
+    await page.context.add_cookies([{"name": "postroom_agent", "value": agent_id, "url": page.url}])
+
+
 async def test_a_conversation_appears_live_and_is_answered(page: Page, office: Office, subject: str) -> None:
     expect.set_options(timeout=PATIENCE_MS)
-    await page.select_option("#agent", "ana")
-    before = int(await page.locator(".tile-value").last.inner_text())
+    await acts_as(page, "ana")
+    await page.goto(f"{office.desk.url}/overview")
+    before = int(await page.locator("#tile-all").inner_text())
     await office.customer_writes("Since Tuesday <b>they</b> squeal.", subject, html="<p>Since <i>Tuesday</i></p>")
 
     line = page.locator("#feed a", has_text=subject).first
     await expect(line).to_be_visible()
-    await expect(page.locator(".tile-value").last).to_have_text(str(before + 1))
+    await expect(page.locator("#tile-all")).to_have_text(str(before + 1))
     await line.click()
-    await expect(page.locator("h1")).to_have_text(subject)
+    await expect(page.locator("#subject")).to_have_text(subject)
     await expect(page.locator(".message")).to_have_count(1)
     await expect(page.locator(".message .text").first).to_have_text("Since Tuesday <b>they</b> squeal.")
     await expect(page.locator("#owner .record")).to_be_visible()
@@ -65,11 +70,10 @@ async def test_a_conversation_appears_live_and_is_answered(page: Page, office: O
     await page.keyboard.press("Control+Enter")
     await expect(page.locator(".message-outgoing .text")).to_have_text("Bring it in today.")
     await expect(page.locator("#composer textarea")).to_have_value("")
-    await expect(page.locator(".event-type", has_text="reply-accepted")).to_be_visible()
 
     await page.keyboard.press("Escape")
     await page.keyboard.press("e")
-    await expect(page.locator("#head .badge")).to_have_text("resolved")
+    await expect(page.locator("#head .badge").first).to_have_text("resolved")
 
 
 async def test_who_writes_is_told_of_a_new_message_and_cannot_answer_over_it(
@@ -77,8 +81,8 @@ async def test_who_writes_is_told_of_a_new_message_and_cannot_answer_over_it(
 ) -> None:
     first = await office.customer_writes("One brake squeals.", subject)
     seen = await office.conversation(subject, lambda row: row["owner_id"] is not None)
+    await acts_as(page, "ben")
     await page.goto(f"{office.desk.url}/conversations/{seen['id']}")
-    await page.select_option("#agent", "ben")
     await page.locator("#composer textarea").fill("Oil it.")
     await office.customer_writes("Both squeal now!", subject, answers=first)
     await expect(page.locator(".message")).to_have_count(2)
@@ -98,8 +102,8 @@ async def test_a_stranger_is_marked_and_answered_only_on_purpose(page: Page, off
     first = await office.customer_writes("My brake squeals.", subject)
     await office.customer_writes("Send it to me", subject, sender=("mallory@evil.test", "Mallory"), answers=first)
     seen = await office.conversation(subject)
+    await acts_as(page, "ben")
     await page.goto(f"{office.desk.url}/conversations/{seen['id']}")
-    await page.select_option("#agent", "ben")
     await expect(page.locator(".message")).to_have_count(2)
     await page.get_by_role("button", name="Answer this person").click()
     await expect(page.locator("#answering strong")).to_have_text("mallory@evil.test")
@@ -115,8 +119,8 @@ async def test_a_list_is_walked_by_keys_and_fits_a_phone(page: Page, office: Off
     await page.set_viewport_size({"width": 390, "height": 844})
     await page.goto(f"{office.desk.url}/conversations?sort=newest")
     await page.keyboard.press("j")
-    await expect(page.locator(".row.selected")).to_contain_text(subject)
+    await expect(page.locator(".row:focus-within")).to_contain_text(subject)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.keyboard.press("Enter")
-    await expect(page.locator("h1")).to_have_text(subject)
+    await expect(page.locator("#subject")).to_have_text(subject)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

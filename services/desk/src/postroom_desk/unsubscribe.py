@@ -5,38 +5,34 @@ A GET only asks: scanners of mail follow every link. The token is signed, so tha
 
 from typing import get_args
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 from postroom_contracts.configuration import Configuration, MutableKind
 from postroom_contracts.signed_ids import Unsubscribe, read_unsubscribe_token
 
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.problems import Problem
-from postroom_desk.console.rendering import SECURITY_HEADERS, page
+from postroom_desk.console.pages import render_bare
+from postroom_desk.console.viewer import stranger
 from postroom_desk.parts import Parts
 
-KINDS: dict[str, str] = {
-    "assigned": "a conversation becomes yours",
-    "replied": "a customer writes again",
-    "mentioned": "a colleague mentions you",
-}
 router = APIRouter(prefix="/u", include_in_schema=False)
 
 
 @router.get("/{token}")
-async def ask(token: str, parts: PartsOf) -> Response:
-    return _answer(_said(token, parts), done=False)
+async def ask(token: str, request: Request, parts: PartsOf) -> Response:
+    return _answer(request, _said(token, parts), done=False)
 
 
 @router.post("/{token}")
-async def mute(token: str, parts: PartsOf) -> Response:
+async def mute(token: str, request: Request, parts: PartsOf) -> Response:
     """Whatever the body says: mail clients post `List-Unsubscribe=One-Click`, the page an empty form."""
     said = _said(token, parts)
     if said is not None:
         if parts.writer is None:
             raise Problem(503, "unavailable", "Not available", "the configuration cannot be written here")
         await parts.writer.change(lambda c: muted(c, said), applied_by=f"one-click of {said.agent_id}")
-    return _answer(said, done=True)
+    return _answer(request, said, done=True)
 
 
 def muted(configuration: Configuration, said: Unsubscribe) -> Configuration:
@@ -59,7 +55,8 @@ def _said(token: str, parts: Parts) -> Unsubscribe | None:
     return said if known and parts.reader.configuration.agent(said.agent_id if said else None) else None
 
 
-def _answer(said: Unsubscribe | None, *, done: bool) -> Response:
-    when = KINDS.get(said.kind, "") if said else ""
-    body = page("unsubscribe.html", title="Notifications", when=when, done=done)
-    return HTMLResponse(body, 200 if said else 404, headers=SECURITY_HEADERS)
+def _answer(request: Request, said: Unsubscribe | None, *, done: bool) -> Response:
+    texts = stranger(request).texts
+    when = texts(f"unsubscribe.when.{said.kind}") if said else ""
+    title = texts("unsubscribe.title")
+    return render_bare(request, "unsubscribe.html", 200 if said else 404, title=title, when=when, done=done)

@@ -5,8 +5,14 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from postroom_contracts.fields import format_time
+from babel.dates import format_datetime, format_skeleton, format_time
+from babel.numbers import format_decimal
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
+from postroom_contracts.fields import format_time as format_utc
+
+from postroom_desk.console.texts import LANGUAGES, Texts
+from postroom_desk.console.viewer import Viewer
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -18,7 +24,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_KILO, _MEGA = 1000, 1_000_000
 
 
 @cache
@@ -31,43 +38,77 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"iso": iso, "clock": clock_time, "duration": duration, "bytes": size, "words": words}
+    made.filters |= {"iso": iso, "clock": _clock, "duration": _duration, "since": _since, "bytes": _size, "day": _day}
     return made
 
 
-def page(template: str, **context: Any) -> str:
-    return environment().get_template(template).render(**context)
+def page(template: str, viewer: Viewer, **context: Any) -> str:
+    """Return a template filled for one viewer: `t`, `th` and `word` give texts in their language."""
+    texts = viewer.texts
+    return (
+        environment()
+        .get_template(template)
+        .render(viewer=viewer, t=texts, th=texts.html, word=texts.word, languages=LANGUAGES, **context)
+    )
 
 
 def iso(moment: datetime) -> str:
-    return format_time(moment.astimezone(UTC))
+    return format_utc(moment.astimezone(UTC))
 
 
-def clock_time(moment: datetime) -> str:
-    """Return a time for readers without JavaScript; with it the browser shows its own zone."""
-    return moment.astimezone(UTC).strftime("%d %b %H:%M UTC")
+def _viewer(context: Context) -> Viewer:
+    viewer: Viewer = context["viewer"]
+    return viewer
 
 
-def duration(seconds: float | None) -> str:
+@pass_context
+def _clock(context: Context, moment: datetime) -> str:
+    """Return a time in the viewer's zone and language; with the date unless it is today."""
+    viewer = _viewer(context)
+    local, today = viewer.local(moment), viewer.local(context["now"]).date()
+    locale = viewer.texts.locale
+    if local.date() == today:
+        return format_time(local, "short", locale=locale)
+    day = format_skeleton("MMMd" if local.year == today.year else "yMMMd", local, locale=locale)
+    return f"{day}, {format_time(local, 'short', locale=locale)}"
+
+
+@pass_context
+def _day(context: Context, moment: datetime) -> str:
+    """Return date and time in full, for titles."""
+    viewer = _viewer(context)
+    return format_datetime(viewer.local(moment), "full" if viewer.zone else "long", locale=viewer.texts.locale)
+
+
+@pass_context
+def _since(context: Context, moment: datetime) -> str:
+    """Return how long ago a time is, in its largest unit, such as `3 h`."""
+    seconds = max(0.0, (context["now"] - moment).total_seconds())
+    return _lengths(_viewer(context).texts, seconds)[0]
+
+
+@pass_context
+def _duration(context: Context, seconds: float | None) -> str:
     """Return a length of time in its two largest units, such as `3 h 12 min`; a dash for None."""
-    if seconds is None:
-        return "–"
+    return "–" if seconds is None else " ".join(_lengths(_viewer(context).texts, seconds)[:2])
+
+
+def _lengths(texts: Texts, seconds: float) -> list[str]:
     left = round(seconds)
     parts: list[str] = []
     for length, unit in _UNITS:
-        if left >= length or (unit == "s" and not parts):
-            parts.append(f"{left // length} {unit}")
+        if left >= length or (unit == "second" and not parts):
+            parts.append(texts(f"frame.js.{unit}", n=left // length))
             left %= length
-    return " ".join(parts[:2])
+    return parts
 
 
-def size(count: int) -> str:
+@pass_context
+def _size(context: Context, count: int) -> str:
     """Return a size in decimal units, such as `1.2 MB`."""
-    if count < 1000:  # noqa: PLR2004 - decimal units
+    locale = _viewer(context).texts.locale
+    if count < _KILO:
         return f"{count} B"
-    return f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"  # noqa: PLR2004
-
-
-def words(name: str) -> str:
-    """Return a code such as `nobody_on_duty` as words."""
-    return name.replace("_", " ").replace("-", " ")
+    if count < _MEGA:
+        return f"{count / _KILO:.0f} kB"
+    return f"{format_decimal(round(count / _MEGA, 1), locale=locale)} MB"

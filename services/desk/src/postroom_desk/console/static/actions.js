@@ -1,50 +1,117 @@
 // Actions: every one is a request to the API, with what was seen (If-Match) and a key of its own (Idempotency-Key).
-const head = () => document.getElementById("head");
-const conversation = document.getElementById("conversation")?.dataset.id;
+import { t } from "./texts.js";
+
 const agent = document.getElementById("agent");
-const composer = document.getElementById("composer");
-let seen = null; // what stood there when writing began: {etag, incoming}
-let to = null; // address of a stranger who is answered on purpose; else the conversation says whom
-let key = null; // of the text that is being sent: the same until it is sent, so that trying again sends it once
 
-export function say(text, bad = false) {
-  const toast = document.createElement("div");
-  toast.className = bad ? "toast toast-bad" : "toast";
-  toast.textContent = text;
-  document.getElementById("toasts").append(toast);
-  setTimeout(() => toast.remove(), bad ? 8000 : 3500);
-}
-
+// Who acts: the person who is signed in, or whom the holder of a token has chosen.
+export const acting = () => agent?.dataset.agent ?? agent?.value ?? "";
+export const actingName = () => agent?.dataset.name ?? (agent?.value ? agent.selectedOptions[0].textContent : "");
 export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
-// Returns "done", "refused" (asking again is a new request) or "failed" (asking again with the same key is safe).
-async function act(name, body, { etag = head()?.dataset.etag, idempotencyKey = newKey() } = {}) {
-  if (!agent.value) { say("First choose whom you act as.", true); agent.focus(); return "refused"; }
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
-  if (etag) headers["If-Match"] = `"${etag}"`;
-  try {
-    const answer = await fetch(`/api/v1/conversations/${conversation}/${name}`, {
-      method: "POST", headers, body: JSON.stringify({ agent: agent.value, ...body }),
-    });
-    const text = await answer.json();
-    if (answer.status === 202) { say("Taken. It will show as soon as it is carried out."); return "done"; }
-    if (answer.ok) return "done";
-    const changed = (text.changed ?? []).map((c) => c.replaceAll("_", " ")).join(", ");
-    say([text.detail ?? text.title, changed && `(${changed})`, ...(text.errors ?? []).map((e) => e.detail)].filter(Boolean).join(" "), true);
-    return answer.status >= 500 ? "failed" : "refused";
-  } catch {
-    say("The desk does not answer. Nothing is lost: try again.", true);
-    return "failed";
+// A short message; with `undo` a button that takes back what was done.
+export function say(text, { bad = false, undo = null } = {}) {
+  const toast = document.createElement("div");
+  toast.className = bad ? "toast toast-bad" : "toast";
+  toast.append(text);
+  const end = () => toast.remove();
+  if (undo) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = t("frame.js.undo");
+    button.addEventListener("click", async () => { end(); if (await undo()) say(t("frame.js.undone")); });
+    toast.append(button);
   }
+  const toasts = document.getElementById("toasts");
+  while (toasts.children.length > 2) toasts.firstElementChild.remove();
+  toasts.append(toast);
+  let timer = setTimeout(end, bad || undo ? 8000 : 3500);
+  toast.addEventListener("pointerenter", () => clearTimeout(timer));
+  toast.addEventListener("pointerleave", () => { timer = setTimeout(end, 3000); });
 }
 
-async function busy(element, work) {
+export async function busy(element, work) {
   if (element?.disabled) return;
   if (element) element.disabled = true;
   try { await work(); } finally { if (element) element.disabled = false; }
 }
 
-function until(when) {
+export function someoneActs() {
+  if (acting()) return true;
+  say(t("frame.js.choose_agent"), { bad: true });
+  agent?.focus();
+  return false;
+}
+
+const STEP = { tag: "tag", route: "route" };
+
+// One request of one conversation: {state: "done" | "refused" | "failed", text}. After "failed" asking again with the same key is safe.
+export async function request(id, name, body, { etag, idempotencyKey = newKey() } = {}) {
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
+  if (etag) headers["If-Match"] = `"${etag}"`;
+  try {
+    const answer = await fetch(`/api/v1/conversations/${id}/${STEP[name] ?? name}`, {
+      method: "POST", headers, body: JSON.stringify({ agent: acting(), ...body }),
+    });
+    const said = await answer.json();
+    if (answer.status === 202) return { state: "done", text: t("frame.js.taken") };
+    if (answer.ok) return { state: "done", text: "" };
+    const changed = (said.changed ?? []).map((c) => c.replaceAll("_", " ")).join(", ");
+    const text = [said.detail ?? said.title, changed && `(${changed})`, ...(said.errors ?? []).map((e) => e.detail)].filter(Boolean).join(" ");
+    return { state: answer.status >= 500 ? "failed" : "refused", text };
+  } catch {
+    return { state: "failed", text: t("frame.js.failed") };
+  }
+}
+
+const shown = () => document.getElementById("conversation");
+const head = () => document.getElementById("head");
+
+// What the opened conversation's header says, before something is done to it.
+export const lookedAt = (element) => ({ ...element.dataset });
+
+// An action on the opened conversation; tells the outcome. Returns "done", "refused" or "failed".
+export async function act(name, body, { etag = head()?.dataset.etag, idempotencyKey, quiet = false } = {}) {
+  if (!someoneActs()) return "refused";
+  const id = shown().dataset.id;
+  const before = lookedAt(head());
+  const { state, text } = await request(id, name, body, { etag, idempotencyKey });
+  if (state !== "done") say(text, { bad: true });
+  else if (text) say(text);
+  else if (!quiet) sayDone(name, body, id, before);
+  return state;
+}
+
+function sayDone(name, body, id, before) {
+  const back = undoOf(name, body, before);
+  const key = `inbox.js.done.${name}`;
+  if (t(key) === key) return;
+  say(t(key), { undo: back && (async () => {
+    const { state, text } = await request(id, back[0], back[1]);
+    if (state !== "done") say(text, { bad: true });
+    return state === "done";
+  }) });
+}
+
+// The request that takes an action back, or null. Archiving a resolved one and merging cannot be taken back by one request.
+export function undoOf(name, body, before) {
+  switch (name) {
+    case "claim": case "assign": return ["assign", { agent_id: before.owner || null }];
+    case "resolve": case "wait": case "snooze": return before.status === "open" ? ["reopen", {}] : null;
+    case "archive": return before.status === "open" ? ["reopen", {}] : null;
+    case "reopen": return { resolved: ["resolve", {}], waiting: ["wait", {}] }[before.status] ?? null;
+    case "delete": return ["restore", {}];
+    case "restore": return ["delete", {}];
+    case "spam": return ["unspam", {}];
+    case "unspam": return ["spam", {}];
+    case "tag": return ["tag", { add: body.remove ?? [], remove: body.add ?? [] }];
+    case "route": return body.watchers ? ["route", { watchers: words(before.watchers) }] : before.team ? ["route", { team_id: before.team }] : null;
+    default: return null;
+  }
+}
+
+const words = (text) => (text ?? "").split(" ").filter(Boolean);
+
+export function until(when) {
   if (/^\d+$/.test(when)) return new Date(Date.now() + Number(when) * 1000);
   const day = new Date();
   day.setHours(9, 0, 0, 0);
@@ -54,112 +121,41 @@ function until(when) {
 
 const POSTS = {
   tag: (form) => ["tag", { add: [form.get("tag").trim().toLowerCase()] }],
-  assign: (form) => ["assign", { agent_id: form.get("agent_id") || null }],
+  route: (form) => ["route", { team_id: form.get("team_id"), priority: form.get("priority") }],
   merge: (form) => ["merge", { target_id: form.get("target_id").trim() }],
+  snooze: (form) => ["snooze", { until: new Date(form.get("until")).toISOString() }],
 };
+
+function asked(button) {
+  const { act: name, snooze, untag, assign } = button.dataset;
+  if (name) return [name, {}];
+  if (snooze) return ["snooze", { until: until(snooze).toISOString() }];
+  if (untag) return ["tag", { remove: [untag] }];
+  if (assign !== undefined) return ["assign", { agent_id: assign || null }];
+  const watchers = words(head().dataset.watchers);
+  const mine = acting();
+  return ["route", { watchers: watchers.includes(mine) ? watchers.filter((w) => w !== mine) : [...watchers, mine] }];
+}
 
 export function startActions() {
   agent?.addEventListener("change", () => {
     document.cookie = `postroom_agent=${encodeURIComponent(agent.value)}; path=/; max-age=31536000; SameSite=Strict`;
-    showAs();
-    import("./live.js").then((live) => live.refresh());
+    location.reload();
   });
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-act], [data-snooze], [data-untag]");
-    if (!button || !conversation) return;
-    const { act: name, snooze, untag } = button.dataset;
-    button.closest("details.menu")?.removeAttribute("open");
-    if (name) busy(button, () => act(name, {}));
-    else if (snooze) busy(button, () => act("snooze", { until: until(snooze).toISOString() }));
-    else busy(button, () => act("tag", { remove: [untag] }));
+    const button = event.target.closest("#conversation :is([data-act], [data-snooze], [data-untag], [data-assign], [data-watch])");
+    if (!button) return;
+    const menu = button.closest("details.menu");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+    if (someoneActs()) busy(button, () => act(...asked(button)));
   });
   document.addEventListener("submit", (event) => {
     const post = event.target.dataset.post;
-    if (!post || !conversation) return;
+    if (!post || !shown()?.contains(event.target)) return;
     event.preventDefault();
     const form = event.target;
     busy(form.querySelector("button"), async () => {
-      if (await act(...POSTS[post](new FormData(form))) === "done") { document.activeElement.blur(); form.reset(); form.closest("details")?.removeAttribute("open"); }
+      if (await act(...POSTS[post](new FormData(form))) === "done") { document.activeElement.blur(); form.reset(); form.closest("details.menu")?.removeAttribute("open"); }
     });
   });
-  if (composer) startComposer();
-}
-
-function startComposer() {
-  const text = composer.elements.text;
-  const draft = `postroom.draft.${conversation}`;
-  text.value = sessionStorage.getItem(draft) ?? "";
-  text.addEventListener("input", () => {
-    sessionStorage.setItem(draft, text.value);
-    key = null;
-    if (!text.value.trim()) seen = null;
-    else seen ??= look();
-    onRefreshed();
-  });
-  composer.addEventListener("change", showMode);
-  document.getElementById("written-seen").addEventListener("click", () => { seen = look(); onRefreshed(); text.focus(); });
-  document.addEventListener("click", (event) => {
-    const address = event.target.closest("[data-answer]")?.dataset.answer;
-    if (address || event.target.id === "answering-not") answerTo(address ?? null);
-  });
-  composer.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(text, draft, event.submitter);
-  });
-  text.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) composer.requestSubmit(composer.querySelector(".primary"));
-  });
-  showMode();
-  showAs();
-}
-
-function send(text, draft, button) {
-  if (!text.value.trim()) { text.focus(); return; }
-  const mode = composer.elements.mode.value;
-  const body = { text: text.value };
-  if (mode === "reply" && button?.value) body.then = button.value;
-  if (mode === "reply" && to) body.to = [{ address: to }];
-  key ??= newKey();
-  busy(button, async () => {
-    const result = await act(mode, body, { etag: (seen ?? look()).etag, idempotencyKey: key });
-    if (result === "refused") key = null;
-    if (result !== "done") return;
-    text.value = "";
-    sessionStorage.removeItem(draft);
-    seen = key = null;
-    answerTo(null);
-    onRefreshed();
-  });
-}
-
-function answerTo(address) {
-  to = address;
-  key = null;
-  const line = document.getElementById("answering");
-  line.hidden = !address;
-  line.querySelector("strong").textContent = address ?? "";
-  if (!address) return;
-  composer.elements.mode.value = "reply";
-  showMode();
-  composer.elements.text.focus();
-}
-
-const look = () => ({ etag: head().dataset.etag, incoming: head().dataset.incoming });
-
-function showMode() {
-  const mode = composer.elements.mode.value;
-  composer.dataset.mode = mode;
-  composer.querySelector("[data-reply-only]").hidden = mode === "note";
-  composer.querySelector(".primary").textContent = mode === "note" ? "Add note" : "Send";
-}
-
-function showAs() {
-  const line = document.getElementById("as");
-  if (line) line.textContent = agent.value ? `As ${agent.selectedOptions[0].textContent}` : "First choose whom you act as.";
-}
-
-// After live updates: tell who writes that somebody else did, instead of letting it go out over an unread message.
-export function onRefreshed() {
-  const note = document.getElementById("written");
-  if (note) note.hidden = !(seen && composer.elements.mode.value === "reply" && seen.incoming !== head().dataset.incoming);
 }

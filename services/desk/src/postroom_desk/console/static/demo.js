@@ -1,5 +1,6 @@
 // The demo's controls; only there when the desk knows a demo.
 import { newKey, say } from "./actions.js";
+import { t } from "./texts.js";
 
 const post = (path, body) => fetch(path, {
   method: "POST", headers: { "Content-Type": "application/json", "Idempotency-Key": newKey() }, body: JSON.stringify(body ?? {}),
@@ -11,12 +12,12 @@ export function startDemo() {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const answer = await post("/demo/send", Object.fromEntries(new FormData(form))).catch(() => null);
-    if (answer?.ok) { form.elements.text.value = ""; say("Sent over SMTP. It shows here when it has come in."); }
-    else say("The mail could not be sent.", true);
+    if (answer?.ok) { form.elements.text.value = ""; say(t("overview.js.sent")); }
+    else say(t("overview.js.not_sent"), { bad: true });
   });
   document.getElementById("demo-kill")?.addEventListener("click", async () => {
     const answer = await post("/demo/kill/router").catch(() => null);
-    say(answer?.ok ? "The router was killed (SIGKILL). It comes back by itself." : "The router could not be killed.", !answer?.ok);
+    say(t(answer?.ok ? "overview.js.killed" : "overview.js.not_killed"), { bad: !answer?.ok });
   });
   show();
   setInterval(show, 1000);
@@ -25,10 +26,10 @@ export function startDemo() {
 async function show() {
   const line = document.getElementById("demo-status");
   const answer = await fetch("/demo/status").catch(() => null);
-  if (!answer?.ok) { line.textContent = "The demo does not answer."; return; }
+  if (!answer?.ok) { line.textContent = t("overview.js.away"); return; }
   const { sent, in_conversations: inConversations, lag, router } = await answer.json();
-  const parts = [`${sent} sent, ${inConversations} in conversations`];
-  if (lag !== undefined) parts.push(`lag ${lag}`);
-  if (router) parts.push(`router ${router}`);
+  const parts = [t("overview.js.status", { sent, placed: inConversations })];
+  if (lag !== undefined) parts.push(t("overview.js.lag", { lag }));
+  if (router) parts.push(t("overview.js.router", { state: router }));
   line.textContent = parts.join(" · ");
 }

@@ -1,17 +1,27 @@
 // The page's script: shows times in the reader's zone, follows live updates, carries out actions, moves by keys.
-import { follow } from "./live.js";
 import { startActions } from "./actions.js";
-import { startKeys } from "./keys.js";
-import { showTimes } from "./times.js";
+import { startBulk } from "./bulk.js";
+import { onRefreshed, startComposer } from "./composer.js";
 import { startDemo } from "./demo.js";
+import { startKeys } from "./keys.js";
+import { follow, prepareHtmx, refresh } from "./live.js";
+import { startMerge } from "./merge.js";
+import { startNavigation } from "./nav.js";
+import { showTimes } from "./times.js";
 
+// How it looks, in which language, in which zone: kept in this browser.
+const remember = (name, value) => { document.cookie = `${name}=${encodeURIComponent(value)}; path=/; max-age=31536000; SameSite=Strict`; };
+remember("postroom_zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
 const theme = document.getElementById("theme");
-theme?.addEventListener("click", () => {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const now = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
-  const next = now === "dark" ? "light" : "dark";
-  document.documentElement.dataset.theme = next;
-  localStorage.setItem("postroom.theme", next);
+if (theme) theme.querySelector(`[value="${document.documentElement.dataset.theme ?? "auto"}"]`).checked = true;
+theme?.addEventListener("change", (event) => {
+  if (event.target.value === "auto") { delete document.documentElement.dataset.theme; localStorage.removeItem("postroom.theme"); return; }
+  document.documentElement.dataset.theme = event.target.value;
+  localStorage.setItem("postroom.theme", event.target.value);
+});
+document.getElementById("language")?.addEventListener("change", (event) => {
+  remember("postroom_language", event.target.value);
+  location.reload();
 });
 
 document.addEventListener("change", (event) => {
@@ -20,8 +30,9 @@ document.addEventListener("change", (event) => {
 
 // A frame is loaded when it is first looked at.
 document.addEventListener("toggle", (event) => {
-  const frame = event.target.open && event.target.querySelector("iframe[data-src]");
+  const frame = event.target.open && event.target.querySelector?.("iframe[data-src]");
   if (frame && !frame.src) frame.src = frame.dataset.src;
+  if (event.target.open && event.target.matches("details.menu")) event.target.querySelector("input[type=search]")?.focus();
 }, true);
 
 // One menu at a time; a click elsewhere closes it.
@@ -29,14 +40,37 @@ document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
+  if (event.target.closest("#facts-toggle")) {
+    const toggle = event.target.closest("#facts-toggle");
+    const shown = document.getElementById("conversation").classList.toggle("facts-shown");
+    toggle.setAttribute("aria-expanded", String(shown));
+  }
+});
+
+// A filter narrows the buttons of its menu; Enter takes the first.
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("[data-filter]")) return;
+  const wanted = event.target.value.toLocaleLowerCase();
+  for (const button of event.target.parentElement.querySelectorAll("[data-assign]")) button.hidden = !button.textContent.toLocaleLowerCase().includes(wanted);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("[data-filter]")) { event.preventDefault(); event.target.parentElement.querySelector("[data-assign]:not([hidden])")?.click(); }
 });
 
 const help = document.getElementById("help");
 document.getElementById("help-open")?.addEventListener("click", () => help.showModal());
 
+document.addEventListener("postroom:shown", onRefreshed);
 showTimes();
 setInterval(showTimes, 5000);
 startActions();
+startBulk();
+startComposer();
 startKeys();
 startDemo();
+startMerge();
+prepareHtmx();
+startNavigation();
 follow();
+// What was left out so that the page shows first: the counts of the folders.
+for (const late of document.querySelectorAll("[data-late]")) refresh(late);

@@ -1,91 +1,101 @@
-// Live updates: when a fact comes, the page asks for itself again, as of that fact, and exchanges what has changed.
+// Live updates: one connection a page (`/live`). A fact makes what it concerns ask for itself again, and nothing else.
+import { t } from "./texts.js";
 import { showTimes } from "./times.js";
-import { onRefreshed } from "./actions.js";
 
-const PAUSE_MS = 150;
-let newest = "";
-let running = false;
-let again = false;
+const PAUSE_MS = 250; // between two requests of one region: a burst of facts is one exchange
+const SILENCE_MS = 25_000; // beats come every ten seconds: a silent connection is a dead one
+const TRY_AGAIN_MS = 2000;
+let newest = ""; // position of the last fact that was heard of
+let heard = 0;
 
-export function follow() {
-  const state = document.getElementById("live");
-  const source = new EventSource("/api/v1/events");
-  const show = (name, text) => { state.dataset.state = name; state.lastElementChild.textContent = text; };
-  source.onopen = () => show("live", "live");
-  source.onerror = () => show("away", "away");
-  source.onmessage = (event) => { newest = event.lastEventId; refresh(); };
-  source.addEventListener("hello", (event) => { const first = !newest; newest ||= event.lastEventId; if (!first) refresh(); });
-  source.addEventListener("resync", (event) => { newest = event.lastEventId; refresh(); });
-  addEventListener("pagehide", () => source.close());
-}
+// --- regions: [data-live="all"] or [data-live=CONVERSATION], with their address in data-src ---
+const running = new WeakMap();
 
-export async function refresh() {
-  if (running) { again = true; return; }
-  running = true;
+export async function refresh(region) {
+  const state = running.get(region) ?? {};
+  running.set(region, state);
+  if (state.running) { state.again = true; return; }
+  state.running = true;
   do {
-    again = false;
-    try { await exchange(); } catch { again = false; }
+    state.again = false;
+    await exchange(region).catch(() => {});
     await new Promise((done) => setTimeout(done, PAUSE_MS));
-  } while (again);
-  running = false;
+  } while (state.again && region.isConnected);
+  state.running = false;
 }
 
-async function exchange() {
-  const answer = await fetch(location.href, { headers: { "X-After": newest } });
-  if (answer.redirected || ![200, 404].includes(answer.status)) return;
-  const next = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (document.querySelector("[data-reload]") && answer.ok) { location.reload(); return; }
-  for (const region of document.querySelectorAll("[data-live]")) {
-    const other = next.getElementById(region.id);
-    if (!other) continue;
-    if (region.hasAttribute("data-keyed")) exchangeItems(region, other);
-    else exchangeRegion(region, other);
-  }
-  document.title = next.title;
-  showTimes();
-  onRefreshed();
-}
-
-// What the server sent for a node, whatever the reader has opened in it since.
-const sent = new WeakMap();
-const source = (node) => sent.get(node) ?? node.outerHTML;
-const remember = (node) => { if (!sent.has(node)) sent.set(node, node.outerHTML); };
-for (const node of document.querySelectorAll("[data-live], [data-keyed] > [data-key]")) remember(node);
-
-function exchangeRegion(region, other) {
-  const text = other.outerHTML;
-  if (source(region) === text) return;
-  if (region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return;
-  const numbers = [...region.querySelectorAll("[data-number]")].map((n) => n.textContent);
-  const open = [...region.querySelectorAll("details[open]")].map((d) => d.id || d.className);
-  for (const { name, value } of other.attributes) region.setAttribute(name, value);
-  region.replaceChildren(...other.childNodes);
-  for (const details of region.querySelectorAll("details")) if (open.includes(details.id || details.className)) details.open = true;
-  region.querySelectorAll("[data-number]").forEach((n, i) => { if (numbers[i] !== undefined && numbers[i] !== n.textContent) flash(n); });
-  sent.set(region, text);
-}
-
-function exchangeItems(list, other) {
-  const old = new Map([...list.children].map((node) => [node.dataset.key, node]));
-  const following = [...other.children].map((node) => {
-    const before = old.get(node.dataset.key);
-    const text = node.outerHTML;
-    if (before && source(before) === text) return before;
-    sent.set(node, text);
-    if (node.dataset.key) flash(node);
-    if (before) for (const id of [...before.querySelectorAll("details[open]")].map((d) => d.id)) {
-      const details = id && node.querySelector(`#${CSS.escape(id)}`);
-      if (details) details.open = true;
-    }
-    if (before?.classList.contains("selected")) node.classList.add("selected");
-    return node;
+async function exchange(region) {
+  if (!window.htmx || !region.isConnected) return;
+  await window.htmx.ajax("GET", region.dataset.src, {
+    source: region, target: region, swap: "outerMorph", select: region.dataset.select,
   });
-  // Nodes that stay are not taken out: a frame in them would load again.
-  for (const node of [...list.children]) if (!following.includes(node)) node.remove();
-  following.forEach((node, n) => { if (list.children[n] !== node) list.insertBefore(node, list.children[n] ?? null); });
 }
 
-function flash(node) {
-  node.classList.add("fresh");
-  node.addEventListener("animationend", () => node.classList.remove("fresh"), { once: true });
+export function refreshAll() {
+  for (const region of document.querySelectorAll("[data-live]")) refresh(region);
+}
+
+function concerns(region, conversation) {
+  return region.dataset.live === "all" || region.dataset.live === conversation;
+}
+
+function onFact(said) {
+  for (const region of document.querySelectorAll("[data-live]")) if (concerns(region, said.conversation_id)) refresh(region);
+  document.dispatchEvent(new CustomEvent("postroom:fact", { detail: said }));
+}
+
+// --- the connection ---
+export function follow() {
+  const stream = document.getElementById("stream");
+  if (!stream || !window.htmx) return;
+  let connection = null;
+  let first = true;
+  const told = (event) => { heard = Date.now(); newest = event.detail.id || newest; };
+  const back = () => { show("live"); if (!first) refreshAll(); first = false; };
+  stream.addEventListener("htmx:sse:after:connection", (event) => { connection = event.detail.connection; heard = Date.now(); });
+  stream.addEventListener("hello", (event) => { told(event); back(); });
+  stream.addEventListener("beat", (event) => { heard = Date.now(); event.stopPropagation(); });
+  stream.addEventListener("resync", (event) => { told(event); refreshAll(); });
+  stream.addEventListener("fact", (event) => { told(event); onFact(JSON.parse(event.detail.data)); });
+  stream.addEventListener("htmx:sse:before:message", (event) => {
+    // Further kinds (presence, notifications, counts) are handed on to whoever listens on the document.
+    const { event: name, data, id } = event.detail.message;
+    if (name && !["hello", "beat", "resync", "fact"].includes(name)) document.dispatchEvent(new CustomEvent(`postroom:${name}`, { detail: { data, id } }));
+  });
+  stream.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt > 0) show("away"); });
+  for (const name of ["htmx:sse:error", "htmx:sse:close", "htmx:error"]) stream.addEventListener(name, () => show("away"));
+  // A first connection that failed is not tried again by htmx itself.
+  for (const name of ["htmx:sse:close", "htmx:error", "htmx:response:error"]) stream.addEventListener(name, () => {
+    setTimeout(() => { if (!stream._htmx?.sse) { window.htmx.trigger(stream, "load"); } }, TRY_AGAIN_MS);
+  });
+  stream.setAttribute("hx-sse:connect", "/live"); // only now: nothing that it says is missed
+  window.htmx.process(stream);
+  setInterval(() => {
+    if (connection?.reader && !document.hidden && Date.now() - heard > SILENCE_MS) connection.reader.cancel();
+  }, 5000);
+}
+
+function show(state) {
+  const line = document.getElementById("live");
+  line.dataset.state = state;
+  line.lastElementChild.textContent = t(state === "live" ? "frame.js.live" : "frame.js.away");
+}
+
+// --- what htmx is told beside ---
+const KEPT = { DETAILS: ["open"], IFRAME: ["src", "style"], A: ["aria-current"] };
+
+export function prepareHtmx() {
+  const htmx = window.htmx;
+  if (!htmx) return;
+  // What the reader has opened stays open, whatever the server sends.
+  htmx.registerExtension("keep", {
+    htmx_before_morph_attr: (element, { attrName }) => {
+      if (KEPT[element.tagName]?.includes(attrName) && !element.closest("#folders a")) return false;
+      return undefined;
+    },
+  });
+  document.addEventListener("htmx:config:request", (event) => {
+    if (newest) event.detail.ctx.request.headers["X-After"] = newest;
+  });
+  document.addEventListener("htmx:after:swap", () => { showTimes(); document.dispatchEvent(new Event("postroom:shown")); });
 }

@@ -1,18 +1,20 @@
 // Times: <time data-when="ago|since|at">. The server's text stands until this has run.
-const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
+import { language, t } from "./texts.js";
+
+const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"]];
 
 function length(seconds) {
-  for (const [size, unit] of UNITS) if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`;
-  return `${Math.max(0, Math.floor(seconds))} s`;
+  for (const [size, unit] of UNITS) if (seconds >= size) return t(`frame.js.${unit}`, { n: Math.floor(seconds / size) });
+  return t("frame.js.second", { n: Math.max(0, Math.floor(seconds)) });
 }
 
 function text(moment, when) {
   const seconds = (Date.now() - moment) / 1000;
   if (when === "since") return length(seconds);
-  if (when === "ago") return seconds < 10 ? "now" : seconds < 86400 * 6 ? `${length(seconds)} ago` : moment.toLocaleDateString();
+  if (when === "ago") return seconds < 10 ? t("frame.js.now") : seconds < 86400 * 6 ? t("frame.js.ago", { time: length(seconds) }) : moment.toLocaleDateString(language);
   const today = new Date().toDateString() === moment.toDateString();
-  const time = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  return today ? time : `${moment.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
+  const time = moment.toLocaleTimeString(language, { timeStyle: "short" });
+  return today ? time : `${moment.toLocaleDateString(language, { day: "numeric", month: "short" })}, ${time}`;
 }
 
 export function showTimes() {
@@ -20,6 +22,6 @@ export function showTimes() {
     const moment = new Date(element.dateTime);
     const shown = text(moment, element.dataset.when);
     if (element.textContent !== shown) element.textContent = shown;
-    element.title = moment.toLocaleString();
+    element.title = moment.toLocaleString(language);
   }
 }

@@ -1,0 +1,274 @@
+"""The inbox in three panes: folders, a list, a conversation. Each pane is a fragment that has its own address."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from postroom_contracts.values import Status
+
+from postroom_desk.api import models as m
+from postroom_desk.api import shown
+from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.problems import not_found
+from postroom_desk.api.reads import read_message
+from postroom_desk.console.activity import Line, between
+from postroom_desk.console.asked import ListAsked
+from postroom_desk.console.folders import Folder, folders_of
+from postroom_desk.console.pages import reached, render
+from postroom_desk.console.viewer import Viewer, page_needs
+from postroom_desk.domain.permissions import Operation
+from postroom_desk.domain.queries import MAX_PAGE, ListQuery
+from postroom_desk.parts import Parts
+from postroom_desk.reading import UnknownConversationError
+
+EVENTS = 300
+HISTORY = 8
+TARGETS = 20
+MAX_ORIGINAL = 500_000
+router = APIRouter(include_in_schema=False)
+Lists = Annotated[Viewer, Depends(page_needs(Operation.LIST_CONVERSATIONS))]
+Reads = Annotated[Viewer, Depends(page_needs(Operation.READ_CONVERSATION))]
+Asked = Annotated[ListAsked, Query()]
+
+
+# --- pages ------------------------------------------------------------------------------------------------------
+
+
+@router.get("/")
+async def inbox(request: Request, parts: PartsOf, viewer: Lists) -> Response:
+    """One's own conversations; for whoever acts as nobody all open ones."""
+    own = [viewer.acting_id] if viewer.acting_id else []
+    asked = ListAsked(status=[Status.OPEN], owner=own[0] if own else None)
+    return await _inbox(request, parts, viewer, asked)
+
+
+@router.get("/conversations")
+async def conversations(request: Request, parts: PartsOf, viewer: Lists, asked: Asked) -> Response:
+    return await _inbox(request, parts, viewer, asked)
+
+
+@router.get("/folders")
+async def folders_page(request: Request, parts: PartsOf, viewer: Lists, asked: Asked) -> Response:
+    """The folders alone: on a phone each pane is a page."""
+    return await _inbox(request, parts, viewer, asked, view="folders")
+
+
+@router.get("/conversations/{conversation_id}")
+async def conversation(conversation_id: str, request: Request, parts: PartsOf, viewer: Reads, asked: Asked) -> Response:
+    await reached(request, parts)
+    opened = await opened_conversation(parts, viewer, conversation_id)
+    status = 404 if opened is None else 200
+    if asked == ListAsked():
+        asked = _list_of(opened, viewer)
+    return await _inbox(request, parts, viewer, asked, status, opened=opened, opened_id=conversation_id)
+
+
+def _list_of(opened: "Opened | None", viewer: Viewer) -> ListAsked:
+    """Return the list beside a conversation whose address names none: one's own if it is one's own, else its status."""
+    if opened is None:
+        return ListAsked(status=[Status.OPEN])
+    own = opened.shown.owner_id if opened.shown.owner_id == viewer.acting_id else None
+    status = opened.shown.status if opened.shown.status != Status.MERGED else Status.OPEN
+    return ListAsked(status=[status], owner=own, archived=opened.shown.archived)
+
+
+async def _inbox(
+    request: Request,
+    parts: Parts,
+    viewer: Viewer,
+    asked: ListAsked,
+    status: int = 200,
+    *,
+    view: str = "list",
+    opened: "Opened | None" = None,
+    opened_id: str | None = None,
+) -> Response:
+    await reached(request, parts)
+    listed = await list_context(parts, viewer, asked)
+    title = opened.shown.subject if opened else listed["list_title"]
+    return render(
+        request,
+        parts,
+        viewer,
+        "inbox.html",
+        status,
+        title=title or viewer.texts("inbox.no_subject"),
+        view="conversation" if opened_id else view,
+        opened=opened,
+        opened_id=opened_id,
+        **listed,
+        **(opened.context() if opened else {}),
+    )
+
+
+# --- fragments --------------------------------------------------------------------------------------------------
+
+
+@router.get("/panes/folders")
+async def folders_pane(request: Request, parts: PartsOf, viewer: Lists, asked: Asked) -> Response:
+    """The folders with their counts."""
+    await reached(request, parts)
+    counted = folders_of(parts.reader.configuration, viewer, await parts.reader.counts(viewer.readable))
+    return render(request, parts, viewer, "pane_folders.html", folders=counted, asked=asked)
+
+
+@router.get("/panes/list")
+async def list_pane(request: Request, parts: PartsOf, viewer: Lists, asked: Asked, opened: str = "") -> Response:
+    """A list; `opened` is the conversation beside it."""
+    await reached(request, parts)
+    listed = await list_context(parts, viewer, asked)
+    return render(request, parts, viewer, "pane_list.html", opened_id=opened, **listed)
+
+
+@router.get("/panes/conversation")
+async def empty_pane(request: Request, parts: PartsOf, viewer: Lists, asked: Asked) -> Response:
+    """No conversation: what stands beside a list of which none was opened."""
+    return render(request, parts, viewer, "pane_conversation.html", opened=None, opened_id=None, asked=asked)
+
+
+@router.get("/panes/conversation/{conversation_id}")
+async def conversation_pane(
+    conversation_id: str, request: Request, parts: PartsOf, viewer: Reads, asked: Asked
+) -> Response:
+    await reached(request, parts)
+    opened = await opened_conversation(parts, viewer, conversation_id)
+    context = {"opened": opened, "opened_id": conversation_id, "asked": asked}
+    return render(
+        request,
+        parts,
+        viewer,
+        "pane_conversation.html",
+        200 if opened else 404,
+        **context,
+        **(opened.context() if opened else {}),
+    )
+
+
+@router.get("/panes/targets/{conversation_id}")
+async def targets_pane(
+    conversation_id: str,
+    request: Request,
+    parts: PartsOf,
+    viewer: Reads,
+    q: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """What a conversation can be merged into: those of the same contact first, then the newest; `q` must be in them."""
+    opened = await opened_conversation(parts, viewer, conversation_id)
+    newest = await parts.reader.page(ListQuery(readable=viewer.readable, sort="newest", limit=MAX_PAGE, archived=None))
+    rows = {r.id: r for r in (opened.history if opened else [])}
+    rows |= {r.id: m.ConversationRow(**shown.row_fields(r)) for r in newest.rows if r.id not in rows}
+    words = q.casefold().split()
+    found = [r for r in rows.values() if r.id != conversation_id and _holds(r, words)]
+    return render(request, parts, viewer, "pane_targets.html", targets=found[:TARGETS])
+
+
+def _holds(row: m.ConversationRow, words: list[str]) -> bool:
+    text = f"{row.id} {row.subject} {row.contact.name} {row.contact.address}".casefold()
+    return all(word in text for word in words)
+
+
+# --- what the panes show ----------------------------------------------------------------------------------------
+
+
+async def list_context(parts: Parts, viewer: Viewer, asked: ListAsked) -> dict[str, Any]:
+    found = await parts.reader.page(asked.query(viewer.readable))
+    following = asked.address("/conversations", cursor=found.next_cursor) if found.next_cursor else None
+    return {
+        "asked": asked,
+        "rows": [m.ConversationRow(**shown.row_fields(row)) for row in found.rows],
+        "next_cursor": found.next_cursor,
+        "next_url": following,
+        "list_title": list_title(asked, parts, viewer),
+    }
+
+
+def list_title(asked: ListAsked, parts: Parts, viewer: Viewer) -> str:
+    """Return what a list shows, in words: the folder's name, else all that it was asked for."""
+    configuration, texts = parts.reader.configuration, viewer.texts
+    for folder in folders_of(configuration, viewer, ()):
+        if asked.is_folder(dict(folder.query)):
+            return folder_name(folder, viewer)
+    inbox, team = configuration.inbox(asked.inbox or ""), configuration.team(asked.team)
+    said = [texts.word("status", s.value).capitalize() for s in asked.status] or [texts("inbox.all")]
+    said += [texts("inbox.folder.unassigned")] if asked.unassigned else []
+    said += [inbox.name if inbox else asked.inbox] if asked.inbox else []
+    said += [team.name if team else asked.team] if asked.team else []
+    said += [f"#{asked.tag}"] if asked.tag else []
+    said += [shown.agent_name(configuration, asked.owner)] if asked.owner else []
+    return " · ".join(said)
+
+
+def folder_name(folder: Folder, viewer: Viewer) -> str:
+    return folder.name or viewer.texts(f"inbox.folder.{folder.key}")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One conversation with all that its pane shows. `timeline`: messages and what happened between them, by time."""
+
+    shown: m.Conversation
+    timeline: list[m.MessageShown | Line]
+    events: list[tuple[m.LoggedEventShown, str]]
+    history: list[m.ConversationRow]
+
+    def context(self) -> dict[str, Any]:
+        return {"c": self.shown, "timeline": self.timeline, "events": self.events, "history": self.history}
+
+
+async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str) -> Opened | None:
+    """Return the conversation, or None when it does not exist for this viewer."""
+    configuration = parts.reader.configuration
+    try:
+        thread = await viewer.signed_in.thread(parts, conversation_id)
+    except UnknownConversationError:
+        return None
+    conversation = shown.conversation(thread, configuration)
+    logged = await parts.events.of_conversation(conversation_id, None, EVENTS)
+    items: list[m.MessageShown | Line] = [*conversation.messages, *between(logged, configuration, viewer.texts)]
+    items.sort(key=lambda item: item.at)
+    return Opened(
+        shown=conversation,
+        timeline=items,
+        events=[(e, json.dumps(e.event, indent=2, ensure_ascii=False)) for e in map(shown.logged, logged)],
+        history=await _history(parts, viewer, conversation),
+    )
+
+
+async def _history(parts: Parts, viewer: Viewer, conversation: m.Conversation) -> list[m.ConversationRow]:
+    """Return what else this contact wrote, over all channels, the newest first."""
+    if not conversation.contact_ids:
+        return []
+    query = ListQuery(
+        readable=viewer.readable,
+        statuses=tuple(s for s in Status if s != Status.MERGED),
+        contact_id=conversation.contact_ids[0],
+        archived=None,
+        sort="newest",
+        limit=HISTORY + 1,
+    )
+    found = await parts.reader.page(query)
+    rows = [m.ConversationRow(**shown.row_fields(r)) for r in found.rows]
+    return [r for r in rows if r.id != conversation.id][:HISTORY]
+
+
+@router.get("/conversations/{conversation_id}/messages/{message_id}/original")
+async def original(conversation_id: str, message_id: str, request: Request, parts: PartsOf, viewer: Reads) -> Response:
+    """The original mail as text. Bytes that are no UTF-8 are shown as what they are not."""
+    content = (await read_message(parts, viewer.signed_in, conversation_id, message_id)).content
+    raw = await parts.content.get_blob(content["raw_blob_id"]) if content.get("raw_blob_id") else None
+    if raw is None:
+        raise not_found("there is no original mail of this message")
+    return render(
+        request,
+        parts,
+        viewer,
+        "original.html",
+        title=viewer.texts("inbox.original"),
+        text=raw[:MAX_ORIGINAL].decode("utf-8", "replace"),
+        cut=len(raw) > MAX_ORIGINAL,
+        back=f"/conversations/{conversation_id}#m-{message_id}",
+        download=f"{shown.href(conversation_id)}/messages/{message_id}/original",
+        size=len(raw),
+    )

@@ -1,0 +1,89 @@
+// Moving between panes: the address always says what is shown, so that links, reload and the back button work.
+import { say } from "./actions.js";
+import { startComposer } from "./composer.js";
+import { refresh } from "./live.js";
+import { t } from "./texts.js";
+
+const OPENED = /^\/conversations\/([^/]+)$/;
+const pane = (id) => document.getElementById(id);
+const openedId = () => OPENED.exec(location.pathname)?.[1] ?? "";
+const narrow = matchMedia("(max-width: 860px)");
+let home = "";
+
+// Goes to an address of the inbox without leaving the page.
+export function go(address) {
+  history.pushState({ htmx: true }, "", address);
+  restore();
+}
+
+// Shows what the address says: only the panes that differ are asked for.
+function restore() {
+  const query = location.pathname === "/" ? home : location.search;
+  const list = pane("list");
+  if (query && query !== list.dataset.query) {
+    list.dataset.query = query;
+    list.scrollTop = 0;
+    show(list, `/panes/list${query}`);
+    show(pane("folders"), `/panes/folders${query}`);
+  }
+  const id = openedId();
+  const here = pane("conversation");
+  if ((here.dataset.id ?? "") !== id) window.htmx.ajax("GET", `/panes/conversation${id && `/${id}`}${query}`, { source: pane("main"), target: here, swap: "outerHTML" });
+}
+
+function show(region, address) {
+  region.dataset.src = address;
+  refresh(region);
+}
+
+function mark() {
+  const id = openedId();
+  for (const link of document.querySelectorAll("#rows .row > a")) {
+    if (link.parentElement.dataset.id === id) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function shown() {
+  mark();
+  startComposer();
+  const here = pane("conversation");
+  if (!/^\/folders/.test(location.pathname)) document.querySelector(".shell").dataset.view = here.dataset.id ? "conversation" : "list";
+  const title = here.dataset.title ?? pane("list-title").textContent;
+  document.title = t("frame.js.page_title", { title });
+}
+
+let was = "";
+function onShown() {
+  if (!pane("list")) return;
+  shown();
+  const id = pane("conversation").dataset.id ?? "";
+  if (id !== was && narrow.matches) (id ? pane("subject") : pane("main"))?.focus();
+  was = id;
+}
+
+export function startNavigation() {
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { response } = event.detail.ctx;
+    const page = response?.headers?.get("content-type")?.includes("text/html");
+    if (response && !page) {
+      event.preventDefault();
+      if (response.status >= 500) say(t("frame.js.failed"), { bad: true });
+    }
+  });
+  if (!pane("list") || !window.htmx) return;
+  home = location.pathname === "/" ? pane("list").dataset.query : "";
+  was = pane("conversation").dataset.id ?? "";
+  history.replaceState({ htmx: true }, "");
+  document.addEventListener("htmx:before:history:restore", (event) => event.preventDefault());
+  addEventListener("popstate", restore);
+  document.addEventListener("postroom:shown", onShown);
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const link = event.target.closest("#folders a");
+    if (!link || narrow.matches) return;
+    event.preventDefault();
+    go(link.getAttribute("href"));
+  });
+  shown();
+}
