@@ -14,10 +14,10 @@ FieldClass = Literal["public", "personal", "secret"]
 
 def to_milliseconds(value: datetime) -> datetime:
     """Return `value` in UTC, cut to whole milliseconds, the precision of MongoDB: a stored time equals its event's."""
-    if value.tzinfo is UTC and not value.microsecond % 1000:
-        return value
-    moment = value.astimezone(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    rest = value.microsecond % 1000
+    return value.replace(microsecond=value.microsecond - rest) if rest else value  # `replace` costs most of it
 
 
 def format_time(value: datetime) -> str:

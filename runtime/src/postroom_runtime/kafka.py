@@ -5,6 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -244,7 +245,13 @@ def _partition(record: Outgoing, count: int) -> int:
         return record.partition
     if record.key is None:
         return random.randrange(count)
-    return int(murmur2(record.key) & 0x7FFFFFFF) % count
+    return _hash(record.key) % count
+
+
+@lru_cache(maxsize=10_000)
+def _hash(key: bytes) -> int:
+    """Return Kafka's hash of a key; aiokafka's is slow, and a conversation's key comes again and again."""
+    return int(murmur2(key) & 0x7FFFFFFF)
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from postroom_runtime.errors import ConflictError, InfrastructureError, translated
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Database, DeleteOne, InsertOne, ReplaceOne, UpdateOne
-from postroom_runtime.mongo_steps import Steps, find_all, in_transaction, in_turn
+from postroom_runtime.mongo_steps import Steps, all_of, in_transaction, in_turn
 from postroom_runtime.steps import reach
 
 from postroom_analytics.domain.cells import Increments
@@ -51,7 +51,7 @@ class MetricsStore:
         """Return the states that there are, in one query."""
         wanted = list(conversation_ids)
         async with translated("load states"):
-            found = await find_all(self._generations.states(generation), {"_id": {"$in": wanted}}, limit=len(wanted))
+            found = await in_turn(self._database, _states, generation, wanted)
         return {document["_id"]: from_document(document) for document in found}
 
     async def rows_of(self, generation: int, conversation_ids: Sequence[str]) -> dict[str, list[Row]]:
@@ -102,6 +102,10 @@ class MetricsStore:
 
         async with translated("save metrics"):
             await in_turn(self._database, lambda database: in_transaction(database.client, steps, database))
+
+
+def _states(database: Database, generation: int, wanted: list[str]) -> Steps[list[dict[str, Any]]]:
+    return (yield from all_of(Generations(database).states(generation), {"_id": {"$in": wanted}}, None, len(wanted)))
 
 
 def _state_write(change: Changes) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from postroom_contracts.ids import digest
 
@@ -13,8 +13,7 @@ def slot_key(conversation_id: str, epoch: int) -> str:
     return f"{digest(conversation_id)[:24]}-{epoch}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(NamedTuple):
     """A slot that was taken and is not known to be used: its owner's write may be on its way, or be lost."""
 
     conversation_id: str
