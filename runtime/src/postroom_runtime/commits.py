@@ -6,6 +6,7 @@ committed when the process dies comes again and changes nothing, as it always wa
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -17,6 +18,8 @@ from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.steps import reach
 
 log = structlog.get_logger(__name__)
+MANY = 100
+"""After so many records a commit waits no longer: it costs little beside them, and no more of them shall come again."""
 
 
 class Committer(Protocol):
@@ -47,6 +50,8 @@ class Commits:
         self._committed = committed
         self._failed = failed
         self._done: dict[TopicPartition, int] = {}
+        self._records = 0
+        self._many = asyncio.Event()
         self._sending = asyncio.Lock()
         self._later: asyncio.Task[None] | None = None
 
@@ -54,9 +59,12 @@ class Commits:
         """Return up to where the partition is done, if that is not committed yet."""
         return self._done.get(tp)
 
-    async def done(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Note that all before these offsets is done. Raises what `flush` does, when it has to be committed at once."""
+    async def done(self, offsets: Mapping[TopicPartition, int], records: int) -> None:
+        """Note that all before these offsets is done, by `records` more; raises what `flush` does, when that is at once."""
         self._done.update(offsets)
+        self._records += records
+        if self._records >= MANY:
+            self._many.set()
         if self.at_once:
             await self.flush()
         elif self._later is None or self._later.done():
@@ -64,7 +72,8 @@ class Commits:
 
     async def _flush_later(self) -> None:
         while self._done:
-            await asyncio.sleep(self._pause_seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._many.wait(), self._pause_seconds)
             try:
                 await self.flush()
             except Exception as error:  # noqa: BLE001 - whoever consumes has to wait, whatever it is
@@ -74,6 +83,8 @@ class Commits:
     async def flush(self) -> None:
         """Commit what is done, of partitions that are ours. Raises InfrastructureError; all is kept for the next time."""
         async with self._sending:
+            self._records = 0
+            self._many.clear()
             ours = self._committer().assignment()
             wanted = {tp: offset for tp, offset in self._done.items() if tp in ours}
             if wanted:

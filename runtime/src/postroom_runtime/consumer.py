@@ -285,7 +285,7 @@ class BatchConsumer:
         if not await self._is_current(records):
             log.info("not committed, the partitions moved", group=self.group)
             return
-        await self._commits.done({tp: last + 1 for tp, (_, last) in _ranges(records).items()})
+        await self._commits.done({tp: last + 1 for tp, (_, last) in _ranges(records).items()}, len(records))
 
     async def _commit_now(self) -> None:
         """Commit what is done, if the broker takes it: who gets the partition next shall not do it again."""
