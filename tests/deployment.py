@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,16 +33,16 @@ SIGNING_KEY = "a-signing-key-of-the-tests-0001"
 
 
 class ServiceProcess:
-    """One `postroom run NAME`, with its log in a file and its HTTP door on a free port."""
+    """One `postroom run NAME` (or `postroom COMMAND...`), with its log in a file and its HTTP door on a free port."""
 
-    def __init__(self, name: str, env: Mapping[str, str]) -> None:
+    def __init__(self, name: str, env: Mapping[str, str], command: Sequence[str] = ()) -> None:
         self.name = name
         self._folder = Path(tempfile.mkdtemp(prefix=f"postroom-{name}-"))
         self._port_file = self._folder / "port"
         self.log = self._folder / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "postroom_runtime.cli", "run", name],
+                [sys.executable, "-m", "postroom_runtime.cli", *(command or ("run", name))],
                 env={**os.environ, **env, "POSTROOM_HTTP_PORT_FILE": str(self._port_file)},
                 stdout=log,
                 stderr=log,

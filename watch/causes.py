@@ -247,9 +247,29 @@ MAIL_OUT = (
     ),
 )
 
+PROBE = (
+    Alert(
+        "PostroomProbeFailing",
+        'sum by (account) (increase(postroom_probe_mails_total{outcome!="seen"}[10m])) > 1.5',
+        "page",
+        "probe",
+        "Probes through {{ $labels.account }} do not arrive",
+        "A mail that was sent through this account was not seen at the desk, twice within ten minutes.",
+    ),
+    Alert(
+        "PostroomProbeSilent",
+        "time() - max by (account) (postroom_probe_last_success_timestamp_seconds) > $age(900)",
+        "page",
+        "probe",
+        "No probe through {{ $labels.account }} has arrived for {{ $value | humanizeDuration }}",
+        "The whole way of a mail is cut somewhere, or the probe itself hangs.",
+    ),
+)
+
 GROUPS: dict[str, tuple[Alert, ...]] = {
     "postroom-processes": PROCESSES,
     "postroom-consumers": CONSUMERS,
     "postroom-mail-in": MAIL_IN,
     "postroom-mail-out": MAIL_OUT,
+    "postroom-probe": PROBE,
 }

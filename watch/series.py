@@ -48,6 +48,7 @@ def _series(family: Metric, labels: tuple[str, ...], room: str) -> Series:
 def every() -> list[Series]:
     """Return all series, by package and name."""
     modules = [f"postroom_runtime.{name}" for name in RUNTIME] + [f"postroom_{name}.metrics" for name in SERVICES]
+    modules.append("postroom_notifier.probe.metrics")
     found = {series for name in modules for series in _declared(name)}
     for family in families({("all", ""): {}}):
         labels = tuple(name for name in family.samples[0].labels if name != "le")

@@ -59,6 +59,13 @@ OBJECTIVES = (
         'sum(rate(postroom_http_requests_total{service="desk", status!~"5.."}[$w]))',
         'sum(rate(postroom_http_requests_total{service="desk"}[$w]))',
     ),
+    Objective(
+        "probe",
+        "99 % of probes sent through each account are seen at the desk within 60 s; where the probe runs",
+        0.99,
+        'sum(rate(postroom_probe_seconds_bucket{stage="seen", le="60.0"}[$w]))',
+        "sum(rate(postroom_probe_mails_total[$w]))",
+    ),
 )
 
 

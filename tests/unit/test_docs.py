@@ -116,6 +116,7 @@ def declared() -> set[str]:
     """Return the names of all series that the services declare, as Prometheus shows them."""
     for service in ("ingest", "router", "assigner", "notifier", "desk"):
         importlib.import_module(f"postroom_{service}.metrics")
+    importlib.import_module("postroom_notifier.probe.metrics")
     for module in ("group_watch", "http_metrics", "loop_delay", "mongo_metrics"):
         importlib.import_module(f"postroom_runtime.{module}")
     families: list[Metric] = list(metrics.REGISTRY.collect())

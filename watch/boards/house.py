@@ -153,6 +153,34 @@ HOUSE = Board(
             ],
         ),
         (
+            "Probe",
+            [
+                one(
+                    "Probe time, p90",
+                    "From a probe's being sent until it was stored and published, routed, seen at the desk.",
+                    "s",
+                    f"histogram_quantile(0.9, sum by (le, stage) (rate(postroom_probe_seconds_bucket{RATE})))",
+                    "{{stage}}",
+                    bad_from=60,
+                ),
+                one(
+                    "Probes",
+                    "Probes a minute by account and what became of them.",
+                    "short",
+                    f"sum by (account, outcome) (rate(postroom_probe_mails_total{RATE})) * 60",
+                    "{{account}} {{outcome}}",
+                ),
+                one(
+                    "Since the last one seen",
+                    "How long ago the last probe that arrived was sent.",
+                    "s",
+                    "time() - max by (account) (postroom_probe_last_success_timestamp_seconds)",
+                    "{{account}}",
+                    bad_from=900,
+                ),
+            ],
+        ),
+        (
             "Promises",
             [
                 one(

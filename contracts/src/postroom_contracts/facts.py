@@ -44,6 +44,8 @@ class MessageReceived(Fact):
     automatic: str | None = None
     imported: bool = False
     """History: it opens no clock, tells nobody and asks for no owner. A conversation that it opens is `resolved`."""
+    probe: bool = False
+    """Our own mail, sent to see that mail gets through; also `imported`. Show it to nobody, count it in nothing."""
     contact_id: Identifier
     content: ContentReference
     body_bytes: int

@@ -36,6 +36,8 @@ class InboundReceived(Data):
     """Why it counts as written by a machine (`auto-reply`, `auto-generated`, `list`, `bounce`), else None."""
     imported: bool = False
     """History, taken in after the fact: shown and threaded, but it opens no clock, tells nobody and asks for no owner."""
+    probe: bool = False
+    """Our own mail, sent to see that mail gets through. It is also `imported`, so that nothing counts it or tells of it."""
     source_of_contact: str = ""
     """The tag that names where the contact came from; empty: the inbox's."""
 

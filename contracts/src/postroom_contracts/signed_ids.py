@@ -133,3 +133,29 @@ def read_unsubscribe_token(value: str, keys: Sequence[bytes]) -> Unsubscribe | N
         if given and hmac.compare_digest(given, _mac(key, "unsubscribe", kind, agent_id, size=_UNSUBSCRIBE_MAC_BYTES)):
             return Unsubscribe(agent_id, kind)
     return None
+
+
+PROBE_HEADER = "X-Postroom-Probe"
+"""The field of a mail that says, signed, that it is a probe of ours."""
+PROBE_HOURS = 24
+"""A probe that comes later is one all the same; one that is older was copied from somewhere."""
+_PROBE_MAC_BYTES = 16
+
+
+def probe_mark(address: str, message_id: str, now: datetime, key: bytes) -> str:
+    """Return the value of `PROBE_HEADER` of a probe sent to `address` with this Message-ID: letters, digits and a dot."""
+    seconds = int((now - _EPOCH).total_seconds())
+    return f"{seconds}.{_base32(_mac(key, 'probe', address.lower(), message_id, str(seconds), size=_PROBE_MAC_BYTES))}"
+
+
+def is_probe_mark(value: str, address: str, message_id: str, now: datetime, keys: Sequence[bytes]) -> bool:
+    """Say whether we signed this mark for this mail, within the last day."""
+    seconds, _, mac = value.partition(".")
+    given = _from_base32(mac) if value.isascii() else None
+    if given is None or not seconds.isdigit() or len(seconds) > 12:  # noqa: PLR2004 - thirty thousand years
+        return False
+    age = now - (_EPOCH + timedelta(seconds=int(seconds)))
+    if not timedelta(minutes=-5) <= age <= timedelta(hours=PROBE_HOURS):
+        return False
+    parts = address.lower(), message_id, seconds
+    return any(hmac.compare_digest(given, _mac(k, "probe", *parts, size=_PROBE_MAC_BYTES)) for k in keys)

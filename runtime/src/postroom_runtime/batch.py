@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from postroom_runtime.metrics import RECORDS
 from postroom_runtime.parking import Parking
 from postroom_runtime.records import HOLD, MARKER, Incoming, Unreadable, header_map, is_replay, key_text, read
 from postroom_runtime.steps import reach
+from postroom_runtime.trail import trail
 
 log = structlog.get_logger(__name__)
 
@@ -123,6 +125,7 @@ class BatchWork:
         await self._park_behind(waiting)
         suspects: list[Incoming] = []
         while live:
+            began_ns = time.time_ns()
             try:
                 await self._handler.handle(live, self._committed)
             except RecordFailedError as failed:
@@ -140,6 +143,8 @@ class BatchWork:
             else:
                 self._breaker.succeeded([i.key for i in live])
                 self._count(live, "handled")
+                if trail.on:
+                    trail.handled(self._group, live, began_ns)
                 break
         if suspects:
             await self._singly(suspects)
@@ -186,9 +191,12 @@ class BatchWork:
         """
         failures = conflicts = others = 0
         while True:
+            began_ns = time.time_ns()
             culprit, error = await self._attempt(incoming)
             if error is None:
                 self._count([incoming], "handled")
+                if trail.on:
+                    trail.handled(self._group, [incoming], began_ns)
                 return None
             if isinstance(error, PermanentError):
                 await self._park_for_good(culprit, error)

@@ -2,65 +2,75 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from postroom_contracts.configuration import Configuration
 from postroom_contracts.topics import all_topics
 from rich.console import Console
 
 from postroom_runtime import mongo
 from postroom_runtime.configuration_feed import ConfigurationFeed, Configurations
+from postroom_runtime.doctor_checks import clock, groups, versions
 from postroom_runtime.errors import InfrastructureError
+from postroom_runtime.findings import ANSWER_SECONDS, CHECKS, Check, Finding
 from postroom_runtime.kafka import client_options
+from postroom_runtime.retention import retention_faults
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.support_bundle import write_bundle
 
-ANSWER_SECONDS = 5.0
-_SERVICES = ("ingest", "router", "assigner", "notifier", "analytics", "desk")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check. `remedy` says what to do when it is not well."""
-
-    name: str
-    well: bool
-    detail: str
-    remedy: str = ""
-
-
-Check = Callable[[RuntimeSettings], Awaitable[Finding]]
+SERVICES = ("ingest", "router", "assigner", "notifier", "analytics", "desk")
 
 
 def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor() -> None:
-    """Check settings, Kafka, topics, MongoDB, configuration and what is installed. Exit 1 when something is missing."""
+def doctor(
+    bundle: Annotated[
+        Path | None, typer.Option(help="Also write what was found, without secrets and addresses, into this .tar.gz.")
+    ] = None,
+    logs: Annotated[list[Path] | None, typer.Option(help="A log file whose end goes into the bundle.")] = None,
+    metrics: Annotated[list[str] | None, typer.Option(help="A /metrics address whose answer goes into it.")] = None,
+) -> None:
+    """Check settings, Kafka, topics, groups, MongoDB, indexes, configuration, mail accounts, clock, versions.
+
+    Exit 1 when something is missing.
+    """
     console = Console(highlight=False, soft_wrap=True)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is said below, with its remedy
-    findings = asyncio.run(examine(RuntimeSettings()))
+    settings = RuntimeSettings()
+    findings, configuration = asyncio.run(examine(settings))
     for finding in findings:
         mark = "[green]ok[/green]  " if finding.well else "[red]no[/red]  "
         console.print(f"{mark}{finding.name}: {finding.detail}")
         if not finding.well and finding.remedy:
             console.print(f"      {finding.remedy}")
+    if bundle is not None:
+        write_bundle(bundle, settings, findings, configuration, logs or [], metrics or [])
+        console.print(f"written: {bundle}; look into it before you give it away")
     if not all(finding.well for finding in findings):
         raise typer.Exit(1)
 
 
-async def examine(settings: RuntimeSettings) -> list[Finding]:
-    """Return what was found, each check within a few seconds."""
-    return [await check(settings) for check in (_installed, _keys, _kafka, _topics, _mongo, _configuration)]
+async def examine(settings: RuntimeSettings) -> tuple[list[Finding], Configuration | None]:
+    """Return what was found, each check within a few seconds, and the configuration if it could be read."""
+    found = [await check(settings) for check in (_installed, versions, _keys, _kafka, _topics, groups, _mongo, clock)]
+    configured, configuration = await _configuration(settings)
+    found.append(configured)
+    for entry in sorted(entry_points(group=CHECKS), key=lambda e: e.name):
+        check: Check = entry.load()
+        found += await check(settings, configuration)
+    return found, configuration
 
 
 async def _installed(_settings: RuntimeSettings) -> Finding:
     there = {found.name for found in entry_points(group="postroom.services")}
-    missing = [name for name in _SERVICES if name not in there]
+    missing = [name for name in SERVICES if name not in there]
     detail = f"services {', '.join(sorted(there)) or 'none'}"
     return Finding("installed", not missing, detail, f"missing: {', '.join(missing)}; run `make setup`")
 
@@ -94,12 +104,15 @@ async def _topics(settings: RuntimeSettings) -> Finding:
         async with asyncio.timeout(ANSWER_SECONDS):
             await admin.start()
             existing = set(await admin.list_topics())
+            faults = await retention_faults(settings)
     except (KafkaError, OSError, TimeoutError) as error:
-        return Finding("topics", False, f"not read: {type(error).__name__}")
+        return Finding("topics", False, f"not read: {type(error).__name__}", "see kafka")
     finally:
         await admin.close()
     missing = [settings.topic(t.name) for t in all_topics() if settings.topic(t.name) not in existing]
     detail = f"{len(all_topics()) - len(missing)} of {len(all_topics())} exist"
+    if faults:
+        return Finding("topics", False, detail, "; ".join(faults))
     return Finding("topics", not missing, detail, "run `postroom topics apply`")
 
 
@@ -116,14 +129,16 @@ async def _mongo(settings: RuntimeSettings) -> Finding:
     return Finding("mongodb", bool(name), f"replica set {name}" if name else "not a replica set", remedy)
 
 
-async def _configuration(settings: RuntimeSettings) -> Finding:
+async def _configuration(settings: RuntimeSettings) -> tuple[Finding, Configuration | None]:
     configurations = Configurations()
     feed = ConfigurationFeed(settings, configurations)
     try:
         await feed.start(wait_for_first=ANSWER_SECONDS)
     except (TimeoutError, KafkaError, InfrastructureError, OSError, LookupError) as error:
-        return Finding("configuration", False, str(error) or type(error).__name__, "run `postroom config apply FILE`")
+        remedy = "run `postroom config apply FILE`"
+        return Finding("configuration", False, str(error) or type(error).__name__, remedy), None
     finally:
         await feed.stop()
-    company = configurations.latest.company.name
-    return Finding("configuration", True, f"version {configurations.latest_version} of {company}")
+    latest = configurations.latest
+    detail = f"version {configurations.latest_version} of {latest.company.name}"
+    return Finding("configuration", True, detail), latest

@@ -127,6 +127,7 @@ class Parking:
             offset=incoming.record.offset,
             reason=reason,
             detail=detail,
+            correlation_id=incoming.event.correlation_id if incoming.event else "",
         )
 
     async def _send(self, letters: Sequence[Outgoing]) -> None:

@@ -34,6 +34,7 @@ from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stores import Stores, open_stores
 from postroom_runtime.subscription import make_broker, polls, subscribe
 from postroom_runtime.topic_ids import read_topic_ids
+from postroom_runtime.trail import trail
 
 log = structlog.get_logger(__name__)
 START_SECONDS = 120.0
@@ -345,6 +346,7 @@ async def run_service(definition: ServiceDefinition, settings: RuntimeSettings) 
     Raises what kept it from starting, and ServiceFailedError when it has to be started again.
     """
     configure(settings, definition.name)
+    trail.configure(settings, definition.name)
     stop = _stop_on_signals()
     door = Door(lambda: {"started": False}, definition.name)
     server = HttpServer(door, settings)
@@ -371,6 +373,7 @@ async def run_service(definition: ServiceDefinition, settings: RuntimeSettings) 
     finally:
         stopping.cancel()
         await server.stop()
+        await asyncio.to_thread(trail.close)
     log.info("stopped")
 
 

@@ -58,6 +58,12 @@ class RuntimeSettings(BaseSettings):
     """Nothing leaves the house and nothing changes on mail servers: what would have been done is printed instead."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    log_messages: bool = False
+    """A line for each record that was handled and each mail that left, with the ids that lead from one to the next."""
+    traces_endpoint: str | None = None
+    """Where spans go by OTLP over HTTP, such as http://collector:4318. None: nothing is traced."""
+    traces_ratio: float = Field(1.0, ge=0, le=1)
+    """The share of messages that are traced."""
     signing_keys: SecretStr | None = None
     """One or two keys for signed ids, comma-separated, newest first, at least 16 bytes each."""
     signing_keys_file: Path | None = None

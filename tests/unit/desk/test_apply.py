@@ -162,3 +162,17 @@ def test_imported_history_waits_for_nobody_and_stands_where_its_time_is() -> Non
     assert [m.message_id for m in view.messages] == ["m0", "m1"]
     assert (view.status, view.waiting_since) == (Status.OPEN, at("14:59"))
     assert (view.first_content_id, view.last_content_id) == (view.messages[0].content_id, view.messages[1].content_id)
+
+
+def test_a_probe_is_in_no_folder_and_a_person_s_mail_in_its_thread_is() -> None:
+    probe = received().model_copy(update={"probe": True, "imported": True, "status": Status.RESOLVED})
+    events = [
+        new_event(
+            fact, source="/postroom/router", cause_id=f"c{n}", subject=CONVERSATION, time=at("15:00"), sequence=n + 1
+        )
+        for n, fact in enumerate((probe, received("m2", "15:01")))
+    ]
+    assert apply(None, events[0], LogPosition(0, 0)) is None
+    view = apply(None, events[1], LogPosition(0, 1))
+    assert view is not None
+    assert [message.message_id for message in view.messages] == ["m2"]

@@ -322,3 +322,19 @@ def test_imported_bounce_says_nothing_of_a_delivery() -> None:
     bounce: dict[str, Any] = {"message_kind": "bounce", "about_external_id": about}
     assert received(Played().mail(**bounce)).delivery_id == "d1"
     assert received(Played().mail(**bounce, imported=True)).delivery_id is None
+
+
+def test_a_probe_is_put_away_and_no_rule_sees_it() -> None:
+    rules = [
+        {
+            "id": "all",
+            "when": {"field": "subject", "operator": "contains", "value": "Order"},
+            "then": {"add_tags": ["refund"], "priority": "high"},
+        }
+    ]
+    played = Played(rules=rules)
+    fact = received(played.mail(subject="Order", probe=True, imported=True))
+    assert (fact.probe, fact.imported, fact.status, fact.tags) == (True, True, Status.RESOLVED, ["web"])
+    assert fact.priority is Priority.NORMAL
+    other = received(Played(rules=rules).mail(subject="Order"))
+    assert (other.probe, "refund" in other.tags) == (False, True)

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import IO
 
 import pytest
 import yaml
@@ -17,11 +18,11 @@ MONITORING = ROOT / "deploy" / "monitoring"
 ALERTS = {alert.name: alert for alert in rules.all_alerts()}
 
 
-def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: str | Path, stdin: IO[str] | None = None) -> subprocess.CompletedProcess[str]:
     program = shutil.which("promtool")
     if program is None:
         pytest.fail("promtool is not installed; it comes with Prometheus (Debian: apt-get install prometheus)")
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=120, stdin=stdin)
 
 
 def test_promtool_s_unit_tests_of_the_rules_pass() -> None:

@@ -77,6 +77,7 @@ class Ingest:
         own = settings if isinstance(settings, IngestSettings) else IngestSettings()
         ledger = MongoLedger(runtime.database, runtime.clock)
         intake = IntakeStore(ledger, runtime.content, runtime.publisher)
+        probe_keys = _probe_keys(settings)
         mailbox = MailboxReader(
             runtime.configurations,
             ledger,
@@ -86,6 +87,7 @@ class Ingest:
             runtime.tokens,
             read_only=own.read_only,
             reconcile_seconds=own.reconcile_seconds,
+            probe_keys=probe_keys,
         )
 
         async def read(account: Account, lease: Lease) -> None:
@@ -100,7 +102,7 @@ class Ingest:
         supervisor = AccountSupervisor(runtime.configurations, runtime.leases, runtime.clock, read, own.lease_seconds)
         runtime.background("accounts", supervisor.run)
         runtime.background("outbox depth", lambda: _measure(ledger, runtime.clock))
-        door = MailDoor(DoorSettings(), runtime.configurations, intake, runtime.clock)
+        door = MailDoor(DoorSettings(), runtime.configurations, intake, runtime.clock, probe_keys)
         runtime.on_stop(door.close)
         await door.bind()
         if door.is_wanted:
@@ -110,6 +112,14 @@ class Ingest:
             name.encode() for name in models_of(CONVERSATION_EVENTS) if name != ContentErased.type_name()
         )
         await runtime.consume("ingest", Erasure(ledger, runtime.content), ignored_types=others)
+
+
+def _probe_keys(settings: RuntimeSettings) -> list[bytes]:
+    """Return the signing keys, by which probes are known; none where none are set: then every mail is a person's."""
+    try:
+        return settings.keys()
+    except ValueError:
+        return []
 
 
 async def _sweep(intake: IntakeStore, account_id: str) -> None:

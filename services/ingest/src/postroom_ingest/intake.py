@@ -7,6 +7,7 @@ cursor or answers its sender), 4. publish, 5. mark as published. A crash after a
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -16,11 +17,13 @@ from postroom_runtime.content_store import ContentStore
 from postroom_runtime.errors import InfrastructureError, PermanentError
 from postroom_runtime.kafka import Outgoing, Publisher
 from postroom_runtime.steps import reach
+from postroom_runtime.trail import trail
 
 from postroom_ingest.adapters.ledger import MongoLedger
 from postroom_ingest.domain.inbound import Intake
 from postroom_ingest.metrics import MESSAGES, STORED_SECONDS
 from postroom_ingest.ports import Entry, Outcome, Place
+from postroom_ingest.telling import tell
 
 log = structlog.get_logger(__name__)
 SWEEP_RECORDS = 500
@@ -79,7 +82,9 @@ class IntakeStore:
         return new
 
     def _entry(self, outbox: str, intake: Intake, place: Place | None) -> Entry:
-        out = [self._publisher.outgoing(INBOUND_MESSAGES, event) for event in intake.events]
+        traceparent = trail.begin(intake.ledger_id)
+        events = [replace(event, traceparent=traceparent) for event in intake.events] if traceparent else intake.events
+        out = [self._publisher.outgoing(INBOUND_MESSAGES, event) for event in events]
         received_at = intake.events[0].time if intake.events else self._ledger._clock.now()  # noqa: SLF001
         return Entry(
             intake.ledger_id,
@@ -124,6 +129,8 @@ class IntakeStore:
                 reach("ingest.published")
                 await self._ledger.mark_published(published)
                 reach("ingest.marked")
+                if trail.on:
+                    tell(account_id, [entry for entry in pending if entry[0] in set(published)])
                 done += len(published)
                 if len(pending) < SWEEP_RECORDS or not published or (at_most is not None and done >= at_most):
                     return done

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -103,11 +104,12 @@ class MailboxReader:
         *,
         read_only: bool = False,
         reconcile_seconds: float = RECONCILE_SECONDS,
+        probe_keys: Sequence[bytes] = (),
     ) -> None:
         self._ledger = ledger
         self._intake = intake
         self._clock = clock
-        self._taker = MailTaker(configurations, ledger, intake, clock)
+        self._taker = MailTaker(configurations, ledger, intake, clock, probe_keys)
         self._tidier = Tidier(ledger, read_only=read_only)
         self._read_only = read_only
         self._reconcile_seconds = reconcile_seconds

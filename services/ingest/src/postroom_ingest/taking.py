@@ -26,7 +26,15 @@ _MIB = 1024 * 1024
 class MailTaker:
     """Takes mails of one account at a time. `imported` ones are history: they open no clocks and tell nobody."""
 
-    def __init__(self, configurations: Configurations, ledger: MongoLedger, intake: IntakeStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        configurations: Configurations,
+        ledger: MongoLedger,
+        intake: IntakeStore,
+        clock: Clock,
+        probe_keys: Sequence[bytes] = (),
+    ) -> None:
+        self._probe_keys = tuple(probe_keys)
         self._configurations = configurations
         self._ledger = ledger
         self._intake = intake
@@ -108,6 +116,7 @@ class MailTaker:
                 received_at=mail.internal_date,
                 now=self._clock.now(),
                 imported=imported,
+                probe_keys=self._probe_keys,
             )
         except Exception as error:  # whatever a stranger's mail makes of us
             log.exception("mail cannot be read", account=account.id, uid=mail.uid)

@@ -17,6 +17,7 @@ from postroom_contracts.configuration import MailAccount
 from postroom_runtime.clock import Clock, monotonic
 from postroom_runtime.errors import InfrastructureError, is_infrastructure
 from postroom_runtime.steps import reach
+from postroom_runtime.trail import trail
 
 from postroom_notifier.composing import Composer
 from postroom_notifier.domain.delivery import Delivery
@@ -257,8 +258,29 @@ class Sender:
             log.warning("delivery is tried again", delivery=delivery.id, reason=reason, attempts=delivery.attempts)
             return
         reach("notifier.accepted")
+        if trail.on:
+            self._tell(after)
         HANDOFF_SECONDS.labels(delivery.kind).observe(max(0.0, (now - delivery.due_at).total_seconds()))
         self.reporter.take(after)
+
+    @staticmethod
+    def _tell(delivery: Delivery) -> None:
+        """The end of a message's trail: a mail left, or will not."""
+        ids = {
+            "delivery": delivery.id,
+            "conversation": delivery.conversation_id,
+            "correlation_id": delivery.correlation_id,
+        }
+        if trail.lines:
+            log.info("delivered", kind=delivery.kind, state=delivery.state, causation_id=delivery.cause_id, **ids)
+        attributes: dict[str, str | int] = {f"postroom.{name}": value for name, value in ids.items()}
+        outcome = {
+            "postroom.kind": delivery.kind,
+            "postroom.state": delivery.state,
+            "postroom.attempts": delivery.attempts,
+        }
+        began_ns = int(delivery.due_at.timestamp() * 1_000_000_000)
+        trail.step("send", delivery.traceparent, began_ns, attributes | outcome)
 
     # --- stopping -----------------------------------------------------------------------------------------------
 

@@ -31,7 +31,8 @@ def apply(view: ConversationView | None, event: Event, position: LogPosition) ->
     """Return the view after `event`.
 
     None when it does not begin a conversation and nothing was known of it: a refusal of a request for a conversation
-    that does not exist, or the tail of one whose beginning this read model never saw.
+    that does not exist, or the tail of one whose beginning this read model never saw. A probe begins none: its facts stand
+    in the log, and no folder has it.
     """
     begun = view or _begin(event, position)
     if begun is None:
@@ -51,6 +52,8 @@ def apply(view: ConversationView | None, event: Event, position: LogPosition) ->
 def _begin(event: Event, position: LogPosition) -> ConversationView | None:
     fact = event.data
     if not isinstance(fact, f.MessageReceived | f.ConversationStarted | f.ConversationSplitOff):
+        return None
+    if isinstance(fact, f.MessageReceived) and fact.probe:
         return None
     begun = fact.received_at if isinstance(fact, f.MessageReceived) and fact.imported else event.time
     return ConversationView(

@@ -27,6 +27,7 @@ from postroom_ingest.domain.mail.addresses import Address as MailAddress
 from postroom_ingest.domain.mail.bounced import original_references
 from postroom_ingest.domain.mail.reply_text import above_marker, visible_reply
 from postroom_ingest.domain.mail.safe_html import sanitise_html
+from postroom_ingest.domain.probes import is_probe
 from postroom_ingest.domain.senders import author_of, sender_of
 
 SOURCE = source_of("ingest")
@@ -161,11 +162,16 @@ def mail_intake(
     now: datetime,
     imported: bool = False,
     envelope: Envelope | None = None,
+    probe_keys: Sequence[bytes] = (),
 ) -> Intake:
     """Return what a mail becomes. `received_at` is the server's INTERNALDATE; later than `now` it counts as now.
 
+    `probe_keys`: signing keys, by which probes of ours are known.
+
     `envelope` is given by the door alone: it decides the inbox, which headers else do.
     """
+    probe = is_probe(mail, raw, now, probe_keys)
+    imported = imported or probe
     mail = fitted(mail)
     ledger = ledger_id(ledger_scope(configuration, account, envelope), mail.message_id, mail.content_sha256)
     named = [*mail.delivered_to, *forwarding_addresses(mail.x_original_to), *(a.email for a in (*mail.to, *mail.cc))]
@@ -187,6 +193,7 @@ def mail_intake(
         "message_kind": _kind(mail),
         "automatic": mail.auto,
         "imported": imported,
+        "probe": probe,
         "external_id": mail.message_id,
         "in_reply_to": [mail.in_reply_to] if mail.in_reply_to else [],
         "references": _references(mail),

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from postroom_runtime.clock import Clock, monotonic
@@ -24,11 +24,16 @@ class MailDoor:
     """SMTP and LMTP for one process. `bind`, then `run` until it is cancelled; `close` may be called at any time."""
 
     def __init__(
-        self, settings: DoorSettings, configurations: Configurations, intake: IntakeStore, clock: Clock
+        self,
+        settings: DoorSettings,
+        configurations: Configurations,
+        intake: IntakeStore,
+        clock: Clock,
+        probe_keys: Sequence[bytes] = (),
     ) -> None:
         self._settings = settings
         self._tls: ssl.SSLContext | None = settings.tls()
-        taker = MailTaker(configurations, intake, clock, settings.store_seconds)
+        taker = MailTaker(configurations, intake, clock, settings.store_seconds, probe_keys)
         self._house = House(settings, Guard(settings), taker, self._tls, set())
         self._servers: dict[str, asyncio.Server] = {}
 

@@ -44,6 +44,7 @@ class MailTaker:
     intake: IntakeStore
     clock: Clock
     store_seconds: float
+    probe_keys: Sequence[bytes] = ()
     _publishing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _unpublished: set[str] = field(default_factory=set)
 
@@ -86,6 +87,7 @@ class MailTaker:
                 received_at=now,
                 now=now,
                 envelope=destination.envelope,
+                probe_keys=self.probe_keys,
             )
             for destination in destinations
         ]

@@ -85,6 +85,10 @@ class SmtpMailSender:
         SEND_SECONDS.labels(type(outcome).__name__.lower()).observe(monotonic() - started)
         return outcome
 
+    async def greet(self, account: MailAccount) -> None:
+        """Connect and log in, send nothing. Raises what keeps it from that."""
+        await _quit((await self._open(account)).client)
+
     async def _send(self, account: MailAccount, mail: OutgoingMail) -> SendOutcome:
         if account.smtp is None:
             return TryAgain("no_smtp_server", unreachable=True)

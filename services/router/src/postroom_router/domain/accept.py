@@ -121,7 +121,8 @@ def _arrival(state: Conversation, command: AcceptMessage, world: World) -> Arriv
     unknown = not opens and contact_id not in state.participants and inbound.message_kind not in _POWERLESS
     tags = [source] if opens else state.tags
     rules = world.company.rules
-    effects = rules.match(Subject(inbound, opens=opens, source=source, tags=tags)) if rules.rules else NOTHING
+    ruled = rules.rules and not inbound.probe
+    effects = rules.match(Subject(inbound, opens=opens, source=source, tags=tags)) if ruled else NOTHING
     return Arrival(
         inbound=inbound,
         contact_id=contact_id,
@@ -247,6 +248,7 @@ def _fact(after: Conversation, arrival: Arrival, asked: Asked, world: World, *, 
         message_kind=inbound.message_kind,
         automatic=inbound.automatic,
         imported=inbound.imported,
+        probe=inbound.probe,
         contact_id=arrival.contact_id,
         content=inbound.content,
         body_bytes=inbound.body_bytes,

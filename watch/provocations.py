@@ -1,0 +1,287 @@
+"""What is made to go wrong, and which alerts must speak of it: each fires, and is silent again when it is mended."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
+from postroom_local.smtp_sink import Accept, Reject
+
+from watch import company
+from watch.house import House
+from watch.traffic import Traffic
+
+Step = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Provocation:
+    """`begin` makes it go wrong, `mend` ends it. `alerts` must fire within `fires` seconds and be silent within `ends`.
+
+    `after`: alerts that fire when it is mended, and are silent again within `ends`, too.
+    """
+
+    name: str
+    alerts: tuple[str, ...]
+    begin: Step
+    mend: Step
+    fires: float = 30
+    ends: float = 30
+    after: tuple[str, ...] = ()
+
+
+@dataclass
+class Provocations:
+    """All of them over one house; what one of them must remember until it is mended is kept here."""
+
+    house: House
+    traffic: Traffic
+    _kept: list[dict[str, Any]] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def every(self) -> list[Provocation]:
+        h = self.house
+        return [
+            Provocation(
+                "a service is gone for a while, and starts with a short memory",
+                ("PostroomServiceMissing", "PostroomConsumerLagging"),
+                lambda: h.stop_service("notifier"),
+                self._start_forgetful_notifier,
+                45,
+                45,
+            ),
+            Provocation(
+                "what came meanwhile is too old for it",
+                ("PostroomDeliveriesTooOld",),
+                _nothing,
+                lambda: h.restart("notifier"),
+                30,
+                40,
+            ),
+            Provocation(
+                "a process is out of breath", ("PostroomEventLoopBlocked",), self._block, self._unblock, 40, 30
+            ),
+            Provocation(
+                "MongoDB is away",
+                (
+                    "PostroomMongoDown",
+                    "PostroomConsumerWaiting",
+                    "PostroomAccountsUnheld",
+                    "PostroomErrorBudgetBurnsFast:desk",
+                ),
+                lambda: asyncio.to_thread(h.mongo.kill),
+                lambda: asyncio.to_thread(h.mongo.start),
+                60,
+                100,
+            ),
+            Provocation(
+                "Kafka is away",
+                ("PostroomKafkaDown", "PostroomOutboxOld"),
+                lambda: asyncio.to_thread(h.kafka.kill),
+                lambda: asyncio.to_thread(h.kafka.start),
+                60,
+                120,
+                ("PostroomErrorBudgetBurnsFast:routing",),
+            ),
+            Provocation(
+                "Kafka refuses what follows from decisions",
+                ("PostroomDecisionsUnpublished", "PostroomResultsUntold", "PostroomTimersOverdue"),
+                self._refuse,
+                lambda: h.refuse_writes([CONVERSATION_EVENTS, CONVERSATION_COMMANDS], refuse=False),
+                60,
+                60,
+            ),
+            Provocation(
+                "the mail server is away",
+                ("PostroomMailSessionDown", "PostroomMailAccountSilent", "PostroomProbeFailing", "PostroomProbeSilent"),
+                lambda: asyncio.to_thread(h.dovecot.kill),
+                lambda: asyncio.to_thread(h.dovecot.start),
+                60,
+                75,
+            ),
+            Provocation(
+                "a password was changed",
+                ("PostroomMailLoginFailed",),
+                self._another_password,
+                self._right_password,
+                45,
+                90,
+            ),
+            Provocation(
+                "the ledger forgot a mail, somebody removed another, and mails lay at their provider",
+                ("PostroomLedgerDifference", "PostroomMailsGone", "PostroomErrorBudgetBurnsFast:storing"),
+                self._differ,
+                _nothing,
+                60,
+                120,
+            ),
+            Provocation(
+                "nobody takes a letter, and an account is not connected",
+                ("PostroomQueueOld", "PostroomOauthGrantRefused"),
+                self._letter_and_account,
+                self._take_letter,
+                60,
+                45,
+            ),
+            Provocation(
+                "the SMTP server is away",
+                ("PostroomSmtpAccountWaiting", "PostroomDeliveriesStuck"),
+                lambda: asyncio.to_thread(h.sink.stop),
+                lambda: asyncio.to_thread(h.sink.start),
+                60,
+                75,
+            ),
+            Provocation(
+                "the SMTP server refuses an agent",
+                ("PostroomDeliveriesFailing",),
+                self._refuse_agent,
+                self._accept_agent,
+                30,
+                45,
+            ),
+            Provocation(
+                "a stranger's record, and one that meets a broken document",
+                ("PostroomDeadLetters", "PostroomKeysHeld"),
+                self._poison,
+                self._replay,
+                45,
+                45,
+            ),
+            Provocation(
+                "a release that fails on everything",
+                ("PostroomBreakerOpen", "PostroomServiceNotReady"),
+                self._break_notifier,
+                self._mend_notifier,
+                60,
+                75,
+            ),
+        ]
+
+    # --- processes ----------------------------------------------------------------------------------------------
+
+    async def _start_forgetful_notifier(self) -> None:
+        self.house.start_service("notifier", POSTROOM_TOO_OLD_HOURS="0.001")
+
+    async def _block(self) -> None:
+        async def breathe() -> None:
+            while True:
+                self.house.freeze("router")
+                await asyncio.sleep(1.2)
+                self.house.thaw("router")
+                await asyncio.sleep(0.5)
+
+        self._tasks.append(asyncio.create_task(breathe()))
+
+    async def _unblock(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+        self.house.thaw("router")
+
+    # --- Kafka --------------------------------------------------------------------------------------------------
+
+    async def _refuse(self) -> None:
+        until = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+        for one in (await self.traffic.open_ones())[:5]:
+            await self.traffic.ask(one["id"], "snooze", until=until)
+        await self.house.refuse_writes([CONVERSATION_EVENTS, CONVERSATION_COMMANDS], refuse=True)
+
+    async def _poison(self) -> None:
+        """Write a record that is none of ours, and break the notes of one conversation in the read model."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.house.kafka.bootstrap)
+        await producer.start()
+        await producer.send_and_wait(
+            self.house.settings.topic(CONVERSATION_EVENTS.name), b"{", b"stranger", headers=[("ce_type", b"a-stranger")]
+        )
+        await producer.stop()
+        await self._break_documents("desk", 1)
+
+    async def _replay(self) -> None:
+        await self._mend_documents("desk")
+        for document in self._kept:
+            await self.house.command("dead-letters", "replay", "desk", "--key", document["_id"])
+        self._kept.clear()
+
+    async def _break_documents(self, service: str, count: int) -> None:
+        """Make documents that their service cannot read any more, then let something happen in each of the conversations."""
+        known = [one["id"] for one in (await self.traffic.open_ones(limit="100"))]
+        async with self.house.database(service) as database:
+            found = database["conversations"].find({"_id": {"$in": known}}).limit(count)
+            self._kept = [document async for document in found]
+            for document in self._kept:
+                await database["conversations"].update_one(
+                    {"_id": document["_id"]}, {"$set": {"state": {"broken": [1]}}}
+                )
+        for document in self._kept:
+            await self.traffic.ask(document["_id"], "note", text=f"A note {secrets.token_hex(4)}")
+
+    async def _mend_documents(self, service: str) -> None:
+        async with self.house.database(service) as database:
+            for document in self._kept:
+                state = {"$set": {"state": document["state"]}}
+                await database["conversations"].update_one({"_id": document["_id"]}, state)
+
+    async def _break_notifier(self) -> None:
+        self.traffic.calm = True
+        await asyncio.sleep(2)
+        await self._break_documents("notifier", 45)
+
+    async def _mend_notifier(self) -> None:
+        await self.house.stop_service("notifier")
+        await self._mend_documents("notifier")
+        self.house.start_service("notifier")
+        async with self.house.database("notifier") as database:
+            held = [hold["key"] async for hold in database["holds"].find({})]
+        for key in held:
+            await self.house.command("dead-letters", "replay", "notifier", "--key", key)
+        self._kept.clear()
+        self.traffic.calm = False
+
+    # --- mail ---------------------------------------------------------------------------------------------------
+
+    async def _another_password(self) -> None:
+        self.house.club_password.write_text("not-the-password")
+        await asyncio.to_thread(self.house.dovecot.restart)
+
+    async def _right_password(self) -> None:
+        self.house.club_password.write_text(company.PASSWORD)
+
+    async def _differ(self) -> None:
+        """Forget one stored mail behind ingest's back, remove another from the server, bring old ones."""
+        async with self.house.database("ingest") as database:
+            place = await database["places"].find_one({"folder_key": {"$regex": "^support/"}}, sort=[("uid", -1)])
+            await database["places"].delete_one({"_id": place["_id"]})
+            await database["ledger"].delete_one({"_id": place["ledger_id"]})
+        folder = self.house.dovecot.maildir(company.address("support"))
+        stored = sorted(folder.glob("cur/*"), key=lambda path: path.stat().st_mtime)
+        Path(stored[0]).unlink()
+        for _ in range(6):
+            self.traffic.deliver("support", seconds_ago=300)
+            await asyncio.sleep(0.5)
+
+    async def _letter_and_account(self) -> None:
+        self.traffic.deliver("club", "letters")
+        await self.house.configure(oauth=True)
+
+    async def _take_letter(self) -> None:
+        await self.house.configure()
+        for one in await self.traffic.open_ones(inbox="letters"):
+            if one["inbox_id"] == "letters":
+                await self.traffic.ask(one["id"], "claim")
+
+    async def _refuse_agent(self) -> None:
+        for agent in company.AGENTS[:2]:
+            self.house.sink.answer_always(f"{agent}@staff.{company.DOMAIN}", Reject(550, "5.1.1 no such user"))
+
+    async def _accept_agent(self) -> None:
+        for agent in company.AGENTS[:2]:
+            self.house.sink.answer_always(f"{agent}@staff.{company.DOMAIN}", Accept())
+
+
+async def _nothing() -> None:
+    """It has happened already, or ends by itself."""
