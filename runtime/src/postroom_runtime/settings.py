@@ -68,6 +68,8 @@ class RuntimeSettings(BaseSettings):
     secrets_key: SecretStr | None = None
     """The key of secrets at rest, base64 of 32 bytes; several, by commas, while it is rotated, newest first."""
     secrets_key_file: Path | None = None
+    secret_reminder_days: int = Field(365, ge=1, le=3650)
+    """A stored secret that was set longer ago is called old: in the log, in a series, by `postroom doctor`."""
     max_records: int = Field(500, ge=1, le=2000)
     """Records in one batch."""
     poll_timeout_ms: int = Field(200, ge=1, le=1000)

@@ -38,7 +38,7 @@ def add(agent: AgentId) -> None:
     async def work(identity: Identity, configuration: Configuration) -> tuple[Agent, str]:
         found = _agent(configuration, agent)
         await identity.people.add(found.id)
-        return found, await identity.credentials.link(found.id, "invitation", _user())
+        return found, await identity.credentials.link(found.id, "invitation", command_user())
 
     _print_link(*_with_identity(work), "invitation")
 
@@ -60,7 +60,7 @@ def reset(
         if second_factor:
             await identity.people.set_second_factor(found.id, None, [], 0)
             await identity.sessions.store.remove_of(found.id)
-        return found, await identity.credentials.link(found.id, "reset", _user())
+        return found, await identity.credentials.link(found.id, "reset", command_user())
 
     _print_link(*_with_identity(work), "reset")
 
@@ -139,7 +139,8 @@ async def _connected(work: Callable[[Identity, Configuration], Awaitable[T]]) ->
         await mongo.close(client)
 
 
-def _user() -> str:
+def command_user() -> str:
+    """Return who types the command, for records of what was changed by whom."""
     try:
         return f"command line, {getpass.getuser()}"
     except (KeyError, OSError):

@@ -55,6 +55,13 @@ class MongoPeople:
         async with translated("store second factor"):
             await self._people.update_one({"_id": agent_id}, {"$set": fields, "$inc": {"version": 1}})
 
+    async def rewrap_second_factor(self, person: Person, sealed: bytes) -> bool:
+        """Store the same secret under another key; False when nothing was to be done, or it was set up anew meanwhile."""
+        where = {"_id": person.agent_id, "second_factor": person.second_factor}
+        async with translated("store second factor"):
+            result = await self._people.update_one(where, {"$set": {"second_factor": sealed}})
+        return bool(result.modified_count)
+
     async def use_step(self, agent_id: str, step: int) -> bool:
         async with translated("use code"):
             result = await self._people.update_one(
