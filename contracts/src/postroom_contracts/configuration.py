@@ -27,15 +27,17 @@ class Section(BaseModel):
 
 
 class SecretReference(Section):
-    """Where a secret lies: an environment variable or a file; exactly one of the two."""
+    """Where a secret lies: an environment variable, a file, or sealed in the database; exactly one of them."""
 
     env: str | None = None
     file: str | None = None
+    stored: Slug | None = None
+    """The name under which `postroom secret set` keeps it."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if (self.env is None) == (self.file is None):
-            raise ValueError("name the secret by exactly one of `env` and `file`")
+        if sum(place is not None for place in (self.env, self.file, self.stored)) != 1:
+            raise ValueError("name the secret by exactly one of `env`, `file` and `stored`")
         return self
 
 

@@ -14,13 +14,16 @@ from postroom_contracts.topics import all_topics
 from rich.console import Console
 
 from postroom_runtime import mongo
+from postroom_runtime.clock import SystemClock
 from postroom_runtime.configuration_feed import ConfigurationFeed, Configurations
 from postroom_runtime.doctor_checks import clock, groups, versions
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.findings import ANSWER_SECONDS, CHECKS, Check, Finding
 from postroom_runtime.kafka import client_options
 from postroom_runtime.retention import retention_faults
+from postroom_runtime.secret_cipher import SealError
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stored_secrets import is_old, open_secrets, sealer_of
 from postroom_runtime.support_bundle import write_bundle
 
 SERVICES = ("ingest", "router", "assigner", "notifier", "analytics", "desk")
@@ -59,7 +62,7 @@ def doctor(
 
 async def examine(settings: RuntimeSettings) -> tuple[list[Finding], Configuration | None]:
     """Return what was found, each check within a few seconds, and the configuration if it could be read."""
-    found = [await check(settings) for check in (_installed, versions, _keys, _kafka, _topics, groups, _mongo, clock)]
+    found = [await check(settings) for check in (_installed, versions, _keys, _secrets, _kafka, _topics, groups, _mongo, clock)]
     configured, configuration = await _configuration(settings)
     found.append(configured)
     for entry in sorted(entry_points(group=CHECKS), key=lambda e: e.name):
@@ -82,6 +85,26 @@ async def _keys(settings: RuntimeSettings) -> Finding:
         return Finding("signing keys", False, str(error), "for example: head -c 32 /dev/urandom | base64 > signing-key")
     short = any(len(key) < 16 for key in keys)  # noqa: PLR2004 - as signed_ids asks
     return Finding("signing keys", not short, f"{len(keys)} set", "a key needs at least 16 bytes")
+
+
+async def _secrets(settings: RuntimeSettings) -> Finding:
+    """Can what is sealed be opened, and is any of it old?"""
+    client = mongo.connect(settings.model_copy(update={"mongo_timeout_seconds": ANSWER_SECONDS}))
+    clock = SystemClock(settings.clock_offset_seconds)
+    try:
+        found = await open_secrets(client, settings, clock).store.all()
+        for secret in found:
+            sealer_of(settings).open(secret.sealed, secret.name)
+    except SealError as error:
+        return Finding("secrets", False, str(error), "give the key that they were sealed with, or set them anew")
+    except InfrastructureError as error:
+        return Finding("secrets", False, f"not read: {error}")
+    finally:
+        await mongo.close(client)
+    days = settings.secret_reminder_days
+    old = [s.name for s in found if is_old(s, clock.now(), days)]
+    reminder = f"; set longer ago than {days} days: {', '.join(old)}" if old else ""
+    return Finding("secrets", True, f"{len(found)} stored{reminder}")
 
 
 async def _kafka(settings: RuntimeSettings) -> Finding:

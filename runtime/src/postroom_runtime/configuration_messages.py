@@ -22,7 +22,7 @@ _WORDS: dict[Any, str] = {
     datetime: _ZONED,
     AwareDatetime: _ZONED,
     OpenInterval: "an interval such as 09:00-17:00",
-    SecretReference: "a mapping with `env` or `file`",
+    SecretReference: "a mapping with `env`, `file` or `stored`",
 }
 _SLUG = "lower-case letters, digits and hyphens, at most 63, beginning with a letter or digit"
 _SHOWN_CHARACTERS = 60

@@ -34,6 +34,8 @@ TIMER_OVERDUE_SECONDS = Gauge(
 )
 TIMERS_FIRED = Counter("postroom_timers_fired", "Timers that became commands.", ["service", "kind"])
 CONFIGURATION_VERSION = Gauge("postroom_configuration_version", "Newest configuration that this process uses.")
+SECRETS_MISSING = Gauge("postroom_secrets_missing", "Stored secrets that the configuration names and nobody can read.")
+SECRETS_OLD = Gauge("postroom_secrets_old", "Stored secrets in use that were set longer ago than the reminder says.")
 OAUTH_EXPIRES = Gauge(
     "postroom_oauth_token_expires_timestamp_seconds",
     "When the account's access token ends; renewed before.",

@@ -8,6 +8,7 @@ from postroom_runtime.clock import Clock
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import Database
 from postroom_runtime.oauth_cipher import TokenCipher
+from postroom_runtime.settings import RuntimeSettings
 
 DATABASE = "grants"
 
@@ -133,3 +134,22 @@ class MongoGrantStore:
 
 def _at(grant: Grant) -> dict[str, Any]:
     return {"_id": grant.account_id, "version": grant.version}
+
+
+async def rewritten_grants(database: Database, settings: RuntimeSettings) -> int:
+    """Encrypt all grants with the newest key; return how many. One that is refreshed meanwhile is encrypted by that."""
+    async with translated("read grants"):
+        found = await database["grants"].find({}).to_list(length=100_000)
+    if not found:
+        return 0
+    cipher = TokenCipher(settings.token_cipher_keys())
+    done = 0
+    for grant in found:
+        fields = [name for name in ("refresh_token", "access_token") if grant.get(name) is not None]
+        again = {
+            name: cipher.encrypt(cipher.decrypt(bytes(grant[name]), grant["_id"]), grant["_id"]) for name in fields
+        }
+        where = {"_id": grant["_id"], "version": grant["version"]}
+        async with translated("store grant"):
+            done += (await database["grants"].update_one(where, {"$set": again})).modified_count
+    return done

@@ -31,6 +31,7 @@ from postroom_runtime.oauth import AccessTokens, open_grants, refreshed
 from postroom_runtime.parking import Parking
 from postroom_runtime.retention import retention_faults
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stored_secrets import StoredSecrets, open_secrets
 from postroom_runtime.stores import Stores, open_stores
 from postroom_runtime.subscription import make_broker, polls, subscribe
 from postroom_runtime.topic_ids import read_topic_ids
@@ -61,6 +62,7 @@ class Runtime:
     door: Door
     tokens: AccessTokens
     """Access tokens of mail accounts that log in by OAuth."""
+    secrets: StoredSecrets
     consumers: list[BatchConsumer] = field(default_factory=list)
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when this process cannot go on by itself and has to be started again."""
@@ -148,6 +150,8 @@ class Runtime:
             self._connections.append(feed.stop)
             await _until_up("configuration", feed.start)
         await _until_up("mongodb", self.probe)
+        if definition.needs_configuration:
+            await _until_up("secrets", lambda: self.secrets.refresh(self.configurations.latest))
 
         async def build() -> None:
             await self._forget_registrations()
@@ -218,11 +222,16 @@ class Runtime:
             for consumer in self.consumers:
                 await consumer.joined.wait()
         own = ("lag", self._report_lag), ("loop delay", self._measure_loop), ("retention", self._recheck_retention)
-        loops = [*self._background, *own]
+        loops = [*self._background, *self._secret_loop(), *own]
         if self._subscribers:
             loops.append(("watch", self._watch))
         self._tasks = [asyncio.create_task(_forever(name, loop), name=name) for name, loop in loops]
         self.started = True
+
+    def _secret_loop(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        if not self.configurations.latest_version:
+            return []
+        return [("secrets", lambda: self.secrets.run(lambda: self.configurations.latest))]
 
     async def stop(self) -> None:
         """Drain, then close."""
@@ -330,6 +339,7 @@ async def connect(definition: ServiceDefinition, settings: RuntimeSettings, cloc
         leases=LeaseStore(stores.database["leases"], clock, own_name()),
         door=Door(lambda: {"started": False}, definition.name),
         tokens=AccessTokens(lambda: open_grants(client, settings, clock), refreshed, clock),
+        secrets=open_secrets(client, settings, clock),
     )
     runtime.door = Door(runtime.readiness, definition.name)
     try:

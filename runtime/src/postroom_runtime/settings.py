@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postroom_runtime.oauth_cipher import TokenKeyError, read_keys
+from postroom_runtime.secret_cipher import HOW, SealError
 
 
 class RuntimeSettings(BaseSettings):
@@ -70,6 +71,11 @@ class RuntimeSettings(BaseSettings):
     token_keys: SecretStr | None = None
     """One or two keys that OAuth grants are encrypted with, comma-separated, newest first: base64 of 32 bytes each."""
     token_keys_file: Path | None = None
+    secrets_key: SecretStr | None = None
+    """The key of secrets at rest, base64 of 32 bytes; several, by commas, while it is rotated, newest first."""
+    secrets_key_file: Path | None = None
+    secret_reminder_days: int = Field(365, ge=1, le=3650)
+    """A stored secret that was set longer ago is called old: in the log, in a series, by `postroom doctor`."""
     max_records: int = Field(500, ge=1, le=2000)
     """Records in one batch."""
     poll_timeout_ms: int = Field(200, ge=1, le=1000)
@@ -127,11 +133,28 @@ class RuntimeSettings(BaseSettings):
         return [key.strip().encode() for key in text.split(",")]
 
     def token_cipher_keys(self) -> list[bytes]:
-        """Return the keys of OAuth grants, newest first. Raises TokenKeyError saying how to make one when none is set."""
-        text = self.token_keys.get_secret_value() if self.token_keys else ""
-        if not text and self.token_keys_file:
+        """Return the keys of OAuth grants, newest first. Raises TokenKeyError saying how to make one when none is set.
+
+        Without keys of their own they lie under those of all secrets.
+        """
+        given = self._text(self.token_keys, self.token_keys_file)
+        secrets = self._text(self.secrets_key, self.secrets_key_file)
+        return read_keys(",".join(filter(None, (given, secrets))))
+
+    def sealer_keys(self) -> list[bytes]:
+        """Return the keys of secrets at rest, newest first; empty when none is set. Raises SealError for one that is none."""
+        text = self._text(self.secrets_key, self.secrets_key_file)
+        try:
+            return read_keys(text) if text else []
+        except TokenKeyError as error:
+            raise SealError(HOW) from error
+
+    @staticmethod
+    def _text(value: SecretStr | None, file: Path | None) -> str:
+        text = value.get_secret_value().strip() if value else ""
+        if not text and file:
             try:
-                text = self.token_keys_file.read_text().strip()
+                text = file.read_text().strip()
             except OSError as error:
-                raise TokenKeyError(f"the key file {self.token_keys_file} cannot be read: {error.strerror}") from error
-        return read_keys(text)
+                raise TokenKeyError(f"the key file {file} cannot be read: {error.strerror}") from error
+        return ",".join(filter(None, (part.strip() for part in text.replace("\n", ",").split(","))))

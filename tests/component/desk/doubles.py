@@ -19,6 +19,12 @@ from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition, Positions
 from postroom_desk.domain.queries import ListQuery
 from postroom_desk.domain.view import ConversationView
+from postroom_desk.identity.build import identity_of
+from postroom_desk.identity.hashing import Hasher
+from postroom_desk.identity.login import Begun
+from postroom_desk.identity.people import Person
+from postroom_desk.identity.sessions import Where, csrf_token
+from postroom_desk.identity.sign_on import Provider
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
 from postroom_desk.parts import Parts
@@ -31,6 +37,7 @@ from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import InMemoryContentStore
 from postroom_runtime.errors import InfrastructureError
 
+from tests.component.desk.identity_doubles import QUICK, InMemoryStores
 from tests.integration.desk.office import company
 
 NOW = datetime(2026, 3, 6, 15, 30, tzinfo=UTC)
@@ -258,6 +265,7 @@ class DeskBench:
     content: InMemoryContentStore = field(default_factory=InMemoryContentStore)
     uploads: InMemoryUploads = field(default_factory=InMemoryUploads)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    provider: Provider | None = None
 
     def __post_init__(self) -> None:
         inboxes = Inboxes(self.conversations)
@@ -278,6 +286,8 @@ class DeskBench:
             self.clock,
             self.settings.request_wait_seconds,
         )
+        self.stores = InMemoryStores()
+        self.identity = identity_of(self.stores.all(), self.settings, self.clock, Hasher(QUICK), self.provider)
         self.app: FastAPI = build(
             Parts(
                 self.settings,
@@ -294,6 +304,7 @@ class DeskBench:
                 Writing(Uploads(self.uploads, self.content, self.clock, 25_000_000)),
                 demo=self.demo,
                 writer=ConfigurationWriter(self.versions, self._applied, self.clock),
+                identity=self.identity,
             )
         )
         self._sequences: dict[tuple[str, str], int] = {}
@@ -305,6 +316,18 @@ class DeskBench:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers, **options)
+
+    async def browser(self, agent_id: str = "ana", url: str = "http://127.0.0.1", **options: Any) -> httpx.AsyncClient:
+        """Return a client that acts as a page of this agent's session."""
+        self.stores.people.people.setdefault(agent_id, Person(agent_id))
+        version = self.stores.people.people[agent_id].version
+        begun = await self.identity.log_in.begin_at("full", agent_id, version, "password", Where("192.0.2.1", "Tests"))
+        assert isinstance(begun, Begun)
+        name = "__Host-postroom_session" if url.startswith("https:") else "postroom_session"
+        headers = {"Origin": url, "X-CSRF-Token": csrf_token(begun.token)}
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        cookies = {name: begun.token}
+        return httpx.AsyncClient(transport=transport, base_url=url, headers=headers, cookies=cookies, **options)
 
     async def happens(
         self, fact: Data, conversation: str, cause: str = "cause", source: str = "/postroom/router", partition: int = 0

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.component.desk.doubles import TOKEN, DeskBench, FixedPeer, settings
+from tests.component.desk.doubles import DeskBench, FixedPeer, settings
 from tests.component.desk.facts import CONVERSATION, assigned, customer_content, received, replied
 
 
@@ -46,27 +46,6 @@ async def test_a_conversation_shows_owner_reasons_and_events(desk: DeskBench) ->
     assert "full" in text
     assert "conversation-assigned.v1" in text
     assert 'data-etag="1.1"' in text
-
-
-async def test_without_a_token_the_page_asks_for_one_and_takes_it_into_a_cookie(desk: DeskBench) -> None:
-    async with desk.client(None) as client:
-        away = await client.get("/overview")
-        assert (away.status_code, away.headers["location"]) == (303, "/login")
-        assert (await client.get("/login")).status_code == 200
-        assert (await client.get("/login", params={"token": "wrong-token-0123456"})).status_code == 401
-        welcome = await client.get("/login", params={"token": TOKEN})
-        cookie = welcome.headers["set-cookie"].lower()
-        assert "httponly" in cookie
-        assert "samesite=strict" in cookie
-        assert (await client.get("/overview")).status_code == 200
-        assert (await client.get("/api/v1/company")).status_code == 200
-        foreign = await client.post(
-            f"/api/v1/conversations/{CONVERSATION}/resolve",
-            json={"agent": "ana"},
-            headers={"Origin": "https://evil.test"},
-        )
-        assert foreign.status_code == 403
-        assert desk.commands.published == []
 
 
 async def test_an_open_desk_answers_under_loopback_names_only() -> None:

@@ -13,7 +13,13 @@ PUBLIC = {
     "/api/v1/schemas/{name}.json",
     "/static",
     "/login",  # before anybody is known
+    "/login/code",
+    "/login/enrol",
+    "/login/sso",
+    "/login/sso/callback",
     "/logout",
+    "/invitation/{token}",  # the token of a link is the right
+    "/reset/{token}",
     "/u/{token}",  # the signed token is the right
 }
 

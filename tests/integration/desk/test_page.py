@@ -34,7 +34,10 @@ async def page(browser: Browser, office: Office) -> AsyncIterator[Page]:
     page.on(
         "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
     )
-    await page.goto(f"{office.desk.url}/login?token={TOKEN}")
+    await page.goto(f"{office.desk.url}/login")
+    await page.locator("details summary").click()
+    await page.fill("input[name=token]", TOKEN)
+    await page.keyboard.press("Enter")
     await page.wait_for_url(f"{office.desk.url}/")
     await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
     yield page

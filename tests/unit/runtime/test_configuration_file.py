@@ -403,7 +403,7 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
     ),
     "secret named twice": (
         "{env: MAIL_PASSWORD}", "{env: MAIL_PASSWORD, file: /run/p}",
-        ["c.yaml:11: accounts[0].imap.password: name the secret by exactly one of `env` and `file`"],
+        ["c.yaml:11: accounts[0].imap.password: name the secret by exactly one of `env`, `file` and `stored`"],
     ),
     "key given twice": (
         "  - id: orders\n", "  - id: orders\n    id: orders2\n",

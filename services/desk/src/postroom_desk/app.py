@@ -19,6 +19,7 @@ from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPub
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
 from postroom_desk.adapters.event_log import MongoEventLog
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
+from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity, provider_of
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
 from postroom_desk.adapters.tail import KafkaTail
@@ -31,6 +32,7 @@ from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.logged import MODELS
 from postroom_desk.domain.view import ConversationView
 from postroom_desk.handlers import Batch, ReadModelDecider
+from postroom_desk.identity.build import identity_of
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
 from postroom_desk.metrics import STREAMS
@@ -56,6 +58,7 @@ class Desk:
         await MongoEventLog(database, topic_id="").prepare()
         await MongoRequests(database).prepare()
         await MongoConversations(database["conversations"]).prepare()
+        await prepare_identity(database)
 
     async def build(self, runtime: Runtime) -> None:
         settings = runtime.settings
@@ -81,6 +84,8 @@ class Desk:
         demo = HttpPeer(settings.demo_url, settings.peer_timeout_seconds) if settings.demo_url else None
         for peer in filter(None, (figures, demo)):
             runtime.on_stop(peer.close)
+        stores = identity_stores(runtime.database)
+        identity = identity_of(stores, settings, runtime.clock, provider=provider_of(settings))
         runtime.serve(
             build(
                 Parts(
@@ -98,6 +103,7 @@ class Desk:
                     writing=await self._writing(runtime, settings),
                     demo=demo,
                     writer=writer,
+                    identity=identity,
                 )
             )
         )

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from postroom_desk.answering.parts import Writing
 from postroom_desk.audit.port import AuditLog, NoAudit
 from postroom_desk.configuration_writer import ConfigurationWriter
+from postroom_desk.identity.parts import Identity
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
 from postroom_desk.ports import Demo, EventLog, Figures, RequestStore
@@ -38,6 +39,7 @@ class Parts:
     demo: Demo | None = None
     writer: ConfigurationWriter | None = None
     """Writes what agents may change of the configuration themselves."""
+    identity: Identity = field(kw_only=True)
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

@@ -2,10 +2,13 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
+from urllib.parse import urlsplit
 
+from postroom_contracts.configuration import Role
+from postroom_runtime.secret_cipher import HOW
 from postroom_runtime.settings import RuntimeSettings
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from postroom_desk.tokens import Token, TokenFormatError, parse_tokens
 
@@ -19,6 +22,27 @@ class DeskSettings(RuntimeSettings):
     """Several, separated by commas or newlines: `name=token` or `name@agent=token` (acts as that agent alone)."""
     api_tokens_file: Path | None = None
     """The same, one in a line; lines that begin with # are passed over."""
+    public_url: str | None = Field(None, pattern=r"^https?://[^/?#@\s]+$")
+    """Where people reach the desk, `https://desk.example.com`: for links in mail, the cookie, and single sign-on."""
+    session_idle_minutes: int = Field(720, ge=5, le=43_200)
+    """A session ends after so long without use."""
+    session_days: int = Field(7, ge=1, le=90)
+    """A session ends after so long in any case."""
+    password_login: bool = True
+    """False: people log in by single sign-on alone."""
+    second_factor_roles: str = ""
+    """Roles that must have a second factor, by commas: `admin,lead`."""
+    oidc_issuer: str | None = Field(None, pattern=r"^https?://\S+$")
+    """The OpenID provider of single sign-on; needs PUBLIC_URL and OIDC_CLIENT_ID."""
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_client_secret_file: Path | None = None
+    """Neither: a public client."""
+    oidc_name: str = Field("single sign-on", min_length=1, max_length=60)
+    """What the log-in page calls it."""
+    oidc_scopes: str = "openid email profile"
+    oidc_trust_addresses: bool = False
+    """Addresses count without `email_verified`: only where every address at the provider is the company's own."""
     desk_open: bool = False
     """No token is asked for: for the demo. Refused unless the desk listens on loopback alone."""
     analytics_url: str | None = None
@@ -36,12 +60,50 @@ class DeskSettings(RuntimeSettings):
     command_timeout_seconds: float = Field(5.0, gt=0, le=60)
     peer_timeout_seconds: float = Field(2.0, gt=0, le=30)
 
+    @field_validator("second_factor_roles")
+    @classmethod
+    def _are_roles(cls, value: str) -> str:
+        if unknown := set(_words(value)) - set(get_args(Role)):
+            raise ValueError(f"{min(unknown)!r} is none of {', '.join(get_args(Role))}")
+        return value
+
     @model_validator(mode="after")
     def _open_only_on_loopback(self) -> Self:
         if self.desk_open and not is_loopback(self.http_host):
             raise ValueError("POSTROOM_DESK_OPEN asks for no token, so POSTROOM_HTTP_HOST must be a loopback address")
         self.tokens()
         return self
+
+    @model_validator(mode="after")
+    def _sign_on_is_whole(self) -> Self:
+        if self.oidc_issuer is None:
+            if not self.password_login:
+                raise ValueError("without POSTROOM_PASSWORD_LOGIN people need single sign-on: set POSTROOM_OIDC_ISSUER")
+            return self
+        if not (self.oidc_client_id and self.public_url):
+            raise ValueError("POSTROOM_OIDC_ISSUER needs POSTROOM_OIDC_CLIENT_ID and POSTROOM_PUBLIC_URL")
+        if not self.oidc_issuer.startswith("https://") and not is_loopback(urlsplit(self.oidc_issuer).hostname or ""):
+            raise ValueError("POSTROOM_OIDC_ISSUER must be an https address")
+        self.oidc_secret()
+        return self
+
+    @model_validator(mode="after")
+    def _second_factors_can_be_kept(self) -> Self:
+        if self.second_factor_roles and not self.sealer_keys():
+            raise ValueError(f"POSTROOM_SECOND_FACTOR_ROLES asks for secrets at rest: {HOW}")
+        return self
+
+    def oidc_secret(self) -> str | None:
+        """Return the client's secret at the provider. Raises ValueError naming the file that cannot be read."""
+        if self.oidc_client_secret is not None or self.oidc_client_secret_file is None:
+            return self.oidc_client_secret.get_secret_value() if self.oidc_client_secret else None
+        try:
+            return self.oidc_client_secret_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ValueError(f"the file {self.oidc_client_secret_file} cannot be read: {error.strerror}") from error
+
+    def roles_with_second_factor(self) -> frozenset[Role]:
+        return frozenset(role for role in get_args(Role) if role in _words(self.second_factor_roles))
 
     def tokens(self) -> list[Token]:
         """Return all configured tokens. Raises ValueError naming the faulty entry by its number, never by its text."""
@@ -54,6 +116,10 @@ class DeskSettings(RuntimeSettings):
             return parse_tokens("\n".join(texts))
         except TokenFormatError as error:
             raise ValueError(str(error)) from error
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def is_loopback(host: str) -> bool:

@@ -22,6 +22,11 @@ class Token:
     digest: bytes
 
 
+def credential_of(token: Token) -> str:
+    """Return what a session that was begun with this token remembers of it: another token of that name ends it."""
+    return hashlib.sha256(token.digest).hexdigest()
+
+
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 

@@ -19,6 +19,7 @@ from postroom_runtime.oauth import AccessTokens, AuthorisationError, TokenRefuse
 from postroom_runtime.oauth_cipher import TokenKeyError
 from postroom_runtime.oauth_grants import GrantStore
 from postroom_runtime.secrets import MissingSecretError
+from postroom_runtime.stored_secrets import open_secrets
 
 from postroom_ingest.adapters.imap import MailLoginError, MailServerError
 from postroom_ingest.app import IngestSettings
@@ -56,6 +57,7 @@ async def office(account_id: str, file: Path | None) -> AsyncIterator[Office]:
     client = mongo.connect(settings)
     tokens = AccessTokens(lambda: open_grants(client, settings, clock), refreshed, clock)
     try:
+        await open_secrets(client, settings, clock).refresh(configurations.latest)
         door = MailboxDoor(tokens, settings.imap_timeout_seconds)
         yield Office(settings, clock, configurations, account, client, door)
     finally:

@@ -17,7 +17,7 @@ from postroom_contracts.configuration import SecretReference, WebhookAccount
 from postroom_runtime.clock import Clock
 from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.errors import InfrastructureError
-from postroom_runtime.secrets import MissingSecretError, resolve
+from postroom_runtime.secrets import MissingSecretError, named, resolve
 from pydantic import ValidationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
@@ -150,7 +150,7 @@ def _webhook(secret: SecretReference) -> Webhook:
     try:
         return Webhook(resolve(secret))
     except (ValueError, EmptyWebhookSecretError) as error:
-        raise MissingSecretError(f"the secret {secret.env or secret.file} is not base64, or empty") from error
+        raise MissingSecretError(f"the secret {named(secret)} is not base64, or empty") from error
 
 
 async def _bounded_body(request: Request) -> bytes | None:

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, se
 from jinja2.runtime import Context
 from postroom_contracts.fields import format_time as format_utc
 
+from postroom_desk.api.auth import CSRF
 from postroom_desk.console.texts import LANGUAGES, Texts
 from postroom_desk.console.viewer import Viewer
 
@@ -22,6 +23,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
@@ -39,6 +42,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"iso": iso, "clock": _clock, "duration": _duration, "since": _since, "bytes": _size, "day": _day}
+    made.globals["csrf"] = CSRF.get
     return made
 
 

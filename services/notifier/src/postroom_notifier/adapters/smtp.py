@@ -2,21 +2,20 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import socket
 import ssl
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import aiosmtplib
 import structlog
 from aiosmtplib import SMTP
-from postroom_contracts.configuration import MailAccount, SecretReference, SmtpServer
+from postroom_contracts.configuration import MailAccount, SmtpServer
 from postroom_runtime.clock import monotonic
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.oauth import AccessTokens, AuthorisationError
+from postroom_runtime.secrets import MissingSecretError, resolve
 
 from postroom_notifier.adapters.dkim_signer import SigningError, signed
 from postroom_notifier.domain.mime import OutgoingMail
@@ -54,13 +53,6 @@ class _Connection:
     @property
     def fresh(self) -> bool:
         return self.mails == 0
-
-
-def read_secret(reference: SecretReference) -> str:
-    """Return the secret from the environment or its file. Raises OSError or KeyError, which name where it should lie."""
-    if reference.env is not None:
-        return os.environ[reference.env]
-    return Path(reference.file or "").read_text(encoding="utf-8").strip()
 
 
 class SmtpMailSender:
@@ -171,7 +163,7 @@ class SmtpMailSender:
             if account.oauth is not None:
                 await self._login_by_token(client, account)
             elif server.user is not None and server.password is not None:
-                await client.login(server.user, read_secret(server.password))
+                await client.login(server.user, resolve(server.password))
             elif client.is_ehlo_or_helo_needed:
                 await client.ehlo()
         except BaseException:
@@ -277,7 +269,7 @@ def classify(error: Exception) -> SendOutcome:
         case aiosmtplib.SMTPServerDisconnected() | aiosmtplib.SMTPTimeoutError() | TimeoutError() | ConnectionError():
             # It may have been taken: it is tried again with the same Message-ID, which the receiver can recognise.
             return TryAgain("no_answer")
-        case OSError() | KeyError():
+        case OSError() | MissingSecretError():
             log.warning("mail server cannot be used", error=type(error).__name__)
             return TryAgain("unreachable", unreachable=True)
     log.error("mail not sent", error=type(error).__name__, exc_info=error)

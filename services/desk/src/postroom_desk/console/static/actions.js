@@ -6,6 +6,11 @@ const agent = document.getElementById("agent");
 // Who acts: the person who is signed in, or whom the holder of a token has chosen.
 export const acting = () => agent?.dataset.agent ?? agent?.value ?? "";
 export const actingName = () => agent?.dataset.name ?? (agent?.value ? agent.selectedOptions[0].textContent : "");
+// What a request that changes something carries: its token shows that it comes from a page of this session.
+export const csrf = () => {
+  const token = document.querySelector('meta[name="csrf-token"]')?.content;
+  return token ? { "X-CSRF-Token": token } : {};
+};
 export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
 // A short message; with `undo` a button that takes back what was done.
@@ -46,7 +51,7 @@ const STEP = { tag: "tag", route: "route" };
 
 // One request of one conversation: {state: "done" | "refused" | "failed", text}. After "failed" asking again with the same key is safe.
 export async function request(id, name, body, { etag, idempotencyKey = newKey() } = {}) {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey, ...csrf() };
   if (etag) headers["If-Match"] = `"${etag}"`;
   try {
     const answer = await fetch(`/api/v1/conversations/${id}/${STEP[name] ?? name}`, {

@@ -1,9 +1,9 @@
 // The demo's controls; only there when the desk knows a demo.
-import { newKey, say } from "./actions.js";
+import { csrf, newKey, say } from "./actions.js";
 import { t } from "./texts.js";
 
 const post = (path, body) => fetch(path, {
-  method: "POST", headers: { "Content-Type": "application/json", "Idempotency-Key": newKey() }, body: JSON.stringify(body ?? {}),
+  method: "POST", headers: { "Content-Type": "application/json", "Idempotency-Key": newKey(), ...csrf() }, body: JSON.stringify(body ?? {}),
 });
 
 export function startDemo() {

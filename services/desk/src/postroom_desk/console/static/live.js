@@ -1,4 +1,5 @@
 // Live updates: one connection a page (`/live`). A fact makes what it concerns ask for itself again, and nothing else.
+import { csrf } from "./actions.js";
 import { t } from "./texts.js";
 import { showTimes } from "./times.js";
 
@@ -95,7 +96,10 @@ export function prepareHtmx() {
     },
   });
   document.addEventListener("htmx:config:request", (event) => {
-    if (newest) event.detail.ctx.request.headers["X-After"] = newest;
+    const { request, sourceElement } = event.detail.ctx;
+    if (newest) request.headers["X-After"] = newest;
+    Object.assign(request.headers, csrf());
+    if (sourceElement?.matches?.("[data-live]")) request.headers["X-By-Itself"] = "1"; // nobody works for that
   });
   document.addEventListener("htmx:after:swap", () => { showTimes(); document.dispatchEvent(new Event("postroom:shown")); });
 }

@@ -1,0 +1,87 @@
+"""One's own account: password, sessions. Second factor and tokens have modules of their own."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from postroom_desk.api import cookies
+from postroom_desk.api.auth import PartsOf, where_of
+from postroom_desk.console.me import Me, Mine, account_page
+from postroom_desk.identity.credentials import BadPasswordError
+from postroom_desk.identity.hashing import TooBusyError
+from postroom_desk.identity.login import Begun, Refused, TooMany
+from postroom_desk.parts import Parts
+
+router = APIRouter(include_in_schema=False)
+Given = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("/account")
+async def account(mine: Mine, parts: PartsOf, saved: bool = False) -> Response:
+    return await _account(mine, parts, saved=saved)
+
+
+async def _account(mine: Me, parts: Parts, status: int = 200, fault: str = "", *, saved: bool = False) -> Response:
+    person = await parts.identity.people.get(mine.agent.id)
+    return account_page(
+        "account.html",
+        mine,
+        status,
+        title="Your account",
+        person=person,
+        fault=fault,
+        saved=saved,
+        passwords=parts.settings.password_login,
+    )
+
+
+@router.post("/account/password")
+async def change_password(
+    request: Request, mine: Mine, parts: PartsOf, old: Given = "", password: Given = "", again: Given = ""
+) -> Response:
+    """Change the password; all other sessions end."""
+    if not parts.settings.password_login:
+        return await _account(mine, parts, 403, "People log in by single sign-on here.")
+    if password != again:
+        return await _account(mine, parts, 422, "The two passwords are not the same.")
+    try:
+        outcome = await parts.identity.credentials.change(mine.agent, mine.session, old, password, where_of(request))
+    except BadPasswordError as error:
+        return await _account(mine, parts, 422, str(error))
+    except TooBusyError:
+        return await _account(mine, parts, 503, "Too many people sign in at this moment. Try again.")
+    match outcome:
+        case Begun(token):
+            response = RedirectResponse("/account?saved=true", 303)
+            cookies.put(response, request, parts.settings, token)
+            return response
+        case TooMany():
+            return await _account(mine, parts, 429, "Too many tries. Try again in a quarter of an hour.")
+        case Refused():
+            return await _account(mine, parts, 403, "The present password is not right.")
+
+
+@router.get("/account/sessions")
+async def sessions(mine: Mine, parts: PartsOf) -> Response:
+    found = [s for s in await parts.identity.sessions.store.of(mine.agent.id) if s.ends_at > parts.clock.now()]
+    return account_page("sessions.html", mine, title="Your sessions", sessions=found, present=mine.session.id)
+
+
+@router.post("/account/sessions/end")
+async def end_sessions(
+    request: Request, mine: Mine, parts: PartsOf, session: Given = "", everywhere: Annotated[bool, Form()] = False
+) -> Response:
+    """End one of one's own sessions; without `session` all others, or all with `everywhere`."""
+    store = parts.identity.sessions.store
+    if session:
+        found = await store.get(session)
+        if found is not None and found.agent_id == mine.agent.id:
+            await store.remove(session)
+    else:
+        await store.remove_of(mine.agent.id, but=None if everywhere else mine.session.id)
+    ended = everywhere or session == mine.session.id
+    response = RedirectResponse("/login" if ended else "/account/sessions", 303)
+    if ended:
+        cookies.drop(response, request, parts.settings)
+    return response

@@ -1,0 +1,65 @@
+"""One's own API tokens: `/account/tokens`."""
+
+from typing import Annotated, get_args
+
+from fastapi import APIRouter, Form
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from postroom_desk.api.auth import PartsOf
+from postroom_desk.console.me import Me, Mine, account_page
+from postroom_desk.identity.api_tokens import MAX_DAYS, MAX_TOKENS, TokenNameTakenError, TooManyTokensError
+from postroom_desk.identity.principal import Scope
+from postroom_desk.parts import Parts
+
+router = APIRouter(include_in_schema=False)
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+MAX_NAME = 60
+DAYS = (30, 90, 365)
+
+
+@router.get("/account/tokens")
+async def tokens(mine: Mine, parts: PartsOf) -> Response:
+    return await _shown(mine, parts)
+
+
+@router.post("/account/tokens")
+async def make(
+    mine: Mine,
+    parts: PartsOf,
+    name: Annotated[str, Form(max_length=1000)] = "",
+    scopes: Annotated[list[str] | None, Form(max_length=20)] = None,
+    days: Annotated[int, Form()] = 0,
+) -> Response:
+    """Make a token and show it, once."""
+    name, wanted = " ".join(name.split()), [s for s in SCOPES if s in (scopes or ())]
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        return await _shown(mine, parts, 422, f"Give it a name of at most {MAX_NAME} characters.")
+    if not wanted or not 1 <= days <= MAX_DAYS:
+        return await _shown(mine, parts, 422, f"Choose what it is for, and an end within {MAX_DAYS} days.")
+    try:
+        text, _ = await parts.identity.tokens.make(mine.agent.id, name, wanted, days)
+    except TokenNameTakenError:
+        return await _shown(mine, parts, 409, "You have a token of this name.")
+    except TooManyTokensError:
+        return await _shown(mine, parts, 409, f"You have {MAX_TOKENS} tokens. Withdraw one first.")
+    return await _shown(mine, parts, text=text)
+
+
+@router.post("/account/tokens/withdraw")
+async def withdraw(mine: Mine, parts: PartsOf, token: Annotated[str, Form(max_length=100)] = "") -> Response:
+    await parts.identity.tokens.store.remove(mine.agent.id, token)
+    return RedirectResponse("/account/tokens", 303)
+
+
+async def _shown(mine: Me, parts: Parts, status: int = 200, fault: str = "", text: str = "") -> HTMLResponse:
+    return account_page(
+        "tokens.html",
+        mine,
+        status,
+        title="API tokens",
+        tokens=await parts.identity.tokens.store.of(mine.agent.id),
+        scopes=SCOPES,
+        days=DAYS,
+        fault=fault,
+        text=text,
+    )

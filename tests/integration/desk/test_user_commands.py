@@ -1,0 +1,64 @@
+"""`postroom user`: on a real database, through the program."""
+
+import base64
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from postroom_contracts.configuration import ConfigurationApplied
+from postroom_desk.adapters.configuration_store import MongoConfigurationStore
+from postroom_desk.adapters.identity_stores import identity_stores
+from postroom_desk.identity.sessions import digest
+from postroom_runtime import mongo
+from postroom_runtime.settings import RuntimeSettings
+
+from tests.integration.desk.office import company
+
+pytestmark = pytest.mark.connected
+NOW = datetime(2026, 3, 6, 15, 30, tzinfo=UTC)
+
+
+async def test_people_are_let_in_reset_listed_and_put_out(mongo_uri: str, database_prefix: str) -> None:
+    env = {"POSTROOM_MONGO_URI": mongo_uri, "POSTROOM_DATABASE_PREFIX": database_prefix}
+    env |= {
+        "POSTROOM_PUBLIC_URL": "https://desk.velo.test",
+        "POSTROOM_SECRETS_KEY": base64.b64encode(bytes(32)).decode(),
+    }
+
+    def user(*words: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "postroom_runtime.cli", "user", *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **env}
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    settings = RuntimeSettings(mongo_uri=mongo_uri, database_prefix=database_prefix)
+    client = mongo.connect(settings)
+    try:
+        database = mongo.database(client, settings, "desk")
+        assert "run `postroom config apply FILE` first" in user("add", "ana", code=1)
+        first = ConfigurationApplied(configuration_version=1, applied_at=NOW, configuration=company())
+        await MongoConfigurationStore(database).add(first)
+        assert "nobody yet" in user("list")
+        link = user("add", "ana@velo.test").splitlines()[-1]
+        assert link.startswith("https://desk.velo.test/invitation/")
+        stores = identity_stores(database)
+        found = await stores.links.get(digest(link.rpartition("/")[2]), datetime.now(UTC))
+        assert found is not None
+        assert (found.agent_id, found.purpose) == ("ana", "invitation")
+        assert found.made_by.startswith("command line")
+        assert "no agent of the configuration" in user("add", "nobody", code=2)
+        assert "may not log in" in user("reset", "ben", code=2)
+        await stores.people.set_second_factor("ana", b"sealed", [], 0)
+        assert "/reset/" in user("reset", "ana", "--second-factor")
+        person = await stores.people.get("ana")
+        assert person is not None
+        assert person.second_factor is None
+        assert user("list").split() == ["ana", "agent", "invited", "-"]
+        assert "ana is out" in user("disable", "ana")
+        assert user("list").split() == ["ana", "agent", "out", "-"]
+    finally:
+        await mongo.close(client)
