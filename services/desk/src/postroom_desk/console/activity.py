@@ -84,9 +84,7 @@ def _said(
             tags = [f"+{t}" for t in data.added] + [f"−{t}" for t in data.removed]
             return kind, _actor(data, configuration, texts), {"tags": ", ".join(tags)}
         case f.ConversationRouted():
-            team = configuration.team(data.team_id)
-            name = team.name if team else texts("activity.no_team")
-            return kind, _actor(data, configuration, texts), {"team": name}
+            return _routed(data, kind, configuration, texts)
     return kind, _actor(data, configuration, texts), {}
 
 
@@ -99,6 +97,17 @@ def _assigned(
     if data.actor.id == data.agent_id:
         return "conversation_claimed", owner, {}
     return "conversation_given", _actor(data, configuration, texts), {"owner": owner}
+
+
+def _routed(
+    data: f.ConversationRouted, kind: str, configuration: Configuration, texts: Texts
+) -> tuple[str, str, dict[str, str]]:
+    who = _actor(data, configuration, texts)
+    if data.inbox_id is not None:
+        inbox = configuration.inbox(data.inbox_id)
+        return "conversation_moved", who, {"inbox": inbox.name if inbox else data.inbox_id}
+    team = configuration.team(data.team_id)
+    return kind, who, {"team": team.name if team else texts("activity.no_team")}
 
 
 def _actor(data: Any, configuration: Configuration, texts: Texts) -> str:

@@ -47,14 +47,12 @@ export function someoneActs() {
   return false;
 }
 
-const STEP = { tag: "tag", route: "route" };
-
 // One request of one conversation: {state: "done" | "refused" | "failed", text}. After "failed" asking again with the same key is safe.
 export async function request(id, name, body, { etag, idempotencyKey = newKey() } = {}) {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey, ...csrf() };
   if (etag) headers["If-Match"] = `"${etag}"`;
   try {
-    const answer = await fetch(`/api/v1/conversations/${id}/${STEP[name] ?? name}`, {
+    const answer = await fetch(`/api/v1/conversations/${id}/${name}`, {
       method: "POST", headers, body: JSON.stringify({ agent: acting(), ...body }),
     });
     const said = await answer.json();
@@ -109,7 +107,9 @@ export function undoOf(name, body, before) {
     case "spam": return ["unspam", {}];
     case "unspam": return ["spam", {}];
     case "tag": return ["tag", { add: body.remove ?? [], remove: body.add ?? [] }];
-    case "route": return body.watchers ? ["route", { watchers: words(before.watchers) }] : before.team ? ["route", { team_id: before.team }] : null;
+    case "watch": return ["unwatch", {}];
+    case "unwatch": return ["watch", {}];
+    case "route": return ["route", Object.fromEntries(Object.keys(body).map((name) => [name, before[name.replace("_id", "")]]).filter(([, value]) => value))];
     default: return null;
   }
 }
@@ -124,22 +124,28 @@ export function until(when) {
   return day;
 }
 
+// Of a form's choices those that differ from what the conversation has; all of them when none does: the API says what is wrong.
+function changed(choices) {
+  const before = head().dataset;
+  const different = Object.entries(choices).filter(([name, value]) => value && before[name.replace("_id", "")] !== value);
+  return different.length ? Object.fromEntries(different) : choices;
+}
+
 const POSTS = {
   tag: (form) => ["tag", { add: [form.get("tag").trim().toLowerCase()] }],
-  route: (form) => ["route", { team_id: form.get("team_id"), priority: form.get("priority") }],
+  route: (form) => ["route", changed({ inbox_id: form.get("inbox_id"), team_id: form.get("team_id"), priority: form.get("priority") })],
   merge: (form) => ["merge", { target_id: form.get("target_id").trim() }],
   snooze: (form) => ["snooze", { until: new Date(form.get("until")).toISOString() }],
 };
 
 function asked(button) {
-  const { act: name, snooze, untag, assign } = button.dataset;
+  const { act: name, snooze, untag, assign, split } = button.dataset;
   if (name) return [name, {}];
   if (snooze) return ["snooze", { until: until(snooze).toISOString() }];
   if (untag) return ["tag", { remove: [untag] }];
   if (assign !== undefined) return ["assign", { agent_id: assign || null }];
-  const watchers = words(head().dataset.watchers);
-  const mine = acting();
-  return ["route", { watchers: watchers.includes(mine) ? watchers.filter((w) => w !== mine) : [...watchers, mine] }];
+  if (split) return ["split", { message_id: split }];
+  return [words(head().dataset.watchers).includes(acting()) ? "unwatch" : "watch", {}];
 }
 
 export function startActions() {
@@ -148,7 +154,7 @@ export function startActions() {
     location.reload();
   });
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("#conversation :is([data-act], [data-snooze], [data-untag], [data-assign], [data-watch])");
+    const button = event.target.closest("#conversation :is([data-act], [data-snooze], [data-untag], [data-assign], [data-watch], [data-split])");
     if (!button) return;
     const menu = button.closest("details.menu");
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
