@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.events import Data, Event, encode_body, encode_headers, new_event
 from postroom_contracts.values import Status
+from postroom_desk.answering.drafts import Drafts
 from postroom_desk.answering.parts import Writing
 from postroom_desk.answering.uploads import Upload, Uploads
 from postroom_desk.api.build import build
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.apply import apply
+from postroom_desk.domain.draft import Draft
 from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition, Positions
 from postroom_desk.domain.queries import ListQuery
@@ -223,6 +225,27 @@ class InMemoryUploads:
             del self.uploads[i]
 
 
+class InMemoryDrafts:
+    """Port DraftStore."""
+
+    def __init__(self) -> None:
+        self.drafts: dict[str, Draft] = {}
+
+    async def get(self, key: str) -> Draft | None:
+        return self.drafts.get(key)
+
+    async def put(self, key: str, draft: Draft, over: int) -> bool:
+        there = self.drafts.get(key)
+        if (there.revision if there else 0) != over:
+            return False
+        self.drafts[key] = Draft.model_validate(draft.model_dump())
+        return True
+
+    async def remove(self, key: str, draft_id: str) -> None:
+        if key in self.drafts and self.drafts[key].id == draft_id:
+            del self.drafts[key]
+
+
 class FixedPeer:
     """Ports Figures and Demo with one answer to everything."""
 
@@ -256,6 +279,7 @@ class DeskBench:
     requests: InMemoryRequests = field(default_factory=InMemoryRequests)
     commands: RecordingCommands = field(default_factory=RecordingCommands)
     content: InMemoryContentStore = field(default_factory=InMemoryContentStore)
+    drafts: InMemoryDrafts = field(default_factory=InMemoryDrafts)
     uploads: InMemoryUploads = field(default_factory=InMemoryUploads)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
@@ -291,7 +315,7 @@ class DeskBench:
                 self.content,
                 self.configurations,
                 self.figures,
-                Writing(Uploads(self.uploads, self.content, self.clock, 25_000_000)),
+                Writing(Uploads(self.uploads, self.content, self.clock, 25_000_000), Drafts(self.drafts, self.clock)),
                 demo=self.demo,
                 writer=ConfigurationWriter(self.versions, self._applied, self.clock),
             )

@@ -17,12 +17,14 @@ from postroom_runtime.topic_ids import read_topic_ids
 from postroom_desk.adapters.commands import KafkaCommands
 from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPublisher
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
+from postroom_desk.adapters.drafts import MongoDrafts
 from postroom_desk.adapters.event_log import MongoEventLog
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
 from postroom_desk.adapters.tail import KafkaTail
 from postroom_desk.adapters.uploads import MongoUploads
+from postroom_desk.answering.drafts import Drafts
 from postroom_desk.answering.parts import Writing
 from postroom_desk.answering.uploads import SWEEP_SECONDS as UPLOAD_SWEEP_SECONDS
 from postroom_desk.answering.uploads import Uploads
@@ -115,7 +117,7 @@ class Desk:
                 await asyncio.sleep(UPLOAD_SWEEP_SECONDS)
 
         runtime.background("upload sweep", sweep)
-        return Writing(uploads)
+        return Writing(uploads, Drafts(MongoDrafts(runtime.database), runtime.clock))
 
     async def _follow(self, runtime: Runtime, settings: DeskSettings, live: Broadcaster) -> None:
         tail = KafkaTail(settings, live)
