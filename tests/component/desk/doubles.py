@@ -20,6 +20,7 @@ from postroom_desk.domain.draft import Draft
 from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition, Positions
 from postroom_desk.domain.queries import ListQuery
+from postroom_desk.domain.saved_replies import Saved
 from postroom_desk.domain.view import ConversationView
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
@@ -246,6 +247,23 @@ class InMemoryDrafts:
             del self.drafts[key]
 
 
+class InMemorySavedReplies:
+    """Port SavedReplyStore."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, Saved] = {}
+
+    async def of(self, owner: str) -> list[Saved]:
+        return [s for s in self.saved.values() if s.owner == owner]
+
+    async def put(self, saved: Saved) -> None:
+        self.saved[saved.id] = saved
+
+    async def remove(self, owner: str, saved_id: str) -> bool:
+        mine = saved_id in self.saved and self.saved[saved_id].owner == owner
+        return mine and self.saved.pop(saved_id) is not None
+
+
 class FixedPeer:
     """Ports Figures and Demo with one answer to everything."""
 
@@ -280,6 +298,7 @@ class DeskBench:
     commands: RecordingCommands = field(default_factory=RecordingCommands)
     content: InMemoryContentStore = field(default_factory=InMemoryContentStore)
     drafts: InMemoryDrafts = field(default_factory=InMemoryDrafts)
+    saved_replies: InMemorySavedReplies = field(default_factory=InMemorySavedReplies)
     uploads: InMemoryUploads = field(default_factory=InMemoryUploads)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
@@ -315,7 +334,11 @@ class DeskBench:
                 self.content,
                 self.configurations,
                 self.figures,
-                Writing(Uploads(self.uploads, self.content, self.clock, 25_000_000), Drafts(self.drafts, self.clock)),
+                Writing(
+                    Uploads(self.uploads, self.content, self.clock, 25_000_000),
+                    Drafts(self.drafts, self.clock),
+                    self.saved_replies,
+                ),
                 demo=self.demo,
                 writer=ConfigurationWriter(self.versions, self._applied, self.clock),
             )

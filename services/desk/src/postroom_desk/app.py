@@ -22,6 +22,7 @@ from postroom_desk.adapters.event_log import MongoEventLog
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
+from postroom_desk.adapters.saved_replies import MongoSavedReplies
 from postroom_desk.adapters.tail import KafkaTail
 from postroom_desk.adapters.uploads import MongoUploads
 from postroom_desk.answering.drafts import Drafts
@@ -58,6 +59,8 @@ class Desk:
         await MongoEventLog(database, topic_id="").prepare()
         await MongoRequests(database).prepare()
         await MongoConversations(database["conversations"]).prepare()
+        await MongoUploads(database).prepare()
+        await MongoSavedReplies(database).prepare()
 
     async def build(self, runtime: Runtime) -> None:
         settings = runtime.settings
@@ -97,17 +100,17 @@ class Desk:
                     content=runtime.content,
                     configurations=runtime.configurations,
                     figures=RememberedFigures(figures),
-                    writing=await self._writing(runtime, settings),
+                    writing=self._writing(runtime, settings),
                     demo=demo,
                     writer=writer,
                 )
             )
         )
 
-    async def _writing(self, runtime: Runtime, settings: DeskSettings) -> Writing:
+    def _writing(self, runtime: Runtime, settings: DeskSettings) -> Writing:
         """Return what writing needs; in the background files that nobody used are swept."""
         store = MongoUploads(runtime.database)
-        await store.prepare()
+        own = MongoSavedReplies(runtime.database)
         uploads = Uploads(store, runtime.content, runtime.clock, settings.upload_bytes)
 
         async def sweep() -> None:
@@ -117,7 +120,7 @@ class Desk:
                 await asyncio.sleep(UPLOAD_SWEEP_SECONDS)
 
         runtime.background("upload sweep", sweep)
-        return Writing(uploads, Drafts(MongoDrafts(runtime.database), runtime.clock))
+        return Writing(uploads, Drafts(MongoDrafts(runtime.database), runtime.clock), own)
 
     async def _follow(self, runtime: Runtime, settings: DeskSettings, live: Broadcaster) -> None:
         tail = KafkaTail(settings, live)
