@@ -442,6 +442,18 @@ class Tag(Section):
     color: str = Field("#64748b", pattern=r"^#[0-9a-fA-F]{6}$")
 
 
+class SavedReply(Section):
+    """A text that agents put into what they write. May hold variables (`[customer.first_name|there]`) and Liquid."""
+
+    id: Slug
+    name: str = Field(min_length=1, max_length=100)
+    text: str = Field(max_length=50_000)
+    html: str | None = Field(None, max_length=100_000)
+    """The same with formatting; None: made from the text."""
+    teams: list[Slug] = Field(default_factory=list)
+    """Whose; empty: everybody's."""
+
+
 MutableKind = Literal["assigned", "replied", "mentioned"]
 
 
@@ -471,6 +483,7 @@ class Configuration(Section):
     tags: list[Tag] = Field(default_factory=list)
     rules: list[Rule] = Field(default_factory=list)
     notifications: Notifications = Notifications()
+    saved_replies: list[SavedReply] = Field(default_factory=list)
 
     def calendar(self, calendar_id: str) -> Calendar:
         return next(c for c in self.calendars if c.id == calendar_id)

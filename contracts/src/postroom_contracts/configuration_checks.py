@@ -21,7 +21,7 @@ from postroom_contracts.configuration import (
     MoveTo,
 )
 from postroom_contracts.rights import Ability, abilities_in, teams_of
-from postroom_contracts.templates import INTERNAL, VARIABLES, variables_of
+from postroom_contracts.templates import INTERNAL, REPLY_VARIABLES, VARIABLES, printed_by_liquid, variables_of
 from postroom_contracts.thread_keys import normalised_address
 from postroom_contracts.values import Channel
 
@@ -49,6 +49,7 @@ def findings(configuration: Configuration) -> list[Finding]:
         _repeated_ids,
         _accounts_and_inboxes,
         _templates,
+        _saved_replies,
         _addresses,
         _agents_and_teams,
         _rules,
@@ -102,7 +103,17 @@ def _company(c: Configuration) -> Iterator[Finding]:
 
 
 def _repeated_ids(c: Configuration) -> Iterator[Finding]:
-    for section in ("calendars", "accounts", "inboxes", "teams", "agents", "policies", "tags", "rules"):
+    for section in (
+        "calendars",
+        "accounts",
+        "inboxes",
+        "teams",
+        "agents",
+        "policies",
+        "tags",
+        "rules",
+        "saved_replies",
+    ):
         first: dict[str, int] = {}
         for n, item in enumerate(getattr(c, section)):
             if item.id in first:
@@ -195,6 +206,18 @@ def _templates(c: Configuration) -> Iterator[Finding]:
                 elif name not in VARIABLES:
                     hint = suggestion(name, VARIABLES)
                     yield Finding(path, f"[{name}] is not a variable{hint} (write [[{name}] for the text itself)")
+
+
+def _saved_replies(c: Configuration) -> Iterator[Finding]:
+    """Find teams and variables that do not exist. The desk's own check reads the Liquid as a whole."""
+    for n, reply in enumerate(c.saved_replies):
+        yield from _references(("saved_replies", n, "teams"), reply.teams, "a team", _ids(c.teams))
+        for field, text in (("text", reply.text), ("html", reply.html or "")):
+            names = dict.fromkeys([*variables_of(text), *printed_by_liquid(text)])
+            for name in names:
+                if name not in REPLY_VARIABLES:
+                    hint = suggestion(name, REPLY_VARIABLES)
+                    yield Finding(("saved_replies", n, field), f"[{name}] is not a variable{hint}")
 
 
 def _credentials(path: Path, account: MailAccount) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ Nothing is half loaded: one problem and there is no configuration. Secrets are o
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -82,7 +83,10 @@ def _checked(document: YamlDocument, name: str) -> Configuration:
         configuration = Configuration.model_validate_json(to_json(document.value))
     except ValidationError as error:
         raise _refused(findings_of(error, document.value), document, name) from error
-    if found := findings(configuration):
+    found = findings(configuration)
+    known = {f.path for f in found}
+    found += [f for f in _of_services(configuration) if f.path not in known]
+    if found:
         raise _refused(found, document, name)
     return configuration
 
@@ -164,3 +168,9 @@ def _redacted_part(value: Any, plain: Any) -> Any:
     if isinstance(value, list) and any(isinstance(item, BaseModel) for item in value):
         return [_redacted(item) for item in value]
     return plain
+
+
+def _of_services(configuration: Configuration) -> Iterator[Finding]:
+    """Find what only a service can tell, such as whether its templates can be read: `postroom.configuration_checks`."""
+    for entry in sorted(entry_points(group="postroom.configuration_checks"), key=lambda e: e.name):
+        yield from entry.load()(configuration)

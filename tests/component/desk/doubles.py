@@ -10,14 +10,17 @@ from fastapi import FastAPI
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.events import Data, Event, encode_body, encode_headers, new_event
 from postroom_contracts.values import Status
+from postroom_desk.answering.drafts import Drafts
 from postroom_desk.answering.parts import Writing
 from postroom_desk.answering.uploads import Upload, Uploads
 from postroom_desk.api.build import build
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.apply import apply
+from postroom_desk.domain.draft import Draft
 from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition, Positions
 from postroom_desk.domain.queries import ListQuery
+from postroom_desk.domain.saved_replies import Saved
 from postroom_desk.domain.view import ConversationView
 from postroom_desk.identity.build import identity_of
 from postroom_desk.identity.hashing import Hasher
@@ -230,6 +233,44 @@ class InMemoryUploads:
             del self.uploads[i]
 
 
+class InMemoryDrafts:
+    """Port DraftStore."""
+
+    def __init__(self) -> None:
+        self.drafts: dict[str, Draft] = {}
+
+    async def get(self, key: str) -> Draft | None:
+        return self.drafts.get(key)
+
+    async def put(self, key: str, draft: Draft, over: int) -> bool:
+        there = self.drafts.get(key)
+        if (there.revision if there else 0) != over:
+            return False
+        self.drafts[key] = Draft.model_validate(draft.model_dump())
+        return True
+
+    async def remove(self, key: str, draft_id: str) -> None:
+        if key in self.drafts and self.drafts[key].id == draft_id:
+            del self.drafts[key]
+
+
+class InMemorySavedReplies:
+    """Port SavedReplyStore."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, Saved] = {}
+
+    async def of(self, owner: str) -> list[Saved]:
+        return [s for s in self.saved.values() if s.owner == owner]
+
+    async def put(self, saved: Saved) -> None:
+        self.saved[saved.id] = saved
+
+    async def remove(self, owner: str, saved_id: str) -> bool:
+        mine = saved_id in self.saved and self.saved[saved_id].owner == owner
+        return mine and self.saved.pop(saved_id) is not None
+
+
 class FixedPeer:
     """Ports Figures and Demo with one answer to everything."""
 
@@ -263,6 +304,8 @@ class DeskBench:
     requests: InMemoryRequests = field(default_factory=InMemoryRequests)
     commands: RecordingCommands = field(default_factory=RecordingCommands)
     content: InMemoryContentStore = field(default_factory=InMemoryContentStore)
+    drafts: InMemoryDrafts = field(default_factory=InMemoryDrafts)
+    saved_replies: InMemorySavedReplies = field(default_factory=InMemorySavedReplies)
     uploads: InMemoryUploads = field(default_factory=InMemoryUploads)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     provider: Provider | None = None
@@ -301,7 +344,11 @@ class DeskBench:
                 self.content,
                 self.configurations,
                 self.figures,
-                Writing(Uploads(self.uploads, self.content, self.clock, 25_000_000)),
+                Writing(
+                    Uploads(self.uploads, self.content, self.clock, 25_000_000),
+                    Drafts(self.drafts, self.clock),
+                    self.saved_replies,
+                ),
                 demo=self.demo,
                 writer=ConfigurationWriter(self.versions, self._applied, self.clock),
                 identity=self.identity,

@@ -17,13 +17,16 @@ from postroom_runtime.topic_ids import read_topic_ids
 from postroom_desk.adapters.commands import KafkaCommands
 from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPublisher
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
+from postroom_desk.adapters.drafts import MongoDrafts
 from postroom_desk.adapters.event_log import MongoEventLog
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity, provider_of
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
+from postroom_desk.adapters.saved_replies import MongoSavedReplies
 from postroom_desk.adapters.tail import KafkaTail
 from postroom_desk.adapters.uploads import MongoUploads
+from postroom_desk.answering.drafts import Drafts
 from postroom_desk.answering.parts import Writing
 from postroom_desk.answering.uploads import SWEEP_SECONDS as UPLOAD_SWEEP_SECONDS
 from postroom_desk.answering.uploads import Uploads
@@ -59,6 +62,8 @@ class Desk:
         await MongoRequests(database).prepare()
         await MongoConversations(database["conversations"]).prepare()
         await prepare_identity(database)
+        await MongoUploads(database).prepare()
+        await MongoSavedReplies(database).prepare()
 
     async def build(self, runtime: Runtime) -> None:
         settings = runtime.settings
@@ -100,7 +105,7 @@ class Desk:
                     content=runtime.content,
                     configurations=runtime.configurations,
                     figures=RememberedFigures(figures),
-                    writing=await self._writing(runtime, settings),
+                    writing=self._writing(runtime, settings),
                     demo=demo,
                     writer=writer,
                     identity=identity,
@@ -108,10 +113,10 @@ class Desk:
             )
         )
 
-    async def _writing(self, runtime: Runtime, settings: DeskSettings) -> Writing:
+    def _writing(self, runtime: Runtime, settings: DeskSettings) -> Writing:
         """Return what writing needs; in the background files that nobody used are swept."""
         store = MongoUploads(runtime.database)
-        await store.prepare()
+        own = MongoSavedReplies(runtime.database)
         uploads = Uploads(store, runtime.content, runtime.clock, settings.upload_bytes)
 
         async def sweep() -> None:
@@ -121,7 +126,7 @@ class Desk:
                 await asyncio.sleep(UPLOAD_SWEEP_SECONDS)
 
         runtime.background("upload sweep", sweep)
-        return Writing(uploads)
+        return Writing(uploads, Drafts(MongoDrafts(runtime.database), runtime.clock), own)
 
     async def _follow(self, runtime: Runtime, settings: DeskSettings, live: Broadcaster) -> None:
         tail = KafkaTail(settings, live)

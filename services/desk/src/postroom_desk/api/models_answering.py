@@ -1,5 +1,6 @@
 """The bodies of what is written: replies, forwards, notes, first messages, drafts, files."""
 
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from postroom_contracts.fields import Slug
@@ -122,3 +123,101 @@ class UploadShown(Answer):
     content_id: str | None
     """Of a picture in the text: `<img src="cid:...">`."""
     href: str
+
+
+class DraftAsked(Asked):
+    """What the draft says now. `seen`: the conversation's ETag when the writing began."""
+
+    mode: Literal["reply", "reply_all", "forward"] = "reply"
+    message_id: Identifier | None = None
+    text: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = ""
+    html: Annotated[str, StringConstraints(max_length=MAX_HTML)] = ""
+    subject: Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\r\n]*$")] = ""
+    to: Recipients = Field(default_factory=list)
+    cc: Recipients = Field(default_factory=list)
+    bcc: Recipients = Field(default_factory=list)
+    attachments: Files = Field(default_factory=list)
+    seen: Annotated[str, StringConstraints(max_length=40, pattern=r"^(\d{1,15}\.\d{1,15})?$")] = ""
+
+
+class LeaseAsked(Asked):
+    """Take the draft; `take_over`: whoever has it. `release` gives it up instead."""
+
+    take_over: bool = False
+    release: bool = False
+
+
+class HandOverAsked(Asked):
+    to: Slug
+    """The colleague who goes on with it."""
+
+
+class SendDraftAsked(Asked):
+    """How the draft leaves."""
+
+    then: Literal["resolve", "wait"] | None = None
+    send_at: LaterTime | None = None
+    undo_seconds: Annotated[int, Field(ge=0, le=MAX_UNDO_SECONDS)] = 0
+    hold_if_customer_writes: bool = False
+
+
+class RefusedShown(Answer):
+    reason: str
+    changed: list[str]
+    at: datetime
+
+
+class DraftFile(Answer):
+    upload_id: str
+    filename: str
+    content_type: str
+    body_bytes: int
+    content_id: str | None
+
+
+class DraftShown(Answer):
+    """One draft. `number` 0: there is none."""
+
+    id: str
+    conversation_id: str
+    kind: Literal["reply", "note"]
+    number: int
+    mode: Literal["reply", "reply_all", "forward"]
+    message_id: str | None
+    text: str
+    html: str
+    subject: str
+    to: list[Contact]
+    cc: list[Contact]
+    bcc: list[Contact]
+    attachments: list[DraftFile]
+    seen: str
+    saved_by: str
+    saved_at: datetime | None
+    holder: str | None
+    """Who writes at the moment, or was given it; null: nobody."""
+    holder_name: str
+    held_until: datetime | None
+    handed_by: str | None
+    state: Literal["open", "awaiting_approval", "sending"]
+    author: str | None
+    refused: RefusedShown | None
+
+
+class DraftVersion(Answer):
+    number: int
+    by: str
+    at: datetime
+    text: str
+    html: str
+
+
+class DraftVersions(Answer):
+    items: list[DraftVersion]
+
+
+class AwaitsApproval(Answer):
+    """It was not sent: an approver has to look at it."""
+
+    state: Literal["awaiting_approval"] = "awaiting_approval"
+    approvers: list[str]

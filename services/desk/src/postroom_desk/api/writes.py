@@ -129,10 +129,11 @@ async def carry_out(
     except KeyReusedError as error:
         detail = "this Idempotency-Key was used for another request"
         raise Problem(422, "key-reused", "Idempotency-Key used twice", detail) from error
-    return _answer(outcome)
+    return answer_of(outcome)
 
 
-def _answer(outcome: Outcome) -> Response:
+def answer_of(outcome: Outcome) -> Response:
+    """Return what a request is answered with. Raises Problem for a refusal."""
     event = outcome.event
     if event is None:
         status_url = f"{shown.BASE}/requests/{outcome.request_id}"
