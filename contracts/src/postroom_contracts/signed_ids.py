@@ -133,3 +133,8 @@ def read_unsubscribe_token(value: str, keys: Sequence[bytes]) -> Unsubscribe | N
         if given and hmac.compare_digest(given, _mac(key, "unsubscribe", kind, agent_id, size=_UNSUBSCRIBE_MAC_BYTES)):
             return Unsubscribe(agent_id, kind)
     return None
+
+
+def service_key(key: bytes) -> str:
+    """Return what one service of a deployment shows another to be let in: both have the signing keys, nobody else has."""
+    return _mac(key, "service", size=32).hex()

@@ -107,9 +107,7 @@ class MongoContentStore:
         if waiting or number == 0:
             first = await self._put_chunk(blob_id, number, bytes(waiting)) or first
             number += 1
-        await self._insert(
-            self._blobs, [{"_id": f"{blob_id}/0", "blob": blob_id, "n": 0, "of": number, "body": first}]
-        )
+        await self._insert(self._blobs, [{"_id": f"{blob_id}/0", "blob": blob_id, "n": 0, "of": number, "body": first}])
 
     async def _put_chunk(self, blob_id: str, number: int, body: bytes) -> bytes:
         """Store a chunk; return the first one instead, which waits for the others."""

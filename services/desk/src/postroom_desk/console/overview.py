@@ -35,7 +35,9 @@ async def overview(request: Request, parts: PartsOf, viewer: SeesCompany) -> Res
         viewer,
         "overview.html",
         title=viewer.texts("frame.nav.overview"),
-        overview=shown.overview(await parts.reader.counts(viewer.readable), parts.reader.configuration, viewer.readable),
+        overview=shown.overview(
+            await parts.reader.counts(viewer.readable), parts.reader.configuration, viewer.readable
+        ),
         feed=await _feed(parts, viewer),
         reports=reports,
         figures=await figures.response_figures(parts, viewer.signed_in) if reports else None,
