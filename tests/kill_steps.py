@@ -17,6 +17,7 @@ ROUTER = (
     "test_killed_at_each_step_of_the_thread_step_nothing_is_lost_or_doubled"
 )
 NOTIFIER = "tests/integration/notifier/test_kill_steps.py::test_killed_at"
+WEBHOOKS = "tests/integration/notifier/test_webhooks.py::test_killed_at_each_step_every_event_comes_in_order"
 ANALYTICS = "tests/integration/analytics/test_fold_in_mongo.py::test_killed_at_a_step_it_loses_and_doubles_nothing"
 
 COVERED: dict[str, str] = {
@@ -36,6 +37,10 @@ COVERED: dict[str, str] = {
     "notifier.published": NOTIFIER,
     "notifier.reported": NOTIFIER,
     "notifier.sent": NOTIFIER,
+    "webhooks.decided": WEBHOOKS,
+    "webhooks.marked": WEBHOOKS,
+    "webhooks.sent": WEBHOOKS,
+    "webhooks.stored": WEBHOOKS,
     "thread.claimed": ROUTER,
     "thread.loaded": ROUTER,
     "thread.moved": ROUTER,

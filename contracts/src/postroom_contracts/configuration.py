@@ -470,6 +470,27 @@ class Notifications(Section):
     """Which account sends notifications; None: the account of the conversation's inbox."""
 
 
+class WebhookSubscription(Section):
+    """Another system that is sent events over HTTP (Standard Webhooks)."""
+
+    id: Slug
+    url: str = Field(max_length=2000)
+    secrets: list[SecretReference] = Field(min_length=1, max_length=3)
+    """Each begins with `whsec_`; every request is signed with all of them, so that one can be rotated."""
+    events: list[str] = Field(default_factory=list)
+    """Types without prefix, such as `conversation-resolved` or `conversation-resolved.v1`; empty: all facts."""
+    inboxes: list[Slug] = Field(default_factory=list)
+    """Empty: all but private ones."""
+    enabled: bool = True
+
+    @field_validator("url")
+    @classmethod
+    def _is_https(cls, value: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s#]*)?(\?[^\s#]*)?", value):
+            raise ValueError(f"{value!r} is not an address such as https://example.com/hooks")
+        return value
+
+
 class Configuration(Section):
     """The whole of it. Order of rules and of team members counts."""
 
@@ -484,6 +505,7 @@ class Configuration(Section):
     rules: list[Rule] = Field(default_factory=list)
     notifications: Notifications = Notifications()
     saved_replies: list[SavedReply] = Field(default_factory=list)
+    webhooks: list[WebhookSubscription] = Field(default_factory=list, max_length=2000)
 
     def calendar(self, calendar_id: str) -> Calendar:
         return next(c for c in self.calendars if c.id == calendar_id)

@@ -20,6 +20,8 @@ from postroom_contracts.configuration import (
     MailAccount,
     MoveTo,
 )
+from postroom_contracts.events import TYPE_PREFIX
+from postroom_contracts.facts import Fact, StatusFact
 from postroom_contracts.rights import Ability, abilities_in, teams_of
 from postroom_contracts.templates import INTERNAL, REPLY_VARIABLES, VARIABLES, printed_by_liquid, variables_of
 from postroom_contracts.thread_keys import normalised_address
@@ -54,6 +56,7 @@ def findings(configuration: Configuration) -> list[Finding]:
         _agents_and_teams,
         _rules,
         _notifications,
+        _webhooks,
         _size,
     )
     return [finding for check in checks for finding in check(configuration)]
@@ -113,6 +116,7 @@ def _repeated_ids(c: Configuration) -> Iterator[Finding]:
         "tags",
         "rules",
         "saved_replies",
+        "webhooks",
     ):
         first: dict[str, int] = {}
         for n, item in enumerate(getattr(c, section)):
@@ -361,6 +365,19 @@ def _notifications(c: Configuration) -> Iterator[Finding]:
     account = next((a for a in c.accounts if a.id == account_id), None)
     if account is not None and not (isinstance(account, MailAccount) and account.smtp is not None):
         yield Finding((*at, "account"), f"{account_id!r} cannot send mail: it has no `smtp`")
+
+
+def _webhooks(c: Configuration) -> Iterator[Finding]:
+    for n, webhook in enumerate(c.webhooks):
+        yield from _references(("webhooks", n, "inboxes"), webhook.inboxes, "an inbox", _ids(c.inboxes))
+        for m, name in enumerate(webhook.events):
+            short = name if re.search(r"\.v[0-9]+$", name) else f"{name}.v1"
+            yield from _reference(("webhooks", n, "events", m), short, "an event type", _fact_types())
+
+
+def _fact_types() -> list[str]:
+    facts = {*Fact.__subclasses__(), *StatusFact.__subclasses__()} - {StatusFact}
+    return sorted(fact.type_name().removeprefix(TYPE_PREFIX) for fact in facts)
 
 
 def _size(c: Configuration) -> Iterator[Finding]:

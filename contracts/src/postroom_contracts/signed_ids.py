@@ -159,3 +159,8 @@ def is_probe_mark(value: str, address: str, message_id: str, now: datetime, keys
         return False
     parts = address.lower(), message_id, seconds
     return any(hmac.compare_digest(given, _mac(k, "probe", *parts, size=_PROBE_MAC_BYTES)) for k in keys)
+
+
+def service_key(key: bytes) -> str:
+    """Return what one service of a deployment shows another to be let in: both have the signing keys, nobody else has."""
+    return _mac(key, "service", size=32).hex()

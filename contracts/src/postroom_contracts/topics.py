@@ -95,6 +95,7 @@ GROUPS: tuple[Group, ...] = (
     Group("router-decide", "router", (CONVERSATION_COMMANDS,)),
     Group("assigner", "assigner", (CONVERSATION_EVENTS, CONVERSATION_COMMANDS)),
     Group("notifier", "notifier", (CONVERSATION_EVENTS,)),
+    Group("webhooks", "notifier", (CONVERSATION_EVENTS,)),
     Group("analytics", "analytics", (CONVERSATION_EVENTS,)),
     Group("desk", "desk", (CONVERSATION_EVENTS,)),
     Group("ingest", "ingest", (CONVERSATION_EVENTS,)),

@@ -13,7 +13,7 @@ from tests.unit.notifier.company import Facts, header
 
 pytestmark = pytest.mark.connected
 SOURCES = sorted(Path(postroom_notifier.__file__).parent.rglob("*.py"))
-NOTIFIER_STEPS = sorted({s for f in SOURCES for s in re.findall(r'reach\("([^"]+)"\)', f.read_text())})
+NOTIFIER_STEPS = sorted({s for f in SOURCES for s in re.findall(r'reach\("(notifier[^"]+)"\)', f.read_text())})
 RUNTIME_STEPS = ["fold.decided", "fold.before_saved", "fold.saved", "consumer.handled"]
 """Between these the consumer stores deliveries, then the state, then commits."""
 SENDS_IN_FLIGHT = 8

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from postroom_contracts.signed_ids import service_key
 from postroom_contracts.topics import CONVERSATION_EVENTS, GROUPS
 from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.errors import InfrastructureError
@@ -87,7 +88,8 @@ class Desk:
         )
         figures = HttpPeer(settings.analytics_url, settings.peer_timeout_seconds)
         demo = HttpPeer(settings.demo_url, settings.peer_timeout_seconds) if settings.demo_url else None
-        for peer in filter(None, (figures, demo)):
+        webhooks = _webhook_door(settings)
+        for peer in filter(None, (figures, demo, webhooks)):
             runtime.on_stop(peer.close)
         stores = identity_stores(runtime.database)
         identity = identity_of(stores, settings, runtime.clock, provider=provider_of(settings))
@@ -107,6 +109,7 @@ class Desk:
                     figures=RememberedFigures(figures),
                     writing=self._writing(runtime, settings),
                     demo=demo,
+                    webhooks=webhooks,
                     writer=writer,
                     identity=identity,
                 )
@@ -163,3 +166,11 @@ class Desk:
 
         runtime.background("configuration sweep", sweep)
         return writer
+
+
+def _webhook_door(settings: DeskSettings) -> HttpPeer | None:
+    """Return how the notifier is asked: with a digest by which it knows a service of this deployment."""
+    if settings.notifier_url is None:
+        return None
+    key = service_key(settings.keys()[0])
+    return HttpPeer(settings.notifier_url, settings.webhook_timeout_seconds, {"x-postroom-key": key})

@@ -13,7 +13,7 @@ from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.identity.parts import Identity
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
-from postroom_desk.ports import Demo, EventLog, Figures, RequestStore
+from postroom_desk.ports import Demo, EventLog, Figures, RequestStore, WebhookDoor
 from postroom_desk.reading import Reader
 from postroom_desk.settings import DeskSettings
 from postroom_desk.submit import RequestDoor
@@ -40,6 +40,8 @@ class Parts:
     writer: ConfigurationWriter | None = None
     """Writes what agents may change of the configuration themselves."""
     identity: Identity = field(kw_only=True)
+    webhooks: WebhookDoor | None = None
+    """None: there is no notifier to ask."""
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

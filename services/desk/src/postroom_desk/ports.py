@@ -136,3 +136,13 @@ class Demo(Protocol):
     """The demo's controls: sends a test mail, kills a service, says how far it is."""
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any] | None: ...
+
+
+class WebhookDoor(Protocol):
+    """The notifier's REST API of webhooks."""
+
+    async def ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+    ) -> tuple[int, Any] | None:
+        """Return status and JSON; None when it does not answer in time."""
+        ...

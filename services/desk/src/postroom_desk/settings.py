@@ -47,6 +47,10 @@ class DeskSettings(RuntimeSettings):
     """No token is asked for: for the demo. Refused unless the desk listens on loopback alone."""
     analytics_url: str | None = None
     """Where the REST API of analytics is, for the figures on the page."""
+    notifier_url: str | None = None
+    """Where the notifier's REST API is, for the state and the deliveries of webhooks."""
+    webhook_timeout_seconds: float = Field(60.0, gt=0, le=600)
+    """A replay of a long range takes its time."""
     demo_url: str | None = None
     """Where the demo's controls are; the page shows them only then."""
     request_wait_seconds: float = Field(2.0, gt=0, le=30)

@@ -14,6 +14,7 @@ from postroom_runtime.stores import Stores
 from postroom_notifier.adapters.mongo_addresses import MongoAddressBook, MongoReceiverLimit
 from postroom_notifier.adapters.mongo_deliveries import MongoDeliveryStore
 from postroom_notifier.adapters.mongo_log import MongoDeliveryLogStore
+from postroom_notifier.adapters.mongo_webhooks import MongoWebhooks
 from postroom_notifier.adapters.read_only import ReadOnlyMailSender
 from postroom_notifier.adapters.smtp import SmtpMailSender
 from postroom_notifier.composing import Composer
@@ -27,6 +28,7 @@ from postroom_notifier.returning import Returns
 from postroom_notifier.sending import Sender
 from postroom_notifier.settings import NotifierSettings
 from postroom_notifier.watching import AddressWatch
+from postroom_notifier.webhooks.build import add_webhooks
 
 OWN_TYPES = frozenset(name.encode() for name, r in BY_TYPE.items() if r.producers == ("notifier",))
 GAUGE_SECONDS = 5.0
@@ -44,6 +46,7 @@ class Notifier:
     async def prepare(self, stores: Stores) -> None:
         database, no_key = stores.database, b""  # addresses are hashed when they are kept, not when they are indexed
         await MongoDeliveryStore(database["deliveries"]).prepare()
+        await MongoWebhooks(database).prepare()
         await MongoAddressBook(database["addresses"], stores.clock, no_key).prepare()
         await MongoReceiverLimit(database["receivers"], stores.clock, no_key, 1).prepare()
 
@@ -59,6 +62,7 @@ class Notifier:
         fold = _fold(runtime, settings, deliveries, sender, returns)
         await runtime.consume("notifier", fold, ignored_types=OWN_TYPES)
         runtime.background("sender", sender.run)
+        await add_webhooks(runtime, settings, sender.mail)
         runtime.background("delivery gauges", lambda: _gauges(runtime, deliveries))
 
 

@@ -44,3 +44,19 @@ ACCOUNT_REFUSED = Gauge(
     "1 while the server of this account refuses its log-in or its signing key is missing; its mail waits.",
     ["account"],
 )
+
+WEBHOOKS = Counter("postroom_webhooks", "Attempts to deliver a webhook by what became of it.", ["outcome"])
+"""outcome: delivered, again, dead."""
+for _outcome in ("delivered", "again", "dead"):
+    WEBHOOKS.labels(_outcome)
+WEBHOOK_SECONDS = Histogram(
+    "postroom_webhook_seconds",
+    "Time of one request to a receiver.",
+    ["outcome"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
+)
+WEBHOOKS_UNDONE = Gauge("postroom_webhooks_undone", "Webhooks that are not delivered yet and not given up.")
+WEBHOOK_OLDEST_SECONDS = Gauge("postroom_webhook_oldest_due_seconds", "How long the oldest due webhook has waited.")
+WEBHOOKS_DISABLED = Counter(
+    "postroom_webhook_subscriptions_disabled", "Subscriptions disabled after five days of failure."
+)

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Self
 
+from postroom_runtime.outbound import parse_networks
 from postroom_runtime.settings import RuntimeSettings
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 
 class NotifierSettings(RuntimeSettings):
@@ -44,8 +45,23 @@ class NotifierSettings(RuntimeSettings):
     mail_bytes: int = Field(25 * 1024 * 1024, gt=0)
     """Largest mail that is handed to a server."""
 
+    webhook_seconds: float = Field(15, gt=0, le=60)
+    """Longest time for one request to a receiver."""
+    webhook_lease_seconds: float = Field(90, gt=0, le=3600)
+    """How long a receiver belongs to one process; after a crash it is taken up again when this has passed."""
+    webhook_networks: str = ""
+    """Networks that are not public and to which webhooks may go all the same, such as `10.20.0.0/16`; separated by commas."""
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
+
     @model_validator(mode="after")
     def _lease_outlasts_send(self) -> Self:
         if self.smtp_lease_seconds < self.smtp_send_seconds + 5:
             raise ValueError("smtp_lease_seconds must be at least smtp_send_seconds + 5")
+        if self.webhook_lease_seconds < self.webhook_seconds + 2:
+            raise ValueError("webhook_lease_seconds must be at least webhook_seconds + 2")
         return self

@@ -15,13 +15,15 @@ MAX_REMEMBERED = 20
 
 
 class HttpPeer:
-    """Ports Figures and Demo. `base_url` None: there is no such service."""
+    """Ports Figures, Demo and WebhookDoor. `base_url` None: there is no such service; `headers` go with each request."""
 
-    def __init__(self, base_url: str | None, timeout_seconds: float) -> None:
+    def __init__(self, base_url: str | None, timeout_seconds: float, headers: Mapping[str, str] | None = None) -> None:
         self._client = (
             None
             if base_url is None
-            else httpx.AsyncClient(base_url=base_url.rstrip("/"), timeout=timeout_seconds, trust_env=False)
+            else httpx.AsyncClient(
+                base_url=base_url.rstrip("/"), timeout=timeout_seconds, trust_env=False, headers=headers
+            )
         )
 
     async def get(self, path: str, query: Mapping[str, str]) -> tuple[int, Any] | None:
@@ -29,6 +31,11 @@ class HttpPeer:
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any] | None:
         return await self._ask(method, path, json=body)
+
+    async def ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+    ) -> tuple[int, Any] | None:
+        return await self._ask(method, path, params=query, json=body)
 
     async def _ask(self, method: str, path: str, **options: Any) -> tuple[int, Any] | None:
         """Return status and JSON (None for an empty or another body); None when nobody answers in time."""

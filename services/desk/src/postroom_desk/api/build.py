@@ -3,7 +3,18 @@
 from fastapi import FastAPI
 
 from postroom_desk import unsubscribe
-from postroom_desk.api import answering, drafts, problems, published, reads, saved_replies, streams, uploads, writes
+from postroom_desk.api import (
+    answering,
+    drafts,
+    problems,
+    published,
+    reads,
+    saved_replies,
+    streams,
+    uploads,
+    webhooks,
+    writes,
+)
 from postroom_desk.api.shown import BASE
 from postroom_desk.console import routes as console
 from postroom_desk.parts import Parts
@@ -25,7 +36,7 @@ def build(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    for module in (reads, writes, answering, drafts, uploads, saved_replies, streams, published):
+    for module in (reads, writes, answering, drafts, uploads, saved_replies, streams, published, webhooks):
         app.include_router(module.router, prefix=BASE, tags=[module.__name__.rpartition(".")[2]])
     app.include_router(unsubscribe.router)
     console.install(app)

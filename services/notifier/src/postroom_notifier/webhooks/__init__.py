@@ -1,0 +1,1 @@
+"""Webhooks out: events of conversations over HTTP to other systems."""
