@@ -34,8 +34,7 @@ BATCH_LIMIT_SECONDS = 240.0
 """A batch that takes longer hangs: it is cancelled and comes again. Below aiokafka's max_poll_interval_ms of 300 s, after
 which the group would go on without us."""
 CANCEL_SECONDS = 5.0
-POSITION_SECONDS = 0.05
-"""A position that is known is told at once; one that is not is being read from the broker."""
+POSITION_SECONDS = 0.05  # a position that is known is told at once; one that is not is being read from the broker
 
 
 class Probe(Protocol):
@@ -96,8 +95,8 @@ class BatchConsumer:
             ignored_types=ignored_types,
         )
         self._consumer: ConsumerHandle | None = None
-        self._revoking = False
-        self._stopping = False
+        self._revoking = self._stopping = False
+        self._assignment_read = asyncio.Event()
         self._assignments = 0
         self._work: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
@@ -132,8 +131,7 @@ class BatchConsumer:
     def bind(self, consumer: ConsumerHandle) -> None:
         """Take the handle of the subscriber's own consumer, and note its polls from now on.
 
-        A poll waits for records as long as the settings say, not as FastStream asks: FastStream sleeps for as long as it polled
-        in vain, and a record that comes in that time waits.
+        A poll waits as long as the settings say: FastStream would sleep as long after a vain one, while records wait.
         """
         if self._consumer is consumer:
             return
@@ -185,6 +183,7 @@ class BatchConsumer:
     async def on_partitions_revoked(self, _revoked: Sequence[TopicPartition]) -> None:
         """Wait for the batch in flight, at most until 2 s before the group would go on without us, else cancel it."""
         self._revoking = True
+        self._assignment_read.clear()
         work = self._work
         if work is not None and not work.done():
             _, pending = await asyncio.wait({work}, timeout=self._settings.rebalance_timeout_ms / 1000 - 2)
@@ -208,6 +207,7 @@ class BatchConsumer:
         if self.waiting or self.breaker.open or self.outdated:
             self._handle.pause(*assigned)  # a rebalance forgets pauses
         self._revoking = False
+        self._assignment_read.set()
         self.joined.set()
 
     async def _read_assignment(self) -> None:
@@ -340,9 +340,10 @@ class BatchConsumer:
         """Stand again where each partition was before a poll that failed.
 
         aiokafka drops what such a poll had read of the partitions before the one that failed, but has moved on in them.
-        Between two batches everything before a position is done, so that it is not needed to know more. While a
-        commit is not known the partition is paused, and nothing was read of it.
+        Between two batches everything before a position is done. The first poll comes while commits are still being read.
         """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._assignment_read.wait(), self._settings.commit_timeout_seconds * 3)
         for tp in self._handle.assignment():
             position = await self._position(tp)
             done = self._commits.get(tp) or self._committed.get(self._stream(tp))

@@ -12,6 +12,7 @@ from postroom_contracts.commands import AddNote
 from postroom_contracts.events import encode_body, encode_headers
 from postroom_contracts.topics import CONVERSATION_EVENTS
 from postroom_runtime.kafka import client_options
+from postroom_runtime.parking import Parking
 
 from tests.integration.runtime.support import Bench, check_log, until, until_states
 from tests.integration.runtime.test_rebalance import spread
@@ -190,8 +191,9 @@ async def test_group_reads_nothing_of_another_groups_replay(bench: Bench) -> Non
         }
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["commits known", "commits still being read"])
 async def test_poll_that_fails_at_one_partition_loses_nothing_of_another(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
     """aiokafka moves on in the partitions that it had read when another's bytes are found corrupt, and drops their records."""
     read, fetched = FetchResult.getall, Fetcher.fetched_records
@@ -210,6 +212,14 @@ async def test_poll_that_fails_at_one_partition_loses_nothing_of_another(
         read_before.extend(found)
         return found
 
+    load = Parking.load
+
+    async def load_late(self: Parking) -> None:
+        await until(lambda: bool(spoilt), "a poll has failed", 5)
+        await load(self)
+
+    if late:
+        monkeypatch.setattr(Parking, "load", load_late)
     monkeypatch.setattr(Fetcher, "fetched_records", one_poll)
     monkeypatch.setattr(FetchResult, "getall", corrupt_once)
     notes, expected = spread(120, 30)
