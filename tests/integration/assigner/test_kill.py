@@ -36,7 +36,8 @@ async def test_kill_nine_in_the_middle_loses_nothing_and_gives_nobody_too_many(
     async with on_servers(kafka_bootstrap, mongo_uri, topic_prefix, database_prefix) as servers:
         await servers.apply(company(AGENTS, capacity=CAPACITY))
         await servers.tell([(f"k{n}", received(n)) for n in range(CONVERSATIONS)])
-        victim = _start(servers, tmp_path / "victim.log", {"POSTROOM_KILL_AT": step})
+        few = {"POSTROOM_MAX_RECORDS": "150"}  # more batches than steps are counted
+        victim = _start(servers, tmp_path / "victim.log", {"POSTROOM_KILL_AT": step, **few})
         others: list[subprocess.Popen[bytes]] = []
         try:
             await asyncio.wait_for(asyncio.to_thread(victim.wait), 100)
