@@ -29,7 +29,7 @@ from tests.deployment import Deployment, ServiceProcess
 from tests.unit.watch.test_rules import promtool
 from watch import series
 
-pytestmark = [pytest.mark.connected, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(420)]
 SHOP = "shop@acme.test"
 TOKEN = "a-token-of-the-watching-test"
 SERVICES = ("ingest", "router", "assigner", "notifier", "analytics", "desk")
@@ -150,12 +150,12 @@ async def house(
             await deployment.configure(company(dovecot.port, sink.port))
             env = {"MAIL_PASSWORD": "secret", "POSTROOM_LOG_FORMAT": "json"}
             services = {name: deployment.start(name, **env) for name in SERVICES}
-            await asyncio.gather(*(service.ready() for service in services.values()))
+            await asyncio.gather(*(service.ready(150) for service in services.values()))
             probe = ServiceProcess(
                 "probe", {**deployment.env, **env, "POSTROOM_PROBE_DESK_URL": services["desk"].url}, ["probe"]
             )
             deployment.processes.append(probe)
-            await probe.ready()
+            await probe.ready(150)
             dovecot.deliver(SHOP, MAIL)
             yield House(deployment, {**services, "probe": probe}, sink)
     finally:
