@@ -36,6 +36,8 @@ def configuration(imap_port: int, smtp_port: int, club_password: Path, *, oauth:
         _account("club", imap_port, smtp_port, {"file": str(club_password)}),
         {"id": "shop", "channel": "webhook", "secrets": [{"env": "WATCH_WEBHOOK_SECRET"}]},
     ]
+    out = {"host": "127.0.0.1", "port": smtp_port, "tls": "none"}
+    accounts.append({"id": "gate", "channel": "email", "door": {}, "smtp": out})
     if oauth:
         accounts.append(_unconnected(imap_port))
     return Configuration.model_validate(
@@ -54,6 +56,7 @@ def configuration(imap_port: int, smtp_port: int, club_password: Path, *, oauth:
                 _inbox("club", "club", "care"),
                 _inbox("letters", "club", "byhand"),
                 _inbox("shop", "shop", "care"),
+                _inbox("gate", "gate", "care"),
             ],
             "teams": [
                 {"id": "care", "name": "Care", "members": AGENTS, "assignment": "least_loaded"},
@@ -76,11 +79,17 @@ def _account(name: str, imap_port: int, smtp_port: int, password: dict[str, str]
 
 
 def _unconnected(imap_port: int) -> dict[str, Any]:
-    endpoint = "https://127.0.0.1:1/token"
+    endpoint = "https://127.0.0.1:1"
     return {
         "id": "cloud",
         "channel": "email",
-        "oauth": {"provider": "custom", "client_id": "postroom", "token_url": endpoint, "scopes": ["mail"]},
+        "oauth": {
+            "provider": "custom",
+            "client_id": "postroom",
+            "token_url": f"{endpoint}/token",
+            "device_url": f"{endpoint}/device",
+            "scopes": ["mail"],
+        },
         "imap": {"host": "127.0.0.1", "port": imap_port, "tls": False, "user": address("cloud")},
     }
 

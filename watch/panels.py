@@ -119,7 +119,7 @@ def consuming(groups: str) -> tuple[str, list[Panel]]:
     )
 
 
-def process(service: str, *, http: bool = False) -> tuple[str, list[Panel]]:
+def process(service: str, *, http: bool = False, publishes: bool = True) -> tuple[str, list[Panel]]:
     """Return the row of the processes of a service: what they cost, how their clients fare."""
     of = f'{{service="{service}"}}'
     build = f" * on (job, instance) group_left (service) postroom_build_info{of}"
@@ -172,15 +172,6 @@ def process(service: str, *, http: bool = False) -> tuple[str, list[Panel]]:
             width=6,
         ),
         one(
-            "Published",
-            "Records that Kafka acknowledged, by type.",
-            "ops",
-            f"sum by (type) (rate(postroom_published_records_total{RATE})"
-            f" * on (job, instance) group_left () postroom_build_info{of})",
-            "{{type}}",
-            width=6,
-        ),
-        one(
             "Ready",
             "1 for each condition of /readyz that is met.",
             "short",
@@ -189,7 +180,19 @@ def process(service: str, *, http: bool = False) -> tuple[str, list[Panel]]:
             width=6,
         ),
     ]
-    return "Processes", [*panels, *(_http(service) if http else [])]
+    return "Processes", [*panels, *([_published(of)] if publishes else []), *(_http(service) if http else [])]
+
+
+def _published(of: str) -> Panel:
+    return one(
+        "Published",
+        "Records that Kafka acknowledged, by type.",
+        "ops",
+        f"sum by (type) (rate(postroom_published_records_total{RATE})"
+        f" * on (job, instance) group_left () postroom_build_info{of})",
+        "{{type}}",
+        width=6,
+    )
 
 
 def _http(service: str) -> list[Panel]:

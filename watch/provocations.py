@@ -153,6 +153,12 @@ class Provocations:
                 45,
             ),
             Provocation(
+                "every service is started again, one after another",
+                (),
+                self._roll,
+                _nothing,
+            ),
+            Provocation(
                 "a release that fails on everything",
                 ("PostroomBreakerOpen", "PostroomServiceNotReady"),
                 self._break_notifier,
@@ -166,6 +172,10 @@ class Provocations:
 
     async def _start_forgetful_notifier(self) -> None:
         self.house.start_service("notifier", POSTROOM_TOO_OLD_HOURS="0.001")
+
+    async def _roll(self) -> None:
+        for name in ("ingest", "router", "assigner", "analytics", "desk"):
+            await self.house.restart(name)
 
     async def _block(self) -> None:
         async def breathe() -> None:
@@ -260,6 +270,8 @@ class Provocations:
         folder = self.house.dovecot.maildir(company.address("support"))
         stored = sorted(folder.glob("cur/*"), key=lambda path: path.stat().st_mtime)
         Path(stored[0]).unlink()
+        async with self.house.database("assigner") as database:  # a count of slots that is wrong; the sweep mends it
+            await database["agent_load"].update_one({"_id": company.AGENTS[0]}, {"$inc": {"load": 5}})
         for _ in range(6):
             self.traffic.deliver("support", seconds_ago=300)
             await asyncio.sleep(0.5)

@@ -5,12 +5,13 @@ import contextlib
 import itertools
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
+import aiosmtplib
 import httpx
 from standardwebhooks.webhooks import Webhook
 
@@ -20,17 +21,21 @@ from watch.house import API_TOKEN, House
 _numbers = itertools.count(1)
 
 
-def mail(inbox: str, subject: str = "Order") -> bytes:
+def mail(inbox: str, *, sender: str = "", refers_to: Sequence[str] = (), automatic: bool = False) -> EmailMessage:
     """Return a customer's new mail to an inbox."""
     n = next(_numbers)
     made = EmailMessage()
-    made["From"] = f"customer{n}@example.test"
+    made["From"] = sender or f"customer{n}@example.test"
     made["To"] = address(inbox)
-    made["Subject"] = f"{subject} {n}"
+    made["Subject"] = f"Order {n}"
     made["Message-ID"] = f"<{n}@example.test>"
     made["Date"] = datetime.now(UTC)
+    if refers_to:
+        made["References"] = " ".join(refers_to)
+    if automatic:
+        made["Auto-Submitted"] = "auto-replied"
     made.set_content(f"Where is my order {n}?")
-    return made.as_bytes()
+    return made
 
 
 @dataclass
@@ -55,13 +60,18 @@ class Traffic:
                 (self._snooze, 4.0),
                 (self._look_at_figures, 3.0),
                 (self._follow, 1.0),
+                (self._write_as_a_machine, 3.0),
+                (self._join, 8.0),
+                (self._knock, 3.0),
             ):
                 people.create_task(self._again(work, pause))
 
     async def _again(self, work: Callable[[], Awaitable[None]], pause: float) -> None:
         while True:
             if not self.calm:
-                with contextlib.suppress(httpx.HTTPError, KeyError, IndexError, ValueError, OSError):
+                with contextlib.suppress(
+                    httpx.HTTPError, aiosmtplib.SMTPException, KeyError, IndexError, ValueError, OSError
+                ):
                     await work()
             await asyncio.sleep(pause * random.uniform(0.7, 1.3))
 
@@ -70,10 +80,32 @@ class Traffic:
     async def _write(self) -> None:
         self.deliver(random.choice(("support", "club")))
 
+    async def _write_as_a_machine(self) -> None:
+        self.house.dovecot.deliver(address("support"), mail("support", automatic=True).as_bytes())
+
+    async def _join(self) -> None:
+        """Write two mails, and a third that answers both: they are one conversation then."""
+        sender = f"joiner{next(_numbers)}@example.test"
+        pair = [mail("support", sender=sender) for _ in range(2)]
+        for one in pair:
+            self.house.dovecot.deliver(address("support"), one.as_bytes())
+        await asyncio.sleep(2)
+        third = mail("support", sender=sender, refers_to=[one["Message-ID"] for one in pair])
+        self.house.dovecot.deliver(address("support"), third.as_bytes())
+
+    async def _knock(self) -> None:
+        """Hand a mail over at the door, with a pause in it, as slow servers do."""
+        made = mail("gate")
+        async with aiosmtplib.SMTP(hostname="127.0.0.1", port=self.house.door_port, timeout=5) as client:
+            await client.execute_command(b"MAIL", b"FROM:<a@example.test>")
+            await client.execute_command(b"RCPT", f"TO:<{address('gate')}>".encode())
+            await asyncio.sleep(1.2)
+            await client.data(made.as_bytes() + b"x" * 300_000)
+
     def deliver(self, mailbox: str, inbox: str | None = None, *, seconds_ago: float = 0.0) -> str:
         """Put a mail into a mailbox, `seconds_ago` by its provider's clock; return its file."""
         at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
-        return str(self.house.dovecot.deliver(address(mailbox), mail(inbox or mailbox), at))
+        return str(self.house.dovecot.deliver(address(mailbox), mail(inbox or mailbox).as_bytes(), at))
 
     async def _call(self) -> None:
         n = next(_numbers)

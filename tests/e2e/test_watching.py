@@ -29,11 +29,14 @@ from tests.deployment import Deployment, ServiceProcess
 from tests.unit.watch.test_rules import promtool
 from watch import series
 
-pytestmark = [pytest.mark.connected, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(420)]
 SHOP = "shop@acme.test"
 TOKEN = "a-token-of-the-watching-test"
 SERVICES = ("ingest", "router", "assigner", "notifier", "analytics", "desk")
-MAIL = b"From: Carla <carla@customer.example>\r\nTo: shop@acme.test\r\nSubject: Order\r\nMessage-ID: <m1@customer.example>\r\n\r\nWhere is it?\r\n"
+MAIL = (
+    b"From: Carla <carla@customer.example>\r\nTo: shop@acme.test\r\nSubject: Order\r\n"
+    b"Message-ID: <m1@customer.example>\r\n\r\nWhere is it?\r\n"
+)
 
 
 def company(imap_port: int, smtp_port: int) -> Configuration:
@@ -110,8 +113,11 @@ class House:
     async def until(self, is_true: Any, what: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not await asyncio.to_thread(is_true):
-            assert time.monotonic() < deadline, what
+            assert time.monotonic() < deadline, f"{what}\n{self.logs()}"
             await asyncio.sleep(0.2)
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {name}\n{service.log.read_text()[-1500:]}" for name, service in self.services.items())
 
     def samples(self, name: str) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
         """Return series -> labels -> value of one process."""
@@ -121,8 +127,8 @@ class House:
                 found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
         return found
 
-    def value(self, service: str, name: str, **labels: str) -> float:
-        return self.samples(service).get(name, {}).get(tuple(sorted(labels.items())), 0.0)
+    def value(self, process: str, name: str, /, **labels: str) -> float:
+        return self.samples(process).get(name, {}).get(tuple(sorted(labels.items())), 0.0)
 
 
 @pytest.fixture
@@ -130,7 +136,7 @@ async def house(
     kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str, collector: Collector
 ) -> AsyncIterator[House]:
     dovecot = DovecotServer([MailUser(SHOP, "secret")])
-    sink = SmtpSink(deliver=lambda recipient, content: dovecot.deliver(recipient, content))
+    sink = SmtpSink(deliver=dovecot.deliver)
     dovecot.start()
     sink.start()
     settings = {
@@ -144,12 +150,12 @@ async def house(
             await deployment.configure(company(dovecot.port, sink.port))
             env = {"MAIL_PASSWORD": "secret", "POSTROOM_LOG_FORMAT": "json"}
             services = {name: deployment.start(name, **env) for name in SERVICES}
-            await asyncio.gather(*(service.ready() for service in services.values()))
+            await asyncio.gather(*(service.ready(150) for service in services.values()))
             probe = ServiceProcess(
                 "probe", {**deployment.env, **env, "POSTROOM_PROBE_DESK_URL": services["desk"].url}, ["probe"]
             )
             deployment.processes.append(probe)
-            await probe.ready()
+            await probe.ready(150)
             dovecot.deliver(SHOP, MAIL)
             yield House(deployment, {**services, "probe": probe}, sink)
     finally:

@@ -28,6 +28,6 @@ ANALYTICS = Board(
             ],
         ),
         consuming("analytics"),
-        process("analytics", http=True),
+        process("analytics", http=True, publishes=False),
     ],
 )

@@ -43,7 +43,7 @@ async def indexes(settings: RuntimeSettings, service: str, expected: Mapping[str
         await mongo.close(client)
     if not there:
         return Finding(name, True, f"{service} has not run here yet")
-    remedy = f"start {service} once: it makes them, and says why if it cannot"
+    remedy = "run `postroom migrate`: it makes them, and says why if it cannot"
     return Finding(name, not missing, f"missing: {', '.join(missing)}" if missing else "all there", remedy)
 
 

@@ -18,6 +18,8 @@ TOO_OLD = Counter(
 for _kind in get_args(DeliveryKind):  # a counter that begins with its first event shows no increase
     TOO_OLD.labels(_kind)
     DELIVERIES.labels(_kind, "failed")
+    for _reason in ("automatic", "loop_limit", "receiver_limit", "undeliverable"):
+        SKIPPED.labels(_kind, _reason)
 UNDONE = Gauge("postroom_deliveries_undone", "Deliveries that are due and not done.")
 OLDEST_SECONDS = Gauge("postroom_delivery_oldest_due_seconds", "How long the oldest due delivery has waited.")
 SEND_SECONDS = Histogram(

@@ -2,6 +2,7 @@
 
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stores import Stores
 
 from postroom_notifier.adapters.smtp import SmtpMailSender
 from postroom_notifier.probe.desk import HttpDesk
@@ -17,6 +18,9 @@ class Probe:
 
     def settings(self) -> RuntimeSettings:
         return ProbeSettings()
+
+    async def prepare(self, stores: Stores) -> None:
+        """Nothing is kept."""
 
     async def build(self, runtime: Runtime) -> None:
         settings = runtime.settings

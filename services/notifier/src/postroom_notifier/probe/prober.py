@@ -33,8 +33,14 @@ _MODELS: dict[str, type[Data]] = {m.type_name(): m for m in (InboundReceived, Me
 
 
 class DeskLook(Protocol):
-    async def shows(self, conversation_id: str, message_id: str) -> bool:
-        """Say whether the desk shows this message; False while it does not answer."""
+    """What is asked of the desk; neither raises while it is away."""
+
+    async def position(self) -> str:
+        """Return up to where the desk has read now; empty while it does not answer."""
+        ...
+
+    async def shows(self, conversation_id: str, message_id: str, since: str) -> bool:
+        """Say whether the desk gives this message to whoever was away since that position."""
         ...
 
 
@@ -80,13 +86,14 @@ class Prober:
         """Send one and return what became of it."""
         _begin_series(account.id)
         now = self.clock.now()
+        since = await self.desk.position()
         made = probe_mail(account.id, address, secrets.token_hex(12), now, self.keys)
         underway = self.sightings.expect(made.message_id, account.id)
         try:
             if not isinstance(await self.mail.send(account, made.mail), Accepted):
                 return self._ended(account.id, "not_sent")
             async with asyncio.timeout(self.settings.probe_timeout_seconds):
-                await self._until_seen(underway)
+                await self._until_seen(underway, since)
         except TimeoutError:
             return self._ended(account.id, "lost", stored=underway.stored.is_set(), routed=underway.routed.is_set())
         finally:
@@ -94,10 +101,11 @@ class Prober:
         LAST_SUCCESS.labels(account.id).set(now.timestamp())
         return self._ended(account.id, "seen")
 
-    async def _until_seen(self, underway: Underway) -> None:
+    async def _until_seen(self, underway: Underway, since: str) -> None:
+        """Return when the desk shows it; never for a desk that was away when it was sent."""
         await underway.stored.wait()
         await underway.routed.wait()
-        while not await self.desk.shows(underway.conversation_id, underway.message_id):
+        while not since or not await self.desk.shows(underway.conversation_id, underway.message_id, since):
             await asyncio.sleep(ASK_SECONDS)
         underway.note("seen")
 

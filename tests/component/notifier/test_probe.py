@@ -1,0 +1,98 @@
+"""A probe ends as seen, lost or not sent, and says how far it came."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from postroom_contracts.configuration import ConfigurationApplied, MailAccount
+from postroom_contracts.events import Data, new_event
+from postroom_contracts.examples import event_of
+from postroom_contracts.facts import MessageReceived
+from postroom_contracts.inbound import InboundReceived
+from postroom_contracts.registry import BY_TYPE
+from postroom_notifier.domain.mime import OutgoingMail
+from postroom_notifier.domain.outcomes import Accepted, SendOutcome, TryAgain
+from postroom_notifier.probe.prober import Prober
+from postroom_notifier.probe.settings import ProbeSettings
+from postroom_runtime.clock import ManualClock
+from postroom_runtime.configuration_feed import Configurations
+from prometheus_client import REGISTRY
+
+from tests.unit.ingest.test_probes import COMPANY, KEYS
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def example(model: type[Data], **changes: Any) -> Data:
+    return event_of(BY_TYPE[model.type_name()]).data.model_copy(update=changes)
+
+
+class World:
+    """The way of a mail as doubles: `reaches` is the last stage that it comes to."""
+
+    def __init__(self, reaches: str) -> None:
+        self.reaches = reaches
+        self.asked: list[tuple[str, str, str]] = []
+        self.position_now = "0:5"
+        configurations = Configurations()
+        configurations.add(ConfigurationApplied(configuration_version=1, applied_at=NOW, configuration=COMPANY))
+        settings = ProbeSettings(probe_timeout_seconds=1)
+        self.prober = Prober(settings, configurations, self, self, ManualClock(NOW), KEYS)  # type: ignore[arg-type]
+
+    async def send(self, account: MailAccount, mail: OutgoingMail) -> SendOutcome:
+        if self.reaches == "nothing":
+            return TryAgain("unreachable", unreachable=True)
+        external_id = next(line for line in mail.body.decode().splitlines() if line.startswith("Message-ID"))[13:-1]
+        if self.reaches != "sent":
+            self.take(example(InboundReceived, external_id=external_id, message_id="m1", probe=True), "shop")
+        if self.reaches in ("routed", "seen"):
+            self.take(example(MessageReceived, message_id="m1", probe=True), "conversation-1")
+        return Accepted()
+
+    def take(self, data: Data, subject: str) -> None:
+        self.prober.sightings.take(new_event(data, source="/postroom/x", cause_id="c", subject=subject, time=NOW))
+
+    async def position(self) -> str:
+        return self.position_now
+
+    async def shows(self, conversation_id: str, message_id: str, since: str) -> bool:
+        self.asked.append((conversation_id, message_id, since))
+        return self.reaches == "seen" and len(self.asked) > 1
+
+    async def probe(self, account_id: str) -> str:
+        account = COMPANY.accounts[0]
+        assert isinstance(account, MailAccount)
+        return await self.prober.probe(account.model_copy(update={"id": account_id}), "shop@acme.test")
+
+
+def counted(account: str, stage: str) -> float | None:
+    return REGISTRY.get_sample_value("postroom_probe_seconds_count", {"account": account, "stage": stage})
+
+
+async def test_a_probe_is_seen_when_the_desk_shows_it() -> None:
+    world = World("seen")
+    assert await world.probe("probe-1") == "seen"
+    assert world.asked == [("conversation-1", "m1", "0:5")] * 2
+    assert [counted("probe-1", stage) for stage in ("stored", "routed", "seen")] == [1, 1, 1]
+    success = REGISTRY.get_sample_value("postroom_probe_last_success_timestamp_seconds", {"account": "probe-1"})
+    assert success == NOW.timestamp()
+
+
+async def test_what_comes_half_way_is_lost_and_the_stages_say_how_far() -> None:
+    halves = {"sent": [0, 0, 0], "stored": [1, 0, 0], "routed": [1, 1, 0]}
+    found = await asyncio.gather(*(World(reaches).probe(f"probe-{reaches}") for reaches in halves))
+    assert found == ["lost"] * 3
+    assert {h: [counted(f"probe-{h}", s) for s in ("stored", "routed", "seen")] for h in halves} == halves
+
+
+async def test_a_desk_that_was_away_when_it_was_sent_does_not_show_it() -> None:
+    world = World("seen")
+    world.position_now = ""
+    assert await world.probe("probe-3") == "lost"
+    assert world.asked == []
+
+
+async def test_what_the_server_does_not_take_was_not_sent() -> None:
+    assert await World("nothing").probe("probe-2") == "not_sent"
+    labels = {"account": "probe-2", "outcome": "not_sent"}
+    assert REGISTRY.get_sample_value("postroom_probe_mails_total", labels) == 1
