@@ -38,15 +38,19 @@ async def page(browser: Browser, office: Office) -> AsyncIterator[Page]:
     page.on(
         "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
     )
+    await signs_in(page, office)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    yield page
+    assert faults == []
+    await context.close()
+
+
+async def signs_in(page: Page, office: Office) -> None:
     await page.goto(f"{office.desk.url}/login")
     await page.locator("details summary").click()
     await page.fill("input[name=token]", TOKEN)
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"{office.desk.url}/")
-    await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
-    yield page
-    assert faults == []
-    await context.close()
 
 
 async def acts_as(page: Page, agent_id: str) -> None:
@@ -196,8 +200,6 @@ async def test_a_cut_connection_is_shown_and_comes_back_with_what_was_missed(
 ) -> None:
     expect.set_options(timeout=PATIENCE_MS)
     async with cable_to(office.desk.url) as cable:
-        await page.goto(f"{cable.url}/login?token={TOKEN}")
-        await page.wait_for_url(f"{cable.url}/")
         await page.goto(f"{cable.url}/conversations?status=open&sort=newest")
         live = page.locator("#live")
         await expect(live).to_have_attribute("data-state", "live")
@@ -225,8 +227,7 @@ async def test_no_view_is_a_barrier(browser: Browser, office: Office, subject: s
     )
     page = await context.new_page()
     page.set_default_timeout(PATIENCE_MS)
-    await page.goto(f"{office.desk.url}/login?token={TOKEN}")
-    await page.wait_for_url(f"{office.desk.url}/")
+    await signs_in(page, office)
     await acts_as(page, "ana")
     for path in ("/", "/overview", "/folders", "/conversations?sort=newest", f"/conversations/{identifier}"):
         await page.goto(office.desk.url + path)
