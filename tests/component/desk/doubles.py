@@ -17,11 +17,14 @@ from postroom_desk.api.build import build
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.apply import apply
 from postroom_desk.domain.draft import Draft
+from postroom_desk.domain.filters import SavedFilter
+from postroom_desk.domain.folders import FacetRow, FolderTable, PersonRow
 from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition, Positions
 from postroom_desk.domain.queries import ListQuery
 from postroom_desk.domain.saved_replies import Saved
 from postroom_desk.domain.view import ConversationView
+from postroom_desk.folder_feed import FolderFeed
 from postroom_desk.identity.build import identity_of
 from postroom_desk.identity.hashing import Hasher
 from postroom_desk.identity.login import Begun
@@ -33,6 +36,7 @@ from postroom_desk.live import Broadcaster
 from postroom_desk.parts import Parts
 from postroom_desk.ports import CountRow, RequestRecord
 from postroom_desk.reading import Reader
+from postroom_desk.searching import Searcher
 from postroom_desk.settings import DeskSettings
 from postroom_desk.submit import RequestDoor
 from postroom_runtime.clock import ManualClock
@@ -41,6 +45,7 @@ from postroom_runtime.content_store import InMemoryContentStore
 from postroom_runtime.errors import InfrastructureError
 
 from tests.component.desk.identity_doubles import QUICK, InMemoryStores
+from tests.component.desk.search_double import InMemorySearch
 from tests.integration.desk.office import company
 
 NOW = datetime(2026, 3, 6, 15, 30, tzinfo=UTC)
@@ -76,6 +81,9 @@ class InMemoryConversations:
                 and (query.tag is None or query.tag in view.tags)
                 and (query.contact_id is None or query.contact_id in view.contact_ids)
                 and not (query.unassigned and view.owner_id)
+                and (query.mentioned is None or query.mentioned in [m.agent_id for m in view.mentions])
+                and (query.watcher is None or query.watcher in view.watchers)
+                and not (query.unattended and not view.turn_open)
                 and query.archived in (None, view.archived)
             )
 
@@ -95,6 +103,60 @@ class InMemoryConversations:
             CountRow(v.status, v.team_id, v.inbox_id, v.owner_id is not None, v.archived, 1, v.received, v.sent)
             for v in self.views.values()
         ]
+
+
+class InMemoryMarks:
+    """Ports Marks and FolderCounts over the double of the read model."""
+
+    def __init__(self, conversations: InMemoryConversations) -> None:
+        self._conversations = conversations
+        self.marks: dict[str, dict[str, datetime]] = {}
+        self.looked_at: dict[str, datetime] = {}
+
+    async def read(self, conversation_id: str, agent_id: str, at: datetime) -> None:
+        self.marks.setdefault(conversation_id, {})[agent_id] = at
+        self.looked_at[conversation_id] = at
+
+    async def unread(self, conversation_id: str, agent_id: str) -> None:
+        self.marks.get(conversation_id, {}).pop(agent_id, None)
+
+    async def read_at(self, ids: Iterable[str], agent_id: str) -> dict[str, datetime]:
+        return {i: self.marks[i][agent_id] for i in ids if agent_id in self.marks.get(i, {})}
+
+    async def table(self) -> FolderTable:
+        rows, mentions, watched = [], [], []
+        for i, v in self._conversations.views.items():
+            unattended = v.turn_open and not (i in self.looked_at and self.looked_at[i] >= v.waiting_order)
+            if v.status in (Status.OPEN, Status.WAITING, Status.SNOOZED, Status.SPAM):
+                rows.append(FacetRow(v.status.value, v.facet, 1, int(unattended)))
+            for mention in v.mentions:
+                read = self.marks.get(i, {}).get(mention.agent_id)
+                if v.status not in HIDDEN and (read is None or read < mention.at):
+                    mentions.append(PersonRow(mention.agent_id, v.inbox_id, 1))
+            if v.status == Status.OPEN:
+                watched += [PersonRow(w, v.inbox_id, 1) for w in v.watchers]
+        return FolderTable(rows, mentions, watched)
+
+
+class InMemoryFilters:
+    """Port Filters."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, SavedFilter] = {}
+
+    async def of(self, agent_id: str, teams: Iterable[str]) -> list[SavedFilter]:
+        shared = set(teams)
+        found = [s for s in self.saved.values() if s.owner_id == agent_id or s.team_id in shared]
+        return sorted(found, key=lambda s: (s.name, s.id))
+
+    async def get(self, filter_id: str) -> SavedFilter | None:
+        return self.saved.get(filter_id)
+
+    async def put(self, saved: SavedFilter) -> None:
+        self.saved[saved.id] = saved
+
+    async def delete(self, filter_id: str) -> None:
+        self.saved.pop(filter_id, None)
 
 
 class InMemoryEventLog:
@@ -320,6 +382,9 @@ class DeskBench:
         reader = Reader(
             self.conversations, self.events, self.content, self.configurations, self.settings.read_wait_seconds
         )
+        self.marks, self.filters = InMemoryMarks(self.conversations), InMemoryFilters()
+        self.search = InMemorySearch(self.conversations.views)
+        self.folders = FolderFeed(self.marks, reader, self.live)
         door = RequestDoor(
             self.requests,
             self.content,
@@ -352,6 +417,11 @@ class DeskBench:
                 demo=self.demo,
                 writer=ConfigurationWriter(self.versions, self._applied, self.clock),
                 identity=self.identity,
+                folders=self.folders,
+                marks=self.marks,
+                filters=self.filters,
+                searcher=Searcher(self.search, reader, self.content, self.clock),
+                suggestions=self.search,
             )
         )
         self._sequences: dict[tuple[str, str], int] = {}

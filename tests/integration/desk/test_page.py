@@ -2,15 +2,19 @@
 
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from tests.integration.desk.cable import cable_to
 from tests.integration.desk.office import TOKEN, Office
 
 pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
 PATIENCE_MS = 30_000
+AXE = Path(__file__).resolve().parents[3] / "services/desk/node_modules/axe-core/axe.min.js"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -34,15 +38,19 @@ async def page(browser: Browser, office: Office) -> AsyncIterator[Page]:
     page.on(
         "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
     )
+    await signs_in(page, office)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    yield page
+    assert faults == []
+    await context.close()
+
+
+async def signs_in(page: Page, office: Office) -> None:
     await page.goto(f"{office.desk.url}/login")
     await page.locator("details summary").click()
     await page.fill("input[name=token]", TOKEN)
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"{office.desk.url}/")
-    await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
-    yield page
-    assert faults == []
-    await context.close()
 
 
 async def acts_as(page: Page, agent_id: str) -> None:
@@ -127,3 +135,111 @@ async def test_a_list_is_walked_by_keys_and_fits_a_phone(page: Page, office: Off
     await page.keyboard.press("Enter")
     await expect(page.locator("#subject")).to_have_text(subject)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def written(office: Office, *subjects: str) -> list[str]:
+    """Have customers write; return the ids of the conversations once each has its owner."""
+    for subject in subjects:
+        await office.customer_writes("Hello", subject)
+    return [(await office.conversation(s, lambda row: row["owner_id"] is not None))["id"] for s in subjects]
+
+
+async def test_address_reload_and_back_button_say_what_is_shown(page: Page, office: Office, subject: str) -> None:
+    first, second = f"{subject} one", f"{subject} two"
+    await written(office, first, second)
+    await page.goto(f"{office.desk.url}/conversations?status=open&sort=newest")
+    await page.locator(".row > a", has_text=first).click()
+    await expect(page.locator("#subject")).to_have_text(first)
+    address = page.url
+    await page.locator(".row > a", has_text=second).click()
+    await expect(page.locator("#subject")).to_have_text(second)
+    await expect(page.locator(".row > a[aria-current]")).to_contain_text(second)
+    await page.go_back()
+    await expect(page.locator("#subject")).to_have_text(first)
+    assert page.url == address
+    await page.reload()
+    await expect(page.locator("#subject")).to_have_text(first)
+    await expect(page.locator(".row > a[aria-current]")).to_contain_text(first)
+    await page.locator("#folders [data-folder=snoozed]").click()
+    await expect(page.locator("#list-title")).to_have_text("Snoozed")
+    await expect(page.locator("#conversation[data-id]")).to_have_count(0)
+    await page.go_back()
+    await expect(page.locator("#subject")).to_have_text(first)
+    await expect(page.locator(".row > a", has_text=second)).to_be_visible()
+
+
+async def test_keys_act_and_what_was_done_can_be_undone(page: Page, office: Office, subject: str) -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+    first, second = f"{subject} one", f"{subject} two"
+    ids = await written(office, first, second)
+    await acts_as(page, "ana")
+    await page.goto(f"{office.desk.url}/conversations/{ids[0]}?status=open&sort=newest")
+    badge = page.locator("#head .badge").first
+    await page.keyboard.press("s")
+    await page.locator("[data-snooze='3600']").click()
+    await expect(badge).to_have_text("snoozed")
+    await page.locator(".toast", has_text="Snoozed.").get_by_role("button", name="Undo").click()
+    await expect(badge).to_have_text("open")
+    await page.keyboard.press("a")
+    await page.keyboard.type("Ben")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#owner strong").first).to_have_text("Ben Okafor")
+
+    await page.goto(f"{office.desk.url}/conversations?status=open&sort=newest")
+    for name in (first, second):
+        await page.locator(".row", has_text=name).locator("input[name=pick]").check()
+    await expect(page.locator(".bulk-count")).to_have_text("2 selected")
+    await page.keyboard.press("e")
+    await expect(page.locator(".row", has_text=subject)).to_have_count(0)
+    await page.locator(".toast", has_text="2 conversations resolved.").get_by_role("button", name="Undo").click()
+    await expect(page.locator(".row", has_text=subject)).to_have_count(2)
+
+
+async def test_a_cut_connection_is_shown_and_comes_back_with_what_was_missed(
+    page: Page, office: Office, subject: str
+) -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+    async with cable_to(office.desk.url) as cable:
+        await page.goto(f"{cable.url}/conversations?status=open&sort=newest")
+        live = page.locator("#live")
+        await expect(live).to_have_attribute("data-state", "live")
+        await cable.pull()
+        await expect(live).to_have_attribute("data-state", "away")
+        await written(office, subject)
+        await cable.plug_in()
+        await expect(live).to_have_attribute("data-state", "live")
+        await expect(page.locator(".row", has_text=subject)).to_be_visible()
+        await page.goto("about:blank")
+
+
+async def violations(page: Page) -> list[Any]:
+    """Return what axe-core finds wrong: rule, and the first element."""
+    await page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [(v["id"], v["nodes"][0]["html"][:200]) for v in found["violations"]]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("light", 390)])
+async def test_no_view_is_a_barrier(browser: Browser, office: Office, subject: str, scheme: Any, width: int) -> None:
+    [identifier] = await written(office, subject)
+    context = await browser.new_context(
+        viewport={"width": width, "height": 860}, color_scheme=scheme, bypass_csp=True, locale="de-DE"
+    )
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    await signs_in(page, office)
+    await acts_as(page, "ana")
+    for path in ("/", "/overview", "/folders", "/conversations?sort=newest", f"/conversations/{identifier}"):
+        await page.goto(office.desk.url + path)
+        await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+        assert await violations(page) == [], path
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    assert await page.get_attribute("html", "lang") == "de"
+    await expect(page.locator("#head .badge").first).to_have_text("offen")
+    for key in ("s", "?"):
+        await page.keyboard.press(key)
+        assert await violations(page) == [], key
+        await page.keyboard.press("Escape")
+    await page.keyboard.press("x")
+    assert await violations(page) == []
+    await context.close()

@@ -5,7 +5,7 @@ import asyncio
 from postroom_contracts.events import encode_body
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.positions import LogPosition, Positions, parse_positions
-from postroom_desk.live import Broadcaster, Resync
+from postroom_desk.live import Broadcaster, LookAside, Resync
 
 from tests.component.desk.facts import received
 
@@ -15,7 +15,9 @@ def event(partition: int, offset: int, cause: str = "") -> LoggedEvent:
     return LoggedEvent(LogPosition(partition, offset), headers, encode_body(received()), 0)
 
 
-def drained(queue: asyncio.Queue[LoggedEvent | Resync | None]) -> list[LoggedEvent | Resync | None]:
+def drained(
+    queue: asyncio.Queue[LoggedEvent | Resync | LookAside | None],
+) -> list[LoggedEvent | Resync | LookAside | None]:
     return [queue.get_nowait() for _ in range(queue.qsize())]
 
 

@@ -5,7 +5,7 @@ import contextlib
 
 from postroom_contracts.signed_ids import service_key
 from postroom_contracts.topics import CONVERSATION_EVENTS, GROUPS
-from postroom_runtime.documents import MongoDocumentStore
+from postroom_runtime.clock import SystemClock
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.fold import Fold
 from postroom_runtime.group_watch import GroupWatch
@@ -18,13 +18,18 @@ from postroom_runtime.topic_ids import read_topic_ids
 from postroom_desk.adapters.commands import KafkaCommands
 from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPublisher
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
+from postroom_desk.adapters.documents import ConversationDocuments
 from postroom_desk.adapters.drafts import MongoDrafts
 from postroom_desk.adapters.event_log import MongoEventLog
+from postroom_desk.adapters.filters import MongoFilters
+from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity, provider_of
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
 from postroom_desk.adapters.saved_replies import MongoSavedReplies
+from postroom_desk.adapters.search_index import MongoSearchIndex
+from postroom_desk.adapters.search_reads import MongoSearchReads
 from postroom_desk.adapters.tail import KafkaTail
 from postroom_desk.adapters.uploads import MongoUploads
 from postroom_desk.answering.drafts import Drafts
@@ -35,13 +40,17 @@ from postroom_desk.api.build import build
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.logged import MODELS
 from postroom_desk.domain.view import ConversationView
+from postroom_desk.folder_feed import FolderFeed
 from postroom_desk.handlers import Batch, ReadModelDecider
 from postroom_desk.identity.build import identity_of
 from postroom_desk.inboxes import Inboxes
+from postroom_desk.indexing import Indexer, IndexMark
 from postroom_desk.live import Broadcaster
 from postroom_desk.metrics import STREAMS
 from postroom_desk.parts import Parts
 from postroom_desk.reading import Reader
+from postroom_desk.rebuild import Refolding, keep_shape
+from postroom_desk.searching import Searcher
 from postroom_desk.settings import DeskSettings
 from postroom_desk.submit import RequestDoor
 
@@ -62,6 +71,9 @@ class Desk:
         await MongoEventLog(database, topic_id="").prepare()
         await MongoRequests(database).prepare()
         await MongoConversations(database["conversations"]).prepare()
+        await MongoFolderCounts(database["conversations"], SystemClock(0)).prepare()
+        await MongoFilters(database).prepare()
+        await MongoSearchIndex(database).prepare()
         await prepare_identity(database)
         await MongoUploads(database).prepare()
         await MongoSavedReplies(database).prepare()
@@ -80,8 +92,16 @@ class Desk:
         await self._follow(runtime, settings, live)
         await self._fold(runtime, events)
         runtime.background("groups", GroupWatch(settings, runtime.publisher, GROUPS, self.name).run)
+        refolding = Refolding(runtime.database, events, topic)
+        runtime.background("shape of the read model", lambda: keep_shape(refolding, runtime.leases))
+        index = MongoSearchIndex(runtime.database)
         writer = self._configuration_writer(runtime, settings)
         reader = Reader(conversations, events, runtime.content, runtime.configurations, settings.read_wait_seconds)
+        folders = FolderFeed(MongoFolderCounts(runtime.database["conversations"], runtime.clock), reader, live)
+        runtime.background("folder counts", folders.follow)
+        mark = IndexMark(runtime.database["meta"], topic_id)
+        indexer = Indexer(index, mark, events, conversations, runtime.content, runtime.configurations, runtime.leases)
+        runtime.background("search index", indexer.follow)
         commands = KafkaCommands(runtime.publisher, settings.command_timeout_seconds)
         door = RequestDoor(
             requests, runtime.content, commands, events, live, runtime.clock, settings.request_wait_seconds
@@ -112,6 +132,11 @@ class Desk:
                     webhooks=webhooks,
                     writer=writer,
                     identity=identity,
+                    folders=folders,
+                    marks=MongoMarks(runtime.database["conversations"]),
+                    filters=MongoFilters(runtime.database),
+                    searcher=Searcher(MongoSearchReads(runtime.database), reader, runtime.content, runtime.clock),
+                    suggestions=index,
                 )
             )
         )
@@ -146,7 +171,7 @@ class Desk:
         fold: Fold[ConversationView, Batch] = Fold(
             service=self.name,
             decider=ReadModelDecider(events),
-            store=MongoDocumentStore(runtime.database["conversations"], ConversationView),
+            store=ConversationDocuments(runtime.database["conversations"], ConversationView),
             publisher=runtime.publisher,
             clock=runtime.clock,
             models=MODELS,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from postroom_desk.domain.folders import FolderTable
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.positions import Positions
 
@@ -20,13 +21,30 @@ class Resync:
     positions: Positions
 
 
+@dataclass(frozen=True, slots=True)
+class LookAside:
+    """Something that is no fact lies in `Subscription.aside`."""
+
+
 @dataclass(slots=True)
 class Subscription:
     """One live stream: a bounded queue. When it is full all of it is dropped and one `Resync` put in its place."""
 
-    queue: asyncio.Queue[LoggedEvent | Resync | None]
+    queue: asyncio.Queue[LoggedEvent | Resync | LookAside | None]
     positions: Positions
     """Up to where this stream has been given facts when it began."""
+    aside: FolderTable | None = None
+    """The newest counts that the stream has not told; older ones are of no use to it."""
+
+    def put_aside(self, table: FolderTable) -> None:
+        """Give the stream counts; it never loses a fact for them."""
+        if self.aside is None and not self.queue.full():
+            self.queue.put_nowait(LookAside())
+        self.aside = table
+
+    def take_aside(self) -> FolderTable | None:
+        table, self.aside = self.aside, None
+        return table
 
     def offer(self, event: LoggedEvent, reached: Positions) -> None:
         try:
@@ -59,6 +77,7 @@ class Broadcaster:
     _waiting: dict[str, list[tuple[Matches, asyncio.Future[LoggedEvent]]]] = field(default_factory=dict)
     _recent: OrderedDict[str, list[LoggedEvent]] = field(default_factory=OrderedDict)
     _count: int = 0
+    _watchers: list[Callable[[], None]] = field(default_factory=list)
 
     def publish(self, event: LoggedEvent) -> None:
         """Take a fact from the tail, in order per partition. One that was taken before is passed over."""
@@ -72,6 +91,8 @@ class Broadcaster:
                 future.set_result(event)
         for subscription in self._subscriptions:
             subscription.offer(event, self.reached)
+        for watcher in self._watchers:
+            watcher()
 
     def _remember(self, event: LoggedEvent) -> None:
         self._recent.setdefault(event.causation_id, []).append(event)
@@ -89,6 +110,11 @@ class Broadcaster:
         subscription = Subscription(asyncio.Queue(self.queue_size), self.reached.copy())
         self._subscriptions.append(subscription)
         return subscription
+
+    def subscribe_quietly(self, watcher: Callable[[], None]) -> Callable[[], None]:
+        """Call `watcher` with every fact that comes, without the fact; returns how to end that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         if subscription in self._subscriptions:

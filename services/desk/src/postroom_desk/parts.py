@@ -10,11 +10,13 @@ from starlette.requests import HTTPConnection
 from postroom_desk.answering.parts import Writing
 from postroom_desk.audit.port import AuditLog, NoAudit
 from postroom_desk.configuration_writer import ConfigurationWriter
+from postroom_desk.folder_feed import FolderFeed
 from postroom_desk.identity.parts import Identity
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
-from postroom_desk.ports import Demo, EventLog, Figures, RequestStore, WebhookDoor
+from postroom_desk.ports import Demo, EventLog, Figures, Filters, Marks, RequestStore, Suggestions, WebhookDoor
 from postroom_desk.reading import Reader
+from postroom_desk.searching import Searcher
 from postroom_desk.settings import DeskSettings
 from postroom_desk.submit import RequestDoor
 
@@ -42,6 +44,11 @@ class Parts:
     identity: Identity = field(kw_only=True)
     webhooks: WebhookDoor | None = None
     """None: there is no notifier to ask."""
+    folders: FolderFeed = field(kw_only=True)
+    marks: Marks = field(kw_only=True)
+    filters: Filters = field(kw_only=True)
+    searcher: Searcher = field(kw_only=True)
+    suggestions: Suggestions = field(kw_only=True)
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

@@ -8,9 +8,14 @@ from typing import Any, Protocol
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.events import Event
 
+from postroom_desk.domain.filters import SavedFilter
+from postroom_desk.domain.folders import FolderTable
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.positions import LogPosition, Positions
 from postroom_desk.domain.queries import ListQuery
+from postroom_desk.domain.search.entries import Entry, Person
+from postroom_desk.domain.search.query import SearchQuery
+from postroom_desk.domain.search.ranking import ConversationState, Hit
 from postroom_desk.domain.view import ConversationView
 
 
@@ -47,6 +52,98 @@ class ConversationReads(Protocol):
         ...
 
     async def counts(self) -> list[CountRow]: ...
+
+
+class FolderCounts(Protocol):
+    async def table(self) -> FolderTable:
+        """Count all folders of the house as they stand."""
+        ...
+
+
+class Marks(Protocol):
+    """Who has read what: the desk's own knowledge, no fact; reading never means that something was done."""
+
+    async def read(self, conversation_id: str, agent_id: str, at: datetime) -> None:
+        """Note that an agent has read all that there was at `at`; earlier than noted changes nothing."""
+        ...
+
+    async def unread(self, conversation_id: str, agent_id: str) -> None:
+        """Forget that this agent has read it; that somebody looked at it stays."""
+        ...
+
+    async def read_at(self, ids: Iterable[str], agent_id: str) -> dict[str, datetime]:
+        """Return when the agent last read each; one that they never read is absent."""
+        ...
+
+
+class Filters(Protocol):
+    """Saved filters, by id."""
+
+    async def of(self, agent_id: str, teams: Iterable[str]) -> list[SavedFilter]:
+        """Return those of this agent and those shared with `teams`, by name."""
+        ...
+
+    async def get(self, filter_id: str) -> SavedFilter | None: ...
+
+    async def put(self, saved: SavedFilter) -> None: ...
+
+    async def delete(self, filter_id: str) -> None: ...
+
+
+class SearchReads(Protocol):
+    """The search index, as it stands. Entries of an inbox that is not named do not exist."""
+
+    async def few(self, query: SearchQuery, readable: frozenset[str], most: int) -> list[str] | None:
+        """Return the conversations that are in the state which the query wants, if they are at most `most`."""
+        ...
+
+    async def hits(
+        self, query: SearchQuery, inboxes: frozenset[str], only: Sequence[str] | None, until: datetime
+    ) -> tuple[list[Hit], datetime | None]:
+        """Return entries older than `until` that hold the query's words, newest first, and where to go on.
+
+        `only`: entries of these conversations alone. None as second: there are no older ones. How much is read at once is
+        bounded, so that the list may be empty and not the end.
+        """
+        ...
+
+    async def newer(
+        self, query: SearchQuery, inboxes: frozenset[str], conversations: Sequence[str], since: datetime
+    ) -> set[str]:
+        """Return those of `conversations` that have such an entry at `since` or later."""
+        ...
+
+    async def states(
+        self, ids: Sequence[str], query: SearchQuery, readable: frozenset[str]
+    ) -> dict[str, ConversationState]:
+        """Return those of `ids` in `readable` inboxes that are in the state which the query wants, or were merged."""
+        ...
+
+    async def views(self, ids: Sequence[str]) -> dict[str, ConversationView]:
+        """Return conversations to be shown, without their messages."""
+        ...
+
+
+class SearchWrites(Protocol):
+    """The search index as its one writer sees it. Every call may be repeated."""
+
+    async def put(self, entries: Sequence[Entry], people: Sequence[Person]) -> None: ...
+
+    async def erase(self, message_ids: Iterable[str], contact_ids: Iterable[str]) -> None:
+        """Forget messages, and what people of these contacts are called."""
+        ...
+
+    async def move(self, conversation_id: str, inbox_id: str) -> None:
+        """Have a conversation's entries found in another inbox."""
+        ...
+
+    async def forget_all(self) -> None: ...
+
+
+class Suggestions(Protocol):
+    async def suggest(self, words: Sequence[str], inboxes: frozenset[str], limit: int) -> list[Person]:
+        """Return people of `inboxes` who have all `words` (or their beginnings) in name or address, last seen first."""
+        ...
 
 
 class EventLog(Protocol):

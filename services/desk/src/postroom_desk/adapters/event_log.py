@@ -17,6 +17,7 @@ from postroom_runtime.mongo import (
     IndexModel,
     InsertOne,
     UpdateOne,
+    aggregate,
 )
 
 from postroom_desk.domain.logged import LoggedEvent
@@ -29,7 +30,7 @@ class MongoEventLog:
     def __init__(self, database: Database, topic_id: str) -> None:
         self._events = database["events"]
         self._progress = database["progress"]
-        self._topic_id = topic_id
+        self.topic_id = topic_id
 
     async def prepare(self) -> None:
         """Create the indexes; again: no change."""
@@ -44,7 +45,7 @@ class MongoEventLog:
             )
 
     def _stream(self, partition: int) -> str:
-        return f"{self._topic_id}-{partition}"
+        return f"{self.topic_id}-{partition}"
 
     async def record(self, events: Sequence[LoggedEvent], reached: Iterable[LogPosition]) -> None:
         async with translated("keep events"):
@@ -86,7 +87,7 @@ class MongoEventLog:
         }
 
     async def progress(self) -> Positions:
-        prefix = f"{self._topic_id}-"
+        prefix = f"{self.topic_id}-"
         async with translated("read progress"):
             found = await self._progress.find({"_id": {"$regex": f"^{prefix}"}}).to_list(length=10_000)
         return Positions({int(d["_id"].removeprefix(prefix)): d["o"] for d in found})
@@ -101,6 +102,22 @@ class MongoEventLog:
         if after is not None:
             conditions |= {"p": after.partition, "o": {"$gt": after.offset}}
         return await self._find(conditions, [("p", 1), ("o", 1)], limit)
+
+    async def conversations(self) -> list[str]:
+        """Return the ids of all conversations that there are facts of, sorted; read from an index alone."""
+        async with translated("list conversations of events"):
+            found = await aggregate(self._events, [{"$sort": {"k": 1}}, {"$group": {"_id": "$k"}}], allowDiskUse=True)
+        return sorted(d["_id"] for d in found)
+
+    async def of_conversations(self, ids: Sequence[str]) -> dict[str, list[LoggedEvent]]:
+        """Return the facts of these conversations on this topic, each in its order."""
+        facts: dict[str, list[LoggedEvent]] = {}
+        cursor = self._events.find({"k": {"$in": list(ids)}}).sort([("k", 1), ("p", 1), ("o", 1)])
+        async with translated("read events"):
+            async for found in cursor:
+                if found["s"] == self._stream(found["p"]):
+                    facts.setdefault(found["k"], []).append(_from_mongo(found))
+        return facts
 
     async def by_id(self, conversation_id: str, event_id: str) -> LoggedEvent | None:
         found = await self._find({"k": conversation_id, "i": event_id}, [("o", 1)], 1)

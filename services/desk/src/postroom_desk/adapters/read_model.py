@@ -7,6 +7,7 @@ from postroom_contracts.values import Status
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import Collection, IndexModel, aggregate
 
+from postroom_desk.adapters.folder_rows import UNATTENDED
 from postroom_desk.domain.queries import ListQuery
 from postroom_desk.domain.view import ConversationView
 from postroom_desk.ports import CountRow
@@ -18,6 +19,7 @@ _ORDER: dict[str, tuple[str, int]] = {
     "newest": ("state.last_activity_at", -1),
     "oldest": ("state.opened_at", 1),
 }
+_WAITING = (("state.status", 1), ("state.waiting_order", 1))
 _GROUPED = ("status", "team_id", "inbox_id", "owner_id", "archived", "received", "sent")
 _INBOX = ("state.inbox_id", 1)
 _COUNT_INDEX = [(f"state.{name}", 1) for name in _GROUPED]
@@ -39,6 +41,7 @@ class MongoConversations:
                     IndexModel([("state.status", 1), ("state.last_activity_at", -1), ("_id", -1), _INBOX]),
                     IndexModel([("state.owner_id", 1), ("state.status", 1), ("state.waiting_order", 1), _INBOX]),
                     IndexModel([("state.contact_ids", 1), ("state.last_activity_at", -1), _INBOX]),
+                    *(IndexModel([(f"state.{name}", 1), *_WAITING]) for name in ("inbox_id", "team_id", "tags")),
                     IndexModel(_COUNT_INDEX),
                 ]
             )
@@ -115,10 +118,14 @@ def _filter(query: ListQuery) -> dict[str, Any]:
         "tags": query.tag,
         "owner_id": query.owner_id,
         "contact_ids": query.contact_id,
+        "mentions.agent_id": query.mentioned,
+        "watchers": query.watcher,
     }
     conditions |= {f"state.{name}": value for name, value in named.items() if value is not None}
     if query.unassigned:
         conditions["state.owner_id"] = None
+    if query.unattended:
+        conditions |= UNATTENDED
     if query.archived is not None:
         conditions["state.archived"] = True if query.archived else {"$ne": True}
     if query.cursor is not None:

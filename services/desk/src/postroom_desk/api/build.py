@@ -6,10 +6,12 @@ from postroom_desk import unsubscribe
 from postroom_desk.api import (
     answering,
     drafts,
+    folders,
     problems,
     published,
     reads,
     saved_replies,
+    search,
     streams,
     uploads,
     webhooks,
@@ -36,7 +38,19 @@ def build(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    for module in (reads, writes, answering, drafts, uploads, saved_replies, streams, published, webhooks):
+    for module in (
+        reads,
+        writes,
+        answering,
+        drafts,
+        uploads,
+        saved_replies,
+        streams,
+        folders,
+        search,
+        published,
+        webhooks,
+    ):
         app.include_router(module.router, prefix=BASE, tags=[module.__name__.rpartition(".")[2]])
     app.include_router(unsubscribe.router)
     console.install(app)

@@ -12,7 +12,7 @@ from postroom_desk.domain.access import Access
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.permissions import allowed
 from postroom_desk.domain.positions import Positions
-from postroom_desk.live import Resync, Subscription
+from postroom_desk.live import LookAside, Resync, Subscription
 from postroom_desk.parts import Parts
 from postroom_desk.reading import NotYetError
 
@@ -44,9 +44,9 @@ class Gate:
     _valid_at: float = field(default_factory=monotonic)
     _looked_at: float = field(default_factory=monotonic)
 
-    async def next(self, subscription: Subscription) -> LoggedEvent | Resync | Quiet | None:
+    async def next(self, subscription: Subscription) -> LoggedEvent | Resync | LookAside | Quiet | None:
         """Return what comes next; at the latest after `LOOK_SECONDS` nothing. Raises GateClosedError."""
-        item: LoggedEvent | Resync | Quiet | None = Quiet()
+        item: LoggedEvent | Resync | LookAside | Quiet | None = Quiet()
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 item = await subscription.queue.get()

@@ -136,8 +136,12 @@ class ConversationRow(Answer):
     sent: int
     opened_at: datetime
     last_activity_at: datetime
+    last_activity_by: str = ""
+    """The agent whose doing the last activity is; empty: the customer's, or nobody's."""
     waiting_since: datetime | None
     queued_at: datetime | None
+    unread: bool = False
+    """Something happened since the agent who asks last read it, and not by them."""
 
 
 class ConversationPage(Answer):

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from postroom_contracts.values import Status
+from pydantic import Field
 
 from postroom_desk.api import models as m
 from postroom_desk.api import shown
@@ -14,6 +15,7 @@ from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.figures import bounded
 from postroom_desk.api.guard import Asker, needs
 from postroom_desk.api.problems import Problem, not_found
+from postroom_desk.domain.filters import ListParameters
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.positions import LogPosition, Positions, parse_position, parse_positions
@@ -39,6 +41,15 @@ _DOWNLOAD = {
 }
 
 
+class PageParameters(ListParameters):
+    """A filter, and which page of its list."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
+    cursor: Annotated[str | None, Field(max_length=500)] = None
+    min_position: MinPosition = None
+    agent: Annotated[str | None, Field(max_length=63, description="Who `me` is, unless the token names one")] = None
+
+
 def positions_of(text: str | None) -> Positions:
     """Return the position that a client gave, or the `id` of a live event, which names several. Raises Problem 400."""
     try:
@@ -58,36 +69,23 @@ def _after(cursor: str | None) -> LogPosition | None:
 async def list_conversations(
     parts: PartsOf,
     asker: Lists,
-    status: Annotated[list[Status] | None, Query(description="Default: all but spam, deleted, merged")] = None,
-    inbox: str | None = None,
-    team: str | None = None,
-    tag: str | None = None,
-    owner: str | None = None,
-    contact: str | None = None,
-    unassigned: bool = False,
-    archived: bool = False,
-    sort: Sort = "waiting",
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
-    min_position: MinPosition = None,
+    asked: Annotated[PageParameters, Query()],
 ) -> m.ConversationPage:
     """`sort=waiting` (default): who has waited longest first; behind them those in which nobody waits."""
-    await parts.reader.wait_for(positions_of(min_position))
-    query = ListQuery(
-        readable=asker.readable,
-        statuses=tuple(status or ()),
-        inbox_id=inbox,
-        team_id=team,
-        tag=tag,
-        owner_id=owner,
-        contact_id=contact,
-        unassigned=unassigned,
-        archived=archived,
-        sort=sort,
-        limit=limit,
-        cursor=_cursor(cursor, sort),
-    )
-    return await _page(parts, query)
+    await parts.reader.wait_for(positions_of(asked.min_position))
+    agent_id = asker.principal.agent_id or asked.agent
+    query = asked.query(asker.readable, agent_id, asked.limit, _cursor(asked.cursor, asked.sort))
+    page = await _page(parts, query)
+    return await with_unread(parts, page, agent_id) if agent_id else page
+
+
+async def with_unread(parts: Parts, page: m.ConversationPage, agent_id: str) -> m.ConversationPage:
+    """Return the page with what this agent has not read marked."""
+    read_at = await parts.marks.read_at([row.id for row in page.items], agent_id)
+    items = [
+        row.model_copy(update={"unread": shown.is_unread(row, read_at.get(row.id), agent_id)}) for row in page.items
+    ]
+    return page.model_copy(update={"items": items})
 
 
 def _cursor(text: str | None, sort: Sort) -> Cursor | None:

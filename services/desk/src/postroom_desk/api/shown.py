@@ -54,9 +54,15 @@ def row_fields(row: Row) -> dict[str, Any]:
         "sent": view.sent,
         "opened_at": view.opened_at,
         "last_activity_at": view.last_activity_at,
+        "last_activity_by": view.last_activity_by,
         "waiting_since": view.waiting_since,
         "queued_at": view.queued_at,
     }
+
+
+def is_unread(row: m.ConversationRow, read_at: datetime | None, agent_id: str) -> bool:
+    """Say whether something happened that this agent did not do and has not read."""
+    return row.last_activity_by != agent_id and (read_at is None or read_at < row.last_activity_at)
 
 
 def conversation(thread: Thread, configuration: Configuration) -> m.Conversation:

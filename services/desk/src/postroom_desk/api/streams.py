@@ -1,7 +1,7 @@
 """Live updates: Server-Sent Events that resume without a gap. Source: WHATWG HTML, section Server-sent events."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -11,12 +11,13 @@ from postroom_runtime.errors import InfrastructureError
 from postroom_desk.api import shown
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.gate import Gate, GateClosedError
-from postroom_desk.api.guard import Asker, needs
+from postroom_desk.api.guard import Asker, access_for, needs
 from postroom_desk.api.problems import Problem
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.positions import Positions, parse_positions
-from postroom_desk.live import Resync, Subscription
+from postroom_desk.identity.principal import Principal
+from postroom_desk.live import LookAside, Resync, Subscription
 from postroom_desk.parts import Parts
 from postroom_desk.reading import NotYetError
 
@@ -57,28 +58,64 @@ async def events(
     asker: Follows,
     seen: Annotated[Positions | None, Depends(seen_before)],
     conversation: Annotated[str | None, Query(max_length=200)] = None,
+    agent: Annotated[str | None, Query(max_length=63, description="Whose counts; with a token bound to nobody")] = None,
+    counts: Annotated[bool, Query(description="Tell of folder counts, too: the event `counts`")] = False,
 ) -> AsyncIterator[ServerSentEvent]:
     """Every fact that you may read, as it comes: `data` has `position`, `conversation_id`, `type` and the CloudEvent.
 
     `id` names the last fact of every partition. A client that comes back with `Last-Event-ID` first gets what it
     missed. Two further kinds: `hello` at the beginning, and `resync` when facts were dropped because the client was too
     slow or away for too long, or when your rights have changed: read again what is shown. The stream ends when your
-    session does.
+    session does. With `counts` a third, `counts`, at most once a second: `data` maps the key of each folder
+    (`GET /folders`) to what lies in it, without zeros. It has no id.
     """
     subscription = parts.live.subscribe()
     gate = Gate(parts, asker, conversation)
+    teller = Teller(parts, asker.principal, agent, subscription) if counts else None
     try:
         delivered = seen.copy() if seen is not None else subscription.positions.copy()
         yield ServerSentEvent(event="hello", data={}, id=str(delivered), retry=RETRY_MS)
         if seen is not None:
             async for item in _missed(parts, subscription, delivered, gate):
                 yield item
-        async for item in _live(subscription, delivered, gate):
+        if teller is not None:
+            await teller.begin()
+        async for item in _live(subscription, delivered, gate, teller):
             yield item
     except (GateClosedError, InfrastructureError):
         return  # who may go on comes back by itself, with Last-Event-ID, and has missed nothing
     finally:
         parts.live.unsubscribe(subscription)
+        if teller is not None:
+            teller.end()
+
+
+class Teller:
+    """Tells one stream of its person's folder counts, when they have changed."""
+
+    def __init__(self, parts: Parts, who: Principal, agent: str | None, subscription: Subscription) -> None:
+        self._parts = parts
+        self._who = who
+        self._agent_id = who.agent_id or agent
+        self._subscription = subscription
+        self._told: Mapping[str, int] | None = None
+        self.end = parts.folders.listen(subscription.put_aside)
+
+    async def begin(self) -> None:
+        """Have the counts as they stand told first; without MongoDB they come later."""
+        with contextlib.suppress(InfrastructureError):
+            self._subscription.put_aside(await self._parts.folders.current())
+
+    def news(self) -> ServerSentEvent | None:
+        """Return what is to be told, if anything is."""
+        table = self._subscription.take_aside()
+        if table is None:
+            return None
+        counts = table.counts(access_for(self._who, self._parts).readable, self._agent_id)
+        if counts == self._told:
+            return None
+        self._told = counts
+        return ServerSentEvent(event="counts", data=dict(counts))
 
 
 async def _missed(
@@ -112,13 +149,19 @@ async def _taken_in(parts: Parts, until: Positions) -> None:
         await parts.reader.wait_for(until, CATCH_UP_SECONDS)
 
 
-async def _live(subscription: Subscription, delivered: Positions, gate: Gate) -> AsyncIterator[ServerSentEvent]:
+async def _live(
+    subscription: Subscription, delivered: Positions, gate: Gate, teller: Teller | None = None
+) -> AsyncIterator[ServerSentEvent]:
     while True:
         item = await gate.next(subscription)
         if gate.changed():
             yield _resync("rights", delivered)
+        if teller is not None and (told := teller.news()):
+            yield told
         if item is None:
             return
+        if isinstance(item, LookAside):
+            continue
         if isinstance(item, Resync):
             delivered.offsets.update(item.positions.offsets)
             yield _resync("slow", delivered)

@@ -16,6 +16,7 @@ from postroom_desk.domain.view import (
     NOT_WAITING,
     ConversationView,
     Delivery,
+    MentionView,
     MessageView,
     NotificationView,
     OwnershipView,
@@ -42,11 +43,18 @@ def apply(view: ConversationView | None, event: Event, position: LogPosition) ->
     counts = dict(begun.event_counts)
     name = type(event.data).__name__
     counts[name] = counts.get(name, 0) + 1
+    if "last_activity_at" in changes:
+        changes["last_activity_by"] = _agent_of(event.data)
     reached = max(begun.offset, position.offset)  # what waited for a missing one may stand before what is shown already
     changes |= {"partition": position.partition, "offset": reached, "event_counts": counts}
     if event.source == "/postroom/router" and event.sequence is not None:
         changes["router_sequence"] = event.sequence
     return begun.model_copy(update=changes)
+
+
+def _agent_of(fact: Any) -> str:
+    actor = getattr(fact, "actor", None)
+    return str(actor.id) if actor is not None and actor.kind == "agent" else ""
 
 
 def _begin(event: Event, position: LogPosition) -> ConversationView | None:
@@ -200,7 +208,9 @@ def _note(view: ConversationView, event: Event, fact: f.NoteAdded) -> Changes:
     note = MessageView(
         message_id=fact.message_id, kind="note", at=event.time, actor=fact.actor, content_id=fact.content.content_id
     )
-    return {"messages": [*view.messages, note], "last_activity_at": event.time}
+    named = [MentionView(agent_id=agent_id, at=event.time) for agent_id in dict.fromkeys(fact.mentions)]
+    others = [m for m in view.mentions if m.agent_id not in fact.mentions]
+    return {"messages": [*view.messages, note], "mentions": [*others, *named], "last_activity_at": event.time}
 
 
 def _delivery(state: Delivery, at: str) -> Callable[[ConversationView, Event, Any], Changes]:

@@ -35,7 +35,12 @@ class ListQuery:
     tag: str | None = None
     owner_id: str | None = None
     contact_id: str | None = None
+    mentioned: str | None = None
+    """An agent who was named in a note."""
+    watcher: str | None = None
     unassigned: bool = False
+    unattended: bool = False
+    """A customer waits, and since they do no agent has looked at it or answered."""
     archived: bool | None = False
     """None: archived or not."""
     sort: Sort = "waiting"

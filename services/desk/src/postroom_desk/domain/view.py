@@ -5,7 +5,7 @@ from typing import Literal
 
 from postroom_contracts.fields import UtcTime
 from postroom_contracts.values import Actor, Channel, Priority, Status
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 NOT_WAITING = datetime(9999, 1, 1, tzinfo=UTC)
 """Sorts conversations in which nobody waits behind all others."""
@@ -60,6 +60,17 @@ class NotificationView(View):
     sent: bool
 
 
+class MentionView(View):
+    """Somebody was named in a note; the latest time of each."""
+
+    agent_id: str
+    at: UtcTime
+
+
+SHAPE = 2
+"""Raised whenever the fold of old facts gives another document than before: the desk then folds all of them anew."""
+
+
 class ConversationView(View):
     """The stored state. Its shape is indexed (`adapters/read_model.py`): fields without a default are always stored."""
 
@@ -88,6 +99,9 @@ class ConversationView(View):
     source_of_contact: str = ""
     contact_ids: list[str] = []
     watchers: list[str] = []
+    mentions: list[MentionView] = []
+    last_activity_by: str = ""
+    """The agent whose doing `last_activity_at` is; empty: somebody or something else."""
     policy_id: str | None = None
     rules: list[str] = []
     configuration_version: int = 0
@@ -113,6 +127,12 @@ class ConversationView(View):
     """Deadlines that were missed."""
     notifications: list[NotificationView] = []
     event_counts: dict[str, int] = {}
+
+    @computed_field  # type: ignore[prop-decorator]  # stored, so that an index can cover it: tags as a list could not be
+    @property
+    def facet(self) -> str:
+        """Where it is counted: `inbox/team/owner/tag,tag`, with nothing for what there is not."""
+        return "/".join((self.inbox_id, self.team_id or "", self.owner_id or "", ",".join(sorted(self.tags))))
 
     @property
     def waiting_since(self) -> datetime | None:

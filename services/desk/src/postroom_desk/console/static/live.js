@@ -12,24 +12,35 @@ let heard = 0;
 // --- regions: [data-live="all"] or [data-live=CONVERSATION], with their address in data-src ---
 const running = new WeakMap();
 
+function stateOf(region) {
+  if (!running.has(region)) running.set(region, {});
+  return running.get(region);
+}
+
+// Makes a region show another address, whatever it is waiting for.
+export function show(region, address) {
+  stateOf(region).src = address;
+  window.htmx.trigger(region, "htmx:abort");
+  refresh(region);
+}
+
 export async function refresh(region) {
-  const state = running.get(region) ?? {};
-  running.set(region, state);
+  const state = stateOf(region);
   if (state.running) { state.again = true; return; }
   state.running = true;
   do {
     state.again = false;
-    await exchange(region).catch(() => {});
+    await exchange(region, state).catch(() => {});
     await new Promise((done) => setTimeout(done, PAUSE_MS));
   } while (state.again && region.isConnected);
   state.running = false;
 }
 
-async function exchange(region) {
+async function exchange(region, state) {
   if (!window.htmx || !region.isConnected) return;
-  await window.htmx.ajax("GET", region.dataset.src, {
-    source: region, target: region, swap: "outerMorph", select: region.dataset.select,
-  });
+  const address = state.src ?? region.dataset.src;
+  await window.htmx.ajax("GET", address, { source: region, target: region, swap: "outerMorph", select: region.dataset.select });
+  if (state.src === address && region.dataset.src === address) delete state.src; // else an older answer came last
 }
 
 export function refreshAll() {
@@ -52,7 +63,7 @@ export function follow() {
   let connection = null;
   let first = true;
   const told = (event) => { heard = Date.now(); newest = event.detail.id || newest; };
-  const back = () => { show("live"); if (!first) refreshAll(); first = false; };
+  const back = () => { showState("live"); if (!first) refreshAll(); first = false; };
   stream.addEventListener("htmx:sse:after:connection", (event) => { connection = event.detail.connection; heard = Date.now(); });
   stream.addEventListener("hello", (event) => { told(event); back(); });
   stream.addEventListener("beat", (event) => { heard = Date.now(); event.stopPropagation(); });
@@ -63,8 +74,8 @@ export function follow() {
     const { event: name, data, id } = event.detail.message;
     if (name && !["hello", "beat", "resync", "fact"].includes(name)) document.dispatchEvent(new CustomEvent(`postroom:${name}`, { detail: { data, id } }));
   });
-  stream.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt > 0) show("away"); });
-  for (const name of ["htmx:sse:error", "htmx:sse:close", "htmx:error"]) stream.addEventListener(name, () => show("away"));
+  stream.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt > 0) showState("away"); });
+  for (const name of ["htmx:sse:error", "htmx:sse:close", "htmx:error"]) stream.addEventListener(name, () => showState("away"));
   // A first connection that failed is not tried again by htmx itself.
   for (const name of ["htmx:sse:close", "htmx:error", "htmx:response:error"]) stream.addEventListener(name, () => {
     setTimeout(() => { if (!stream._htmx?.sse) { window.htmx.trigger(stream, "load"); } }, TRY_AGAIN_MS);
@@ -76,7 +87,7 @@ export function follow() {
   }, 5000);
 }
 
-function show(state) {
+function showState(state) {
   const line = document.getElementById("live");
   line.dataset.state = state;
   line.lastElementChild.textContent = t(state === "live" ? "frame.js.live" : "frame.js.away");

@@ -16,7 +16,7 @@ export function startMerge() {
   const search = document.getElementById("merge-search");
   search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => look(search.value), WAIT_MS); });
   document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-merge]") && someoneActs()) { search.value = ""; look(""); dialog.showModal(); }
+    if (event.target.closest("[data-merge]") && someoneActs()) { search.value = ""; look(""); dialog.showModal(); document.getElementById("menu-more").open = false; }
     const target = event.target.closest("[data-target]")?.dataset.target;
     if (target) { dialog.close(); act("merge", { target_id: target }); }
   });

@@ -1,7 +1,7 @@
 // Moving between panes: the address always says what is shown, so that links, reload and the back button work.
 import { say } from "./actions.js";
 import { startComposer } from "./composer.js";
-import { refresh } from "./live.js";
+import { show } from "./live.js";
 import { t } from "./texts.js";
 
 const OPENED = /^\/conversations\/([^/]+)$/;
@@ -31,11 +31,6 @@ function restore() {
   if ((here.dataset.id ?? "") !== id) window.htmx.ajax("GET", `/panes/conversation${id && `/${id}`}${query}`, { source: pane("main"), target: here, swap: "outerHTML" });
 }
 
-function show(region, address) {
-  region.dataset.src = address;
-  refresh(region);
-}
-
 function mark() {
   const id = openedId();
   for (const link of document.querySelectorAll("#rows .row > a")) {
@@ -53,11 +48,18 @@ function shown() {
   document.title = t("frame.js.page_title", { title });
 }
 
+// A conversation is opened at its newest message, unless the address names one.
+function toNewest() {
+  const thread = pane("thread");
+  if (thread && !location.hash) thread.scrollTop = thread.scrollHeight;
+}
+
 let was = "";
 function onShown() {
   if (!pane("list")) return;
   shown();
   const id = pane("conversation").dataset.id ?? "";
+  if (id !== was) toNewest();
   if (id !== was && narrow.matches) (id ? pane("subject") : pane("main"))?.focus();
   was = id;
 }
@@ -86,4 +88,5 @@ export function startNavigation() {
     go(link.getAttribute("href"));
   });
   shown();
+  toNewest();
 }

@@ -1,0 +1,1 @@
+"""Full-text search: words, queries, entries of the index, snippets. Pure."""

@@ -1,0 +1,139 @@
+"""The panes over doubles: fragments with addresses of their own, shown to those who may see them, in their language."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi.sse import ServerSentEvent
+from postroom_desk.console import pages
+from postroom_desk.console.live import with_beats
+
+from tests.component.desk.doubles import DeskBench
+from tests.component.desk.facts import CONVERSATION, assigned, customer_content, received
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+async def desk() -> DeskBench:
+    bench = DeskBench()
+    await bench.content.put([customer_content()])
+    await bench.happens(received(), CONVERSATION)
+    await bench.happens(assigned(), CONVERSATION, source="/postroom/assigner")
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("path", "element"),
+    [
+        ("/panes/folders?status=open", 'id="folders"'),
+        ("/panes/list?status=open&sort=newest", 'id="list"'),
+        ("/panes/conversation", 'id="conversation"'),
+        (f"/panes/conversation/{CONVERSATION}?status=open", 'id="conversation"'),
+        (f"/panes/targets/{CONVERSATION}?q=brake", 'id="targets"'),
+    ],
+    ids=["folders", "list", "nothing", "conversation", "targets"],
+)
+async def test_a_pane_is_a_fragment_of_its_own(desk: DeskBench, path: str, element: str) -> None:
+    async with desk.client() as client:
+        answer = await client.get(path, headers=HTMX)
+    assert answer.status_code == 200
+    assert element in answer.text.split(">")[0]
+    assert "<html" not in answer.text
+    assert "<b>squeal</b>" not in answer.text
+
+
+async def test_a_fragment_sends_whoever_is_signed_out_to_the_form_as_a_whole_page(desk: DeskBench) -> None:
+    async with desk.client(None) as client:
+        answer = await client.get("/panes/list?status=open", headers=HTMX)
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")
+
+
+async def test_an_unknown_conversation_keeps_looking(desk: DeskBench) -> None:
+    async with desk.client() as client:
+        answer = await client.get("/panes/conversation/none-such", headers=HTMX)
+    assert answer.status_code == 404
+    assert 'data-live="all"' in answer.text
+
+
+async def test_folders_are_counted_in_their_pane_and_named_in_the_list(desk: DeskBench) -> None:
+    async with desk.client() as client:
+        folders = (await client.get("/panes/folders?status=open", headers=HTMX)).text
+        listed = (await client.get("/panes/list?status=open&team=workshop", headers=HTMX)).text
+    marked = [line for line in folders.splitlines() if 'aria-current="page"' in line]
+    assert len(marked) == 1
+    assert 'data-folder="open"' in marked[0]
+    assert '<span class="count">1</span>' in marked[0]
+    assert ">Workshop</h1>" in listed
+    assert f'href="/conversations/{CONVERSATION}?status=open&amp;team=workshop"' in listed
+
+
+async def test_what_somebody_may_not_do_is_not_offered_to_them(desk: DeskBench) -> None:
+    """Mira has no right in Support: she may look over a token of the house, and act there as nobody else."""
+    async with desk.client() as client:
+        ana = (await client.get(f"/conversations/{CONVERSATION}", headers={"Cookie": "postroom_agent=ana"})).text
+        mira = (await client.get(f"/conversations/{CONVERSATION}", headers={"Cookie": "postroom_agent=mira"})).text
+    for offered in ('data-act="resolve"', 'id="menu-assign"', 'id="composer"', 'data-post="tag"'):
+        assert offered in ana
+        assert offered not in mira
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "status"),
+    [
+        ("de", "Offen", "offen"),
+        ("fr", "Ouvertes", "ouverte"),
+        ("es", "Abiertas", "abierta"),
+        ("pl", "Otwarte", "otwarta"),
+    ],
+)
+async def test_a_page_speaks_the_browsers_language(desk: DeskBench, language: str, title: str, status: str) -> None:
+    async with desk.client() as client:
+        headers = {"Accept-Language": f"{language}-XX,en;q=0.3"}
+        answer = await client.get(f"/conversations/{CONVERSATION}?status=open", headers=headers)
+    assert f'<html lang="{language}">' in answer.text
+    assert f">{title}</h1>" in answer.text
+    assert f'<span class="badge badge-open">{status}</span>' in answer.text
+
+
+async def test_a_time_is_the_readers(desk: DeskBench) -> None:
+    async with desk.client() as client:
+        cookies = {"Cookie": "postroom_zone=America/New_York; postroom_language=en"}
+        text = (await client.get(f"/conversations/{CONVERSATION}", headers=cookies)).text
+        odd = await client.get("/", headers={"Cookie": "postroom_zone=../../etc/passwd"})
+    assert "10:00\u202fAM" in text  # 15:00 UTC
+    assert odd.status_code == 200
+
+
+async def test_a_silent_stream_beats_and_ends_with_what_it_follows() -> None:
+    go_on = asyncio.Event()
+
+    async def facts() -> AsyncIterator[ServerSentEvent]:
+        yield ServerSentEvent(event="hello", data={})
+        await go_on.wait()
+        yield ServerSentEvent(event="fact", data={})
+
+    seen = []
+    async with contextlib.aclosing(with_beats(facts(), 0.01)) as items:
+        async for item in items:
+            seen.append(item.event)
+            if len(seen) == 3:
+                go_on.set()
+    assert seen[:3] == ["hello", "beat", "beat"]
+    assert seen[-1] == "fact"
+
+
+async def test_a_missing_asset_is_named_with_its_remedy_and_pages_still_work(
+    desk: DeskBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "ASSETS", ("htmx.min.js", "never-fetched.js"))
+    pages.missing_assets.cache_clear()
+    try:
+        async with desk.client() as client:
+            text = (await client.get(f"/conversations/{CONVERSATION}?status=open")).text
+    finally:
+        pages.missing_assets.cache_clear()
+    assert "never-fetched.js. `make setup` fetches it" in text
+    assert "/static/vendor/" not in text
+    assert f'<a href="/conversations/{CONVERSATION}?status=open"' in text
