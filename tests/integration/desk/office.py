@@ -53,6 +53,9 @@ def company() -> Configuration:
                 {"id": "brakes", "name": "Brakes", "color": "#dc2626"},
                 {"id": "order", "name": "Order", "color": "#2563eb"},
             ],
+            "saved_replies": [
+                {"id": "saturday", "name": "Saturday", "text": "Come on Saturday, [agent.first_name] is here."},
+            ],
             "rules": [
                 {"id": "brakes", "when": {"field": "subject", "operator": "contains", "value": "brake"},
                  "then": {"add_tags": ["brakes"], "priority": "high"}},

@@ -80,7 +80,7 @@ async def test_a_conversation_appears_live_and_is_answered(page: Page, office: O
     await page.keyboard.type("Bring it in today.")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator(".message-outgoing .text")).to_have_text("Bring it in today.")
-    await expect(page.locator("#composer textarea")).to_have_value("")
+    await expect(page.locator("#composer .editor")).to_have_text("")
 
     await page.keyboard.press("Escape")
     await page.keyboard.press("e")
@@ -94,14 +94,14 @@ async def test_who_writes_is_told_of_a_new_message_and_cannot_answer_over_it(
     seen = await office.conversation(subject, lambda row: row["owner_id"] is not None)
     await acts_as(page, "ben")
     await page.goto(f"{office.desk.url}/conversations/{seen['id']}")
-    await page.locator("#composer textarea").fill("Oil it.")
+    await page.locator("#composer .editor").fill("Oil it.")
     await office.customer_writes("Both squeal now!", subject, answers=first)
     await expect(page.locator(".message")).to_have_count(2)
     await expect(page.locator("#written")).to_be_visible()
 
     await page.get_by_role("button", name="Send", exact=True).click()
     await expect(page.locator(".toast-bad")).to_contain_text("message received")
-    await expect(page.locator("#composer textarea")).to_have_value("Oil it.")
+    await expect(page.locator("#composer .editor")).to_have_text("Oil it.")
     assert len((await office.read(seen["id"]))["messages"]) == 2
 
     await page.get_by_role("button", name="I have read it").click()
@@ -122,6 +122,59 @@ async def test_a_stranger_is_marked_and_answered_only_on_purpose(page: Page, off
     await page.keyboard.press("Control+Enter")
     await expect(page.locator(".message-outgoing .to")).to_have_text("to mallory@evil.test")
     await expect(page.locator("#answering")).to_be_hidden()
+
+
+async def test_what_is_written_is_kept_shared_and_goes_out_as_it_was_written(
+    page: Page, office: Office, subject: str
+) -> None:
+    """Two people: one begins, the other sees it live, takes it over, and sends it with its file."""
+    await office.customer_writes("Can you repair it?", subject)
+    seen = await office.conversation(subject)
+    await acts_as(page, "ana")
+    await page.goto(f"{office.desk.url}/conversations/{seen['id']}")
+    await page.keyboard.press("r")
+    await page.keyboard.type("Yes, ")
+    await page.keyboard.press("Control+b")
+    await page.keyboard.type("of course")
+    await page.keyboard.press("Control+b")
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("/sat")
+    await expect(page.locator("#saved-replies [data-saved]")).to_have_text("Saturday")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#text")).to_contain_text("Come on Saturday, Ana is here.")
+    await page.locator("#attach").set_input_files({"name": "prices.txt", "mimeType": "text/plain", "buffer": b"10 EUR"})
+    await expect(page.locator("#files li")).to_contain_text("prices.txt")
+    await expect(page.locator("#draft-state")).to_have_text("Saved")
+    await page.reload()
+    await expect(page.locator("#text b, #text strong")).to_have_text("of course")
+    await expect(page.locator("#recipients-shown")).to_contain_text("@")
+
+    assert page.context.browser is not None
+    other = await page.context.browser.new_context(storage_state=await page.context.storage_state())
+    colleague = await other.new_page()
+    await acts_as_in(colleague, office, "ben")
+    await colleague.goto(f"{office.desk.url}/conversations/{seen['id']}")
+    await expect(colleague.locator("#text")).to_contain_text("of course")
+    await page.locator("#text").click()
+    await page.keyboard.press("Control+End")
+    await page.keyboard.type(" Bye")
+    await expect(page.locator("#draft-state")).to_have_text("Saved")
+    await colleague.reload()
+    await expect(colleague.locator("#locked-by")).to_have_text("Ana Ruiz is writing")
+    await page.keyboard.type(" bye")
+    await expect(colleague.locator("#text")).to_contain_text("Bye bye")
+    await colleague.get_by_role("button", name="Take over").click()
+    await colleague.get_by_role("button", name="Send", exact=True).click()
+    await expect(colleague.locator(".message-outgoing .text")).to_contain_text("Come on Saturday, Ana is here. Bye bye")
+    await expect(colleague.locator(".message-outgoing .attachments")).to_contain_text("prices.txt")
+    await expect(colleague.locator("#text")).to_have_text("")
+    await other.close()
+    [sent] = [m for m in (await office.read(seen["id"]))["messages"] if m["kind"] == "outgoing"]
+    assert (sent["delivery"], sent["html_href"] is not None, sent["actor"]["id"]) == ("scheduled", True, "ben")
+
+
+async def acts_as_in(page: Page, office: Office, agent_id: str) -> None:
+    await page.context.add_cookies([{"name": "postroom_agent", "value": agent_id, "url": office.desk.url}])
 
 
 async def test_a_list_is_walked_by_keys_and_fits_a_phone(page: Page, office: Office, subject: str) -> None:

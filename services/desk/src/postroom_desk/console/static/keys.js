@@ -56,14 +56,14 @@ const KEYS = {
 function escape(event) {
   const open = document.querySelector("details.menu[open]");
   if (open) { open.open = false; open.querySelector("summary").focus(); }
-  else if (event.target.matches("textarea, input")) event.target.blur();
+  else if (event.target.matches("textarea, input, [contenteditable]")) event.target.blur();
   else if (anyPicked()) unpick();
 }
 
 export function startKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.target.closest("dialog")) escape(event);
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, dialog")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, dialog, [contenteditable]")) return;
     const run = KEYS[event.key];
     if (run) { event.preventDefault(); run(); }
   });

@@ -1,0 +1,91 @@
+// What is written lies on the server while it is written: saved a moment after each change, held by one, seen live by the others.
+import { acting } from "./actions.js";
+
+const SAVE_AFTER = 700;
+
+export async function call(method, path, body, headers = {}) {
+  try {
+    const answer = await fetch(path, { method, headers: { "Content-Type": "application/json", ...headers }, body: body && JSON.stringify({ agent: acting() || undefined, ...body }) });
+    const said = answer.status === 204 ? {} : await answer.json();
+    return { ok: answer.ok, status: answer.status, said };
+  } catch {
+    return { ok: false, status: 0, said: {} };
+  }
+}
+
+// One draft of one conversation. `told(draft, state)`: state is "saved", "saving", "locked", "offline" or "changed".
+export class Draft {
+  constructor(id, kind, told) {
+    this.base = `/api/v1/conversations/${id}/draft`;
+    this.query = `?kind=${kind}`;
+    this.told = told;
+    this.number = 0;
+    this.waiting = null;
+    this.saving = Promise.resolve(true);
+    this.dirty = false;
+  }
+
+  async read() {
+    const { ok, said } = await call("GET", this.base + this.query);
+    if (ok) this.number = said.number;
+    return ok ? said : null;
+  }
+
+  // Save soon; `content` gives what to save when the time has come.
+  later(content) {
+    this.dirty = true;
+    this.content = content;
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.flush(), SAVE_AFTER);
+  }
+
+  // Save now what is not saved; true when everything is on the server.
+  flush() {
+    clearTimeout(this.waiting);
+    this.saving = this.saving.then(() => this.#save());
+    return this.saving;
+  }
+
+  async #save() {
+    if (!this.dirty) return true;
+    this.dirty = false;
+    this.told(null, "saving");
+    const { ok, status, said } = await call("PUT", this.base + this.query, this.content(), { "X-Draft-Match": `"${this.number}"` });
+    if (ok) {
+      this.number = said.number;
+      this.told(said, "saved");
+      return true;
+    }
+    this.dirty = true;
+    if (status === 412) this.told(await this.read(), "changed");
+    else this.told(said, status === 409 ? "locked" : "offline");
+    if (status === 0 || status >= 500) this.waiting = setTimeout(() => this.flush(), 5000);
+    return false;
+  }
+
+  async take(over) { return call("POST", `${this.base}/lease${this.query}`, { take_over: over }); }
+
+  async drop() {
+    this.stop();
+    this.dirty = false;
+    clearTimeout(this.waiting);
+    await call("DELETE", `${this.base}${this.query}${acting() ? `&agent=${encodeURIComponent(acting())}` : ""}`);
+    this.number = 0;
+  }
+
+  // Follow what somebody else writes, until they stop or it is taken over.
+  follow(shown) {
+    if (this.stream) return;
+    this.stream = new EventSource(`${this.base}/live${this.query}`);
+    this.stream.addEventListener("draft", (event) => {
+      const draft = JSON.parse(event.data);
+      this.number = draft.number;
+      shown(draft);
+    });
+  }
+
+  stop() {
+    this.stream?.close();
+    this.stream = null;
+  }
+}
