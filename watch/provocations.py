@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from postroom_contracts.commands import AddNote
+from postroom_contracts.events import new_event
 from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
+from postroom_contracts.values import Actor, ContentReference
 from postroom_local.smtp_sink import Accept, Reject
 
 from watch import company
@@ -74,7 +78,7 @@ class Provocations:
                     "PostroomAccountsUnheld",
                     "PostroomErrorBudgetBurnsFast:desk",
                 ),
-                lambda: asyncio.to_thread(h.mongo.kill),
+                self._mongo_away,
                 lambda: asyncio.to_thread(h.mongo.start),
                 60,
                 100,
@@ -194,6 +198,18 @@ class Provocations:
         self.house.thaw("router")
 
     # --- Kafka --------------------------------------------------------------------------------------------------
+
+    async def _mongo_away(self) -> None:
+        """Kill it, and give the router something to do: without mail, which needs MongoDB first, nobody would miss it."""
+        await asyncio.to_thread(self.house.mongo.kill)
+        conversation = str(uuid.uuid4())
+        content = ContentReference(content_id="none", sha256="0" * 64)
+        note = AddNote(actor=Actor(kind="agent", id=company.AGENTS[0]), message_id=conversation, content=content)
+        event = new_event(
+            note, source="/postroom/desk", cause_id=conversation, subject=conversation, time=datetime.now(UTC)
+        )
+        async with self.house.publisher() as publisher:
+            await publisher.publish_events(CONVERSATION_COMMANDS, [event])
 
     async def _refuse(self) -> None:
         until = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()

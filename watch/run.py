@@ -79,7 +79,8 @@ class Watcher:
         mended = time.monotonic()
         mending = asyncio.create_task(_awaited(provocation.mend))
         every = [*seen, *later]
-        while time.monotonic() - mended < provocation.ends and any(one.silent_after is None for one in every):
+        awaited = [one for one in seen if one.fired_after is not None] + later
+        while time.monotonic() - mended < provocation.ends and any(one.silent_after is None for one in awaited):
             await self._look(mended, firing=later, silent=every)
         await mending
         for one in every:
