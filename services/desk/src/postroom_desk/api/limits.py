@@ -73,9 +73,9 @@ class Buckets:
 class RateLimit:
     """Middleware: 429 with Retry-After over the limit; `RateLimit` and `RateLimit-Policy` on every answer."""
 
-    def __init__(self, app: ASGIApp, per_minute: int, now: Callable[[], float] = monotonic) -> None:
+    def __init__(self, app: ASGIApp, per_minute: int) -> None:
         self._app = app
-        self._now = now
+        self._now: Callable[[], float] = monotonic
         self._asked = Buckets(per_minute)
         self._failed = Buckets(FAILURES)
         self._known: OrderedDict[str, None] = OrderedDict()
