@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults watch tools
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench faults check-alerts format lock generate clean
+.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench faults check-alerts check-keycloak format lock generate clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ bench: setup ## Throughput and latency beside the raw floor (at most 30 minutes)
 
 faults: setup ## Kill everything for four minutes and count (BREAK=name runs a broken build)
 	$(BIN)/python -m faults.run $(if $(BREAK),--break $(BREAK))
+
+check-keycloak: setup ## Single sign-on against a real Keycloak, by Chromium (176 MB once; two minutes; Java 17)
+	$(BIN)/python tools/check_keycloak.py
 
 check-alerts: setup ## Provoke each cause in the real house, see each alert fire and resolve (about ten minutes)
 	$(BIN)/python -m watch.run $(CHECK_ARGS)

@@ -2,11 +2,13 @@
 
 import base64
 import re
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pyotp
 import pytest
+from postroom_desk.audit.port import Entry, NoAudit
 
 from tests.component.desk.doubles import DeskBench, settings
 from tests.component.desk.test_login import PASSWORD, give, visitor
@@ -259,3 +261,34 @@ async def test_pages_cannot_be_framed_and_run_no_inline_script() -> None:
         assert answer.headers["referrer-policy"] == "same-origin"
         assert " style=" not in answer.text
         assert "<script>" not in answer.text
+
+
+async def test_the_audit_is_told_and_never_what_was_typed() -> None:
+    desk = await bench()
+    told: list[Entry] = []
+
+    class Recording(NoAudit):
+        async def record(self, entry: Entry) -> None:
+            told.append(entry)
+
+    desk.app.state.parts = replace(desk.app.state.parts, audit=Recording())
+    async with visitor(desk) as client:
+        await give(client, "ana@velo.test", "a password typed wrong")
+        await give(client, "seven bicycles typed into the wrong field", "x")
+        await give(client)
+        page = (await client.get("/account/tokens")).text
+        made = await form(client, "/account/tokens", page, name="Export", scopes="read", days="30")
+        assert made.status_code == 200
+        await form(client, "/account/password", page, old=PASSWORD, password=NEW, again=NEW)
+        page = (await client.get("/account")).text
+        await form(client, "/logout", page)
+    assert [(e.action, e.outcome, e.person) for e in told] == [
+        ("failed-log-in", "refused", None),
+        ("failed-log-in", "refused", None),
+        ("log-in", "done", "ana"),
+        ("token-made", "done", "ana"),
+        ("password-changed", "done", "ana"),
+        ("log-out", "done", "ana"),
+    ]
+    assert {e.ip for e in told} == {"192.0.2.1"}
+    assert all(word not in repr(told) for word in ("typed", PASSWORD, NEW, "velo.test"))

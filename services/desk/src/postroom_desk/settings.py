@@ -43,6 +43,8 @@ class DeskSettings(RuntimeSettings):
     oidc_scopes: str = "openid email profile"
     oidc_trust_addresses: bool = False
     """Addresses count without `email_verified`: only where every address at the provider is the company's own."""
+    requests_per_minute: int = Field(1200, ge=10, le=1_000_000)
+    """Of one session, token or unknown address at one replica; tokens of the deployment have no limit."""
     desk_open: bool = False
     """No token is asked for: for the demo. Refused unless the desk listens on loopback alone."""
     analytics_url: str | None = None

@@ -7,6 +7,7 @@ from postroom_desk.api import (
     answering,
     drafts,
     folders,
+    limits,
     problems,
     published,
     reads,
@@ -55,5 +56,6 @@ def build(parts: Parts) -> FastAPI:
     app.include_router(unsubscribe.router)
     console.install(app)
     problems.install(app)
+    app.add_middleware(limits.RateLimit, per_minute=parts.settings.requests_per_minute)
     app.add_middleware(problems.RequestId)
     return app

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from postroom_desk.api import cookies
 from postroom_desk.api.auth import PartsOf, where_of
+from postroom_desk.api.told import tell
 from postroom_desk.console.me import Me, Mine, account_page
 from postroom_desk.identity.credentials import BadPasswordError
 from postroom_desk.identity.hashing import TooBusyError
@@ -52,13 +53,16 @@ async def change_password(
     except TooBusyError:
         return await _account(mine, parts, 503, "Too many people sign in at this moment. Try again.")
     match outcome:
-        case Begun(token):
+        case Begun(token, session):
+            await tell(request, "password-changed", session=session)
             response = RedirectResponse("/account?saved=true", 303)
             cookies.put(response, request, parts.settings, token)
             return response
         case TooMany():
+            await tell(request, "password-changed", "refused", session=mine.session)
             return await _account(mine, parts, 429, "Too many tries. Try again in a quarter of an hour.")
         case Refused():
+            await tell(request, "password-changed", "refused", session=mine.session)
             return await _account(mine, parts, 403, "The present password is not right.")
 
 
@@ -78,8 +82,10 @@ async def end_sessions(
         found = await store.get(session)
         if found is not None and found.agent_id == mine.agent.id:
             await store.remove(session)
+            await tell(request, "session-ended", session=mine.session, about=session)
     else:
         await store.remove_of(mine.agent.id, but=None if everywhere else mine.session.id)
+        await tell(request, "sessions-ended", session=mine.session, which="all" if everywhere else "others")
     ended = everywhere or session == mine.session.id
     response = RedirectResponse("/login" if ended else "/account/sessions", 303)
     if ended:

@@ -8,11 +8,13 @@ from fastapi.responses import Response
 
 from postroom_desk.api import cookies
 from postroom_desk.api.auth import PartsOf, refuse_foreign, where_of
+from postroom_desk.api.told import tell
 from postroom_desk.console.login import answered
 from postroom_desk.console.pages import render_bare
 from postroom_desk.identity.credentials import BadPasswordError, UnknownLinkError
 from postroom_desk.identity.hashing import TooBusyError
 from postroom_desk.identity.links import Purpose
+from postroom_desk.identity.login import Begun
 from postroom_desk.identity.tries import BY_LINK, address_key
 from postroom_desk.parts import Parts
 
@@ -70,6 +72,8 @@ async def _chosen(token: str, purpose: Purpose, request: Request, parts: Parts, 
         return _page(request, 422, str(error), email=email)
     except TooBusyError:
         return _page(request, 503, "Too many people sign in at this moment. Try again.", email=email)
+    if isinstance(outcome, Begun):
+        await tell(request, "password-chosen", session=outcome.session, by=purpose)
     return await answered(request, parts, outcome, "/")
 
 

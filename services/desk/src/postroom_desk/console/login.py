@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from postroom_desk.api import cookies
 from postroom_desk.api.auth import PartsOf, identify, refuse_foreign, session_of, where_of
+from postroom_desk.api.told import tell, tell_log_in
 from postroom_desk.console.pages import render_bare
 from postroom_desk.console.signing_in import local
 from postroom_desk.identity.hashing import TooBusyError
@@ -48,7 +49,7 @@ async def login(
         )
     except TooBusyError:
         outcome = TooMany(2)
-    return await answered(request, parts, outcome, local(next))
+    return await answered(request, parts, outcome, local(next), "deployment" if token else "password")
 
 
 async def _by_password(request: Request, parts: Parts, email: str, password: str) -> Outcome:
@@ -76,8 +77,9 @@ async def _by_token(request: Request, parts: Parts, given: str) -> Outcome:
     return Begun(cookie, session)
 
 
-async def answered(request: Request, parts: Parts, outcome: Outcome, following: str) -> Response:
+async def answered(request: Request, parts: Parts, outcome: Outcome, following: str, by: str = "password") -> Response:
     """Return the answer to a log-in: on to the page that was asked for, to the next step, or the form again."""
+    await tell_log_in(request, outcome, by)
     match outcome:
         case Begun(token, session):
             await _end_present(request, parts)
@@ -128,7 +130,8 @@ async def _end_present(request: Request, parts: Parts) -> Session | None:
 async def logout(request: Request, parts: PartsOf) -> Response:
     """End the session on every replica; its open streams end with it."""
     await identify(request)
-    await _end_present(request, parts)
+    if (ended := await _end_present(request, parts)) is not None:
+        await tell(request, "log-out", session=ended)
     response = RedirectResponse("/login", 303)
     cookies.drop(response, request, parts.settings)
     # What other pages of this browser keep of us goes, too (W3C Clear Site Data).

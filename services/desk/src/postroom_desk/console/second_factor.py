@@ -9,11 +9,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from postroom_desk.api import cookies
 from postroom_desk.api.auth import PartsOf, refuse_foreign, where_of
 from postroom_desk.api.csrf import require_token
+from postroom_desk.api.told import tell, tell_log_in
 from postroom_desk.console.login import answered
 from postroom_desk.console.me import Me, Mine, account_page, person_at
 from postroom_desk.console.pages import render_bare
 from postroom_desk.console.signing_in import local
-from postroom_desk.identity.login import Begun, Refused, TooMany
+from postroom_desk.identity.login import Begun, TooMany
 from postroom_desk.identity.second_factor import NoSealError
 from postroom_desk.identity.sessions import csrf_token
 from postroom_desk.parts import Parts
@@ -40,14 +41,15 @@ async def code_given(request: Request, parts: PartsOf, code: Given = "", next: G
         return RedirectResponse("/login", 303)
     await require_token(request, csrf_token(cookies.read(request, parts.settings) or ""))
     outcome = await parts.identity.second_factor.complete(who.agent, who.session, code, where_of(request))
+    if isinstance(outcome, Begun):
+        return await answered(request, parts, outcome, local(next), "second-factor")
+    await tell_log_in(request, outcome, "second-factor")
     match outcome:
-        case Begun():
-            return await answered(request, parts, outcome, local(next))
         case TooMany(seconds):
             answer = _code_page(request, local(next), 429, "Too many tries. Try again in a few minutes.")
             answer.headers["Retry-After"] = str(round(seconds + 0.5))
             return answer
-        case Refused():
+        case _:
             return _code_page(request, local(next), 401, "This code is not right, or was used already.")
 
 
@@ -130,6 +132,7 @@ async def _set_up(request: Request, mine: Me, parts: Parts, secret: str, code: s
     now = await identity.people.get(mine.agent.id)
     version = now.version if now else 0
     begun = await identity.log_in.begin_at("full", mine.agent.id, version, mine.session.by, where_of(request))
+    await tell(request, "second-factor-set-up", session=mine.session)
     answer = account_page("recovery.html", mine, title="Recovery codes", codes=codes)
     if isinstance(begun, Begun):
         cookies.put(answer, request, parts.settings, begun.token)
@@ -148,5 +151,6 @@ async def take_off(request: Request, mine: Mine, parts: PartsOf, code: Given = "
             return await _shown(mine, parts, 429, "Too many tries. Try again in a few minutes.")
         case True:
             await parts.identity.second_factor.take_off(mine.agent)
+            await tell(request, "second-factor-taken-off", session=mine.session)
             return RedirectResponse("/account/second-factor", 303)
     return await _shown(mine, parts, 403, "This code is not right, or was used already.")

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from postroom_desk.api import cookies
 from postroom_desk.api.auth import PartsOf, where_of
 from postroom_desk.api.problems import not_found
+from postroom_desk.api.told import tell
 from postroom_desk.console.login import answered, form
 from postroom_desk.console.signing_in import local
 from postroom_desk.identity.sign_on import LASTS, SignOn, SignOnError
@@ -46,8 +47,9 @@ async def back(
         outcome, following = await sign_on.finish(
             parts.reader.configuration, state=state, kept=kept, code=code, issuer=iss, where=where_of(request)
         )
-        response = await answered(request, parts, outcome, following)
+        response = await answered(request, parts, outcome, following, "sso")
     except SignOnError as reason:
+        await tell(request, "failed-log-in", "refused", by="sso")
         response = await form(request, parts, "/", 403, fault=str(reason))
     cookies.drop(response, request, parts.settings, cookies.SIGN_ON)
     return response

@@ -2,10 +2,11 @@
 
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.told import tell
 from postroom_desk.console.me import Me, Mine, account_page
 from postroom_desk.identity.api_tokens import MAX_DAYS, MAX_TOKENS, TokenNameTakenError, TooManyTokensError
 from postroom_desk.identity.principal import Scope
@@ -24,6 +25,7 @@ async def tokens(mine: Mine, parts: PartsOf) -> Response:
 
 @router.post("/account/tokens")
 async def make(
+    request: Request,
     mine: Mine,
     parts: PartsOf,
     name: Annotated[str, Form(max_length=1000)] = "",
@@ -37,17 +39,21 @@ async def make(
     if not wanted or not 1 <= days <= MAX_DAYS:
         return await _shown(mine, parts, 422, f"Choose what it is for, and an end within {MAX_DAYS} days.")
     try:
-        text, _ = await parts.identity.tokens.make(mine.agent.id, name, wanted, days)
+        text, token = await parts.identity.tokens.make(mine.agent.id, name, wanted, days)
     except TokenNameTakenError:
         return await _shown(mine, parts, 409, "You have a token of this name.")
     except TooManyTokensError:
         return await _shown(mine, parts, 409, f"You have {MAX_TOKENS} tokens. Withdraw one first.")
+    await tell(request, "token-made", session=mine.session, about=token.id, scopes=" ".join(wanted))
     return await _shown(mine, parts, text=text)
 
 
 @router.post("/account/tokens/withdraw")
-async def withdraw(mine: Mine, parts: PartsOf, token: Annotated[str, Form(max_length=100)] = "") -> Response:
-    await parts.identity.tokens.store.remove(mine.agent.id, token)
+async def withdraw(
+    request: Request, mine: Mine, parts: PartsOf, token: Annotated[str, Form(max_length=100)] = ""
+) -> Response:
+    if await parts.identity.tokens.store.remove(mine.agent.id, token):
+        await tell(request, "token-withdrawn", session=mine.session, about=token)
     return RedirectResponse("/account/tokens", 303)
 
 
