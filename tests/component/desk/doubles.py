@@ -14,6 +14,7 @@ from postroom_desk.answering.drafts import Drafts
 from postroom_desk.answering.parts import Writing
 from postroom_desk.answering.uploads import Upload, Uploads
 from postroom_desk.api.build import build
+from postroom_desk.bulk import BulkRecord
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.apply import apply
 from postroom_desk.domain.draft import Draft
@@ -136,6 +137,19 @@ class InMemoryMarks:
             if v.status == Status.OPEN:
                 watched += [PersonRow(w, v.inbox_id, 1) for w in v.watchers]
         return FolderTable(rows, mentions, watched)
+
+
+class InMemoryBulks:
+    """Port Bulks."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, BulkRecord] = {}
+
+    async def remember(self, record: BulkRecord) -> BulkRecord:
+        return self.records.setdefault(record.id, record)
+
+    async def get(self, bulk_id: str) -> BulkRecord | None:
+        return self.records.get(bulk_id)
 
 
 class InMemoryFilters:
@@ -383,6 +397,7 @@ class DeskBench:
             self.conversations, self.events, self.content, self.configurations, self.settings.read_wait_seconds
         )
         self.marks, self.filters = InMemoryMarks(self.conversations), InMemoryFilters()
+        self.bulks = InMemoryBulks()
         self.search = InMemorySearch(self.conversations.views)
         self.folders = FolderFeed(self.marks, reader, self.live)
         door = RequestDoor(
@@ -422,6 +437,7 @@ class DeskBench:
                 filters=self.filters,
                 searcher=Searcher(self.search, reader, self.content, self.clock),
                 suggestions=self.search,
+                bulks=self.bulks,
             )
         )
         self._sequences: dict[tuple[str, str], int] = {}

@@ -37,6 +37,10 @@ class InMemorySearch:
         moved = [e for e in self.entries.values() if e.conversation_id == conversation_id]
         self.entries |= {e.message_id: replace(e, inbox_id=inbox_id) for e in moved}
 
+    async def give(self, message_ids: Sequence[str], conversation_id: str) -> None:
+        given = [self.entries[i] for i in message_ids if i in self.entries]
+        self.entries |= {e.message_id: replace(e, conversation_id=conversation_id) for e in given}
+
     async def forget_all(self) -> None:
         self.entries, self.people = {}, {}
 

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from postroom_contracts.facts import NoteAdded
 from postroom_contracts.values import Status
+from postroom_desk.adapters.bulks import MongoBulks
 from postroom_desk.adapters.documents import ConversationDocuments
 from postroom_desk.adapters.filters import MongoFilters
 from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
 from postroom_desk.adapters.read_model import MongoConversations
+from postroom_desk.bulk import BulkItem, BulkRecord
+from postroom_desk.domain.bulk import Before, Change
 from postroom_desk.domain.filters import ListParameters, SavedFilter
 from postroom_desk.domain.folders import FolderTable
 from postroom_desk.domain.queries import ListQuery
@@ -156,3 +159,15 @@ async def test_filters_are_kept_as_they_were(both: Both) -> None:
     assert await filters.get("f1") == mine
     await filters.delete("f1")
     assert await filters.get("f1") is None
+
+
+async def test_bulk_actions_are_kept_as_they_were_and_the_first_stays(both: Both) -> None:
+    bulks = MongoBulks(both.database)
+    await bulks.prepare()
+    before = Before(Status.SNOOZED, owner_id="ana", tags=("a", "b"), snoozed_until=NOW)
+    change = Change("tag", add=("x",), until=NOW)
+    record = BulkRecord("b1", "ana", NOW, change, (BulkItem("c1", "r1", before),))
+    assert await bulks.remember(record) == record
+    assert await bulks.remember(replace(record, items=())) == record
+    assert await bulks.get("b1") == record
+    assert await bulks.get("b2") is None

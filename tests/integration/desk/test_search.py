@@ -6,7 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from postroom_contracts.facts import ContentErased, ConversationMerged, NoteAdded
+from postroom_contracts.facts import (
+    ContentErased,
+    ConversationMerged,
+    ConversationRouted,
+    ConversationSplit,
+    ConversationSplitOff,
+    NoteAdded,
+)
 from postroom_contracts.ids import content_id
 from postroom_contracts.values import Actor, Status
 from postroom_desk.adapters.documents import ConversationDocuments
@@ -203,6 +210,26 @@ async def test_a_merged_conversations_messages_are_found_in_the_one_that_goes_on
         await bench.find("bremse tag:order ") == []
     )  # the double has no absorbed ones either until the target says so
     assert await bench.find("brakes ") == ["Late order"]
+
+
+async def test_messages_that_were_split_off_and_a_conversation_that_was_moved_are_found_where_they_are(
+    bench: Bench,
+) -> None:
+    desk, ana, now = bench.desk, Actor(kind="agent", id="ana"), bench.desk.clock.now()
+    split = ConversationSplit(new_conversation_id="c9", split_at=now, actor=ana, message_ids=["m0"])
+    off = ConversationSplitOff(
+        source_id="c0", split_at=now, actor=ana, message_ids=["m0"], inbox_id="support", channel="email",
+        tags=["apart"], status=Status.OPEN, configuration_version=1,
+    )  # fmt: skip
+    await desk.happens(split, "c0")
+    await desk.happens(off, "c9")
+    await bench.index()
+    assert await bench.find("bremse tag:apart ") == ["Squealing brakes"]
+    moved = ConversationRouted(actor=ana, inbox_id="sales", previous_inbox_id="support", configuration_version=1)
+    await desk.happens(moved, "c1")
+    await bench.index()
+    assert await bench.find("from:bob ", frozenset({"support"})) == []
+    assert await bench.find("from:bob ", frozenset({"sales"})) == ["Late order"]
 
 
 async def test_pages_follow_one_another_without_gap_or_repeat(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

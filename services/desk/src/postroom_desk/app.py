@@ -15,6 +15,7 @@ from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stores import Stores
 from postroom_runtime.topic_ids import read_topic_ids
 
+from postroom_desk.adapters.bulks import MongoBulks
 from postroom_desk.adapters.commands import KafkaCommands
 from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPublisher
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
@@ -73,6 +74,7 @@ class Desk:
         await MongoConversations(database["conversations"]).prepare()
         await MongoFolderCounts(database["conversations"], SystemClock(0)).prepare()
         await MongoFilters(database).prepare()
+        await MongoBulks(database).prepare()
         await MongoSearchIndex(database).prepare()
         await prepare_identity(database)
         await MongoUploads(database).prepare()
@@ -137,6 +139,7 @@ class Desk:
                     filters=MongoFilters(runtime.database),
                     searcher=Searcher(MongoSearchReads(runtime.database), reader, runtime.content, runtime.clock),
                     suggestions=index,
+                    bulks=MongoBulks(runtime.database),
                 )
             )
         )

@@ -43,6 +43,7 @@ class _Work:
     erased: dict[str, set[str]] = field(default_factory=dict)
     contacts: set[str] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
+    split: list[f.ConversationSplit] = field(default_factory=list)
 
     def add(self, event: LoggedEvent) -> None:
         if event.type in _WRITTEN:
@@ -51,6 +52,8 @@ class _Work:
         elif erased := event.data(f.ContentErased):
             self.erased.setdefault(event.conversation_id, set()).update(erased.message_ids)
             self.contacts.add(erased.contact_id)
+        elif split := event.data(f.ConversationSplit):
+            self.split.append(split)
         elif event.type in _MOVED:
             self.moved.add(event.conversation_id)
 
@@ -140,6 +143,8 @@ class Indexer:
             await self.index.erase({m for ids in work.erased.values() for m in ids}, work.contacts)
         entries, persons = self._made(views, wanted, texts)
         await self.index.put(entries, persons)
+        for split in work.split:
+            await self.index.give(split.message_ids, split.new_conversation_id)
         for identifier in work.moved & views.keys():
             await self.index.move(identifier, views[identifier].inbox_id)
 

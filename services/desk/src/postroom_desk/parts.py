@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from postroom_desk.answering.parts import Writing
 from postroom_desk.audit.port import AuditLog, NoAudit
+from postroom_desk.bulk import Bulks
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.folder_feed import FolderFeed
 from postroom_desk.identity.parts import Identity
@@ -49,6 +50,7 @@ class Parts:
     filters: Filters = field(kw_only=True)
     searcher: Searcher = field(kw_only=True)
     suggestions: Suggestions = field(kw_only=True)
+    bulks: Bulks = field(kw_only=True)
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

@@ -137,6 +137,10 @@ class SearchWrites(Protocol):
         """Have a conversation's entries found in another inbox."""
         ...
 
+    async def give(self, message_ids: Sequence[str], conversation_id: str) -> None:
+        """Have these messages found as another conversation's, which was split off."""
+        ...
+
     async def forget_all(self) -> None: ...
 
 

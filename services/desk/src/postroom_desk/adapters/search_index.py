@@ -63,6 +63,11 @@ class MongoSearchIndex:
         async with translated("move search entries"):
             await self.entries.update_many({"c": conversation_id, "i": {"$ne": inbox_id}}, {"$set": {"i": inbox_id}})
 
+    async def give(self, message_ids: Sequence[str], conversation_id: str) -> None:
+        """Have these messages found as another conversation's, which was split off."""
+        async with translated("give search entries away"):
+            await self.entries.update_many({"_id": {"$in": list(message_ids)}}, {"$set": {"c": conversation_id}})
+
     async def forget_all(self) -> None:
         async with translated("empty the search index"):
             await self.entries.delete_many({})

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -18,6 +19,7 @@ from postroom_desk.live import Broadcaster
 
 log = structlog.get_logger(__name__)
 _START_SECONDS = 30.0
+ERROR_SECONDS = 0.5
 
 
 class KafkaTail:
@@ -27,6 +29,9 @@ class KafkaTail:
         self._settings = settings
         self._broadcaster = broadcaster
         self._consumer: AIOKafkaConsumer | None = None
+        self._next: dict[TopicPartition, int] = {}
+        """The offset that comes next of each partition: after an error the client may be somewhere else."""
+        self._gaps: dict[TopicPartition, int] = {}
 
     async def start(self) -> None:
         """Raises InfrastructureError when Kafka does not answer, LookupError when the topic is not there."""
@@ -60,6 +65,7 @@ class KafkaTail:
         await consumer.seek_to_end(*assigned)
         for tp in assigned:
             end = await consumer.position(tp)
+            self._next[tp] = end
             if end > 0:
                 self._broadcaster.reached.advance(LogPosition(tp.partition, end - 1))
 
@@ -71,11 +77,38 @@ class KafkaTail:
                 fetched = await self._consumer.getmany(timeout_ms=1000)
             except KafkaError as error:
                 log.warning("tail waits", error=type(error).__name__)
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(ERROR_SECONDS)
+                self._seek_back()
                 continue
-            for records in fetched.values():
-                for record in records:
-                    self._take(record)
+            for tp, records in fetched.items():
+                if self._follows(tp, records):
+                    self._take_all(tp, records)
+
+    def _seek_back(self) -> None:
+        """Go on behind what was taken: a poll that failed may have passed over records."""
+        assert self._consumer is not None
+        for tp, offset in self._next.items():
+            self._consumer.seek(tp, offset)
+
+    def _follows(self, tp: TopicPartition, records: Sequence[ConsumerRecord]) -> bool:
+        """Say whether nothing is missing before these records. If something is, fetch from there, once.
+
+        The client goes to the end by itself when the broker does not know its position for a moment; what is still missing the
+        second time is not on the broker.
+        """
+        assert self._consumer is not None
+        expected = self._next.get(tp, 0)
+        if not records or records[0].offset <= expected or self._gaps.get(tp) == expected:
+            return True
+        log.warning("tail goes back", partition=tp.partition, missing=records[0].offset - expected)
+        self._gaps[tp] = expected
+        self._consumer.seek(tp, expected)
+        return False
+
+    def _take_all(self, tp: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        for record in records:
+            self._take(record)
+            self._next[tp] = max(record.offset + 1, self._next.get(tp, 0))
 
     def _take(self, record: ConsumerRecord) -> None:
         position = LogPosition(record.partition, record.offset)

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from postroom_desk import unsubscribe
 from postroom_desk.api import (
     answering,
+    bulk,
     drafts,
     folders,
     limits,
@@ -48,6 +49,7 @@ def build(parts: Parts) -> FastAPI:
         saved_replies,
         streams,
         folders,
+        bulk,
         search,
         published,
         webhooks,

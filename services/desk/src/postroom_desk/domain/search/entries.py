@@ -69,7 +69,7 @@ def entry(
     heading = (subject, *written, *receivers, contact_of(first), *files)  # found whatever the length of the text
     return Entry(
         message_id=message.message_id,
-        conversation_id=conversation_id,
+        conversation_id=view.split_off.get(message.message_id, conversation_id),
         content_id=message.content_id,
         inbox_id=view.inbox_id,
         at=message.at,
