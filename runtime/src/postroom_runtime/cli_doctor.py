@@ -62,7 +62,10 @@ def doctor(
 
 async def examine(settings: RuntimeSettings) -> tuple[list[Finding], Configuration | None]:
     """Return what was found, each check within a few seconds, and the configuration if it could be read."""
-    found = [await check(settings) for check in (_installed, versions, _keys, _secrets, _kafka, _topics, groups, _mongo, clock)]
+    found = [
+        await check(settings)
+        for check in (_installed, versions, _keys, _secrets, _kafka, _topics, groups, _mongo, clock)
+    ]
     configured, configuration = await _configuration(settings)
     found.append(configured)
     for entry in sorted(entry_points(group=CHECKS), key=lambda e: e.name):
