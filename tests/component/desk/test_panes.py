@@ -137,3 +137,27 @@ async def test_a_missing_asset_is_named_with_its_remedy_and_pages_still_work(
     assert "never-fetched.js. `make setup` fetches it" in text
     assert "/static/vendor/" not in text
     assert f'<a href="/conversations/{CONVERSATION}?status=open"' in text
+
+
+async def test_a_saved_filter_stands_among_the_folders_and_names_its_list(desk: DeskBench) -> None:
+    async with desk.client() as client:
+        asked = {"agent": "ana", "name": "Ours <b>", "query": {"status": ["open"], "tag": "support"}}
+        assert (await client.post("/api/v1/filters", json=asked)).status_code == 201
+        acting = {"Cookie": "postroom_agent=ana"}
+        text = (await client.get("/conversations?status=open&tag=support", headers=acting)).text
+        nobody = (await client.get("/panes/folders", headers=HTMX)).text
+    assert "Ours &lt;b&gt;" in text
+    assert 'href="/conversations?status=open&amp;tag=support" aria-current="page"' in text
+    assert "data-unsave" in text
+    assert "Ours" not in nobody
+
+
+async def test_search_stands_where_a_list_stands(desk: DeskBench) -> None:
+    async with desk.client() as client:
+        empty = await client.get("/search?q=")
+        none = await client.get("/search", params={"q": "nothing-of-the-kind"})
+        bad = await client.get("/search", params={"q": "x", "cursor": "none"})
+    assert empty.status_code == none.status_code == 200
+    assert "Nothing found." in none.text
+    assert 'value="nothing-of-the-kind"' in none.text
+    assert bad.status_code == 400

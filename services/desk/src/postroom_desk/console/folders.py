@@ -1,76 +1,47 @@
-"""The folders of the left pane: which there are for this viewer, what each lists, and how many lie in it."""
+"""The folders of the left pane for one viewer, and the filters that they have saved."""
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from postroom_contracts.configuration import Configuration
-from postroom_contracts.values import Status
-
+from postroom_desk.console.asked import ListAsked, address
 from postroom_desk.console.viewer import Viewer
-from postroom_desk.ports import CountRow
-from postroom_desk.reading import summed
+from postroom_desk.domain.folders import Folder, folders
+from postroom_desk.parts import Parts
 
-SECTIONS = ("personal", "shared", "inboxes", "teams", "people", "tags")
+
+def folders_of(parts: Parts, viewer: Viewer) -> list[Folder]:
+    """Return the folders in the order in which they are shown, without counts."""
+    return folders(parts.reader.configuration, {}, viewer.readable, viewer.acting_id)
+
+
+async def counted_folders(parts: Parts, viewer: Viewer) -> list[Folder]:
+    """Return the folders with what lies in each, at most a second old."""
+    counts = (await parts.folders.current()).counts(viewer.readable, viewer.acting_id)
+    return folders(parts.reader.configuration, counts, viewer.readable, viewer.acting_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """`query` are the parameters of its list; `name` is empty for those that every desk has; `count` None: not counted."""
+class SavedList:
+    """A saved filter as a link: to a list, or to a search."""
 
-    key: str
-    section: str
-    query: Mapping[str, str]
-    name: str = ""
-    count: int | None = None
+    id: str
+    name: str
+    search: str
+    asked: ListAsked
 
+    @property
+    def address(self) -> str:
+        return address("/search", {"q": self.search}) if self.search else self.asked.address("/conversations")
 
-def folders_of(configuration: Configuration, viewer: Viewer, rows: Iterable[CountRow]) -> list[Folder]:
-    """Return the folders in the order in which they are shown; without `rows` none has a count."""
-    counts = dict(_counts(list(rows)))
-    found = [*_personal(viewer), *_shared(), *_named(configuration, viewer)]
-    return [Folder(f.key, f.section, f.query, f.name, counts.get(f.key) if counts else None) for f in found]
-
-
-def _open(**query: str) -> dict[str, str]:
-    return {"status": Status.OPEN.value, **query}
+    def lists(self, asked: ListAsked) -> bool:
+        """Say whether this is the list that `asked` asks for, in whatever order."""
+        return not self.search and asked.is_folder(self.asked.model_dump(mode="json", exclude_defaults=True))
 
 
-def _personal(viewer: Viewer) -> Iterator[Folder]:
-    if viewer.acting_id is not None:
-        yield Folder("mine", "personal", _open(owner=viewer.acting_id))
-
-
-def _shared() -> Iterator[Folder]:
-    yield Folder("unassigned", "shared", _open(unassigned="true"))
-    yield Folder("open", "shared", _open())
-    for status in (Status.WAITING, Status.SNOOZED, Status.RESOLVED):
-        yield Folder(status.value, "shared", {"status": status.value, "sort": "newest"})
-    yield Folder("archived", "shared", {"status": Status.RESOLVED.value, "archived": "true", "sort": "newest"})
-    for status in (Status.SPAM, Status.DELETED):
-        yield Folder(status.value, "shared", {"status": status.value, "sort": "newest"})
-
-
-def _named(configuration: Configuration, viewer: Viewer) -> Iterator[Folder]:
-    for inbox in configuration.inboxes:
-        if inbox.id in viewer.readable:
-            yield Folder(f"inbox:{inbox.id}", "inboxes", _open(inbox=inbox.id), inbox.name)
-    for team in configuration.teams:
-        yield Folder(f"team:{team.id}", "teams", _open(team=team.id), team.name)
-    for agent in configuration.agents:
-        if agent.enabled:
-            name = f"{agent.first_name} {agent.last_name}".strip()
-            yield Folder(f"person:{agent.id}", "people", _open(owner=agent.id), name)
-    for tag in configuration.tags:
-        yield Folder(f"tag:{tag.id}", "tags", _open(tag=tag.id), tag.name or tag.id)
-
-
-def _counts(rows: list[CountRow]) -> Iterator[tuple[str, int]]:
-    opened = [r for r in rows if r.status == Status.OPEN]
-    yield "open", summed(opened)
-    yield "unassigned", summed(r for r in opened if not r.owned)
-    for status in (Status.WAITING, Status.SNOOZED, Status.RESOLVED, Status.SPAM, Status.DELETED):
-        yield status.value, summed(r for r in rows if r.status == status and not r.archived)
-    for inbox_id in {r.inbox_id for r in opened}:
-        yield f"inbox:{inbox_id}", summed(r for r in opened if r.inbox_id == inbox_id)
-    for team_id in {r.team_id for r in opened}:
-        yield f"team:{team_id}", summed(r for r in opened if r.team_id == team_id)
+async def saved_filters(parts: Parts, viewer: Viewer) -> list[SavedList]:
+    """Return one's own filters and those shared with one's teams, by name."""
+    agent_id = viewer.acting_id
+    if agent_id is None:
+        return []
+    teams = [t.id for t in parts.reader.configuration.teams if agent_id in t.members]
+    found = await parts.filters.of(agent_id, teams)
+    return [SavedList(f.id, f.name, f.search, ListAsked.model_validate(f.query.model_dump())) for f in found]

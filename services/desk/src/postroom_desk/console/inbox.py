@@ -1,6 +1,7 @@
 """The inbox in three panes: folders, a list, a conversation. Each pane is a fragment that has its own address."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,16 +13,18 @@ from postroom_desk.api import models as m
 from postroom_desk.api import shown
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.problems import not_found
-from postroom_desk.api.reads import read_message
+from postroom_desk.api.reads import read_message, with_unread
 from postroom_desk.console.activity import Line, between
 from postroom_desk.console.asked import ListAsked
-from postroom_desk.console.folders import Folder, folders_of
+from postroom_desk.console.folders import counted_folders, folders_of, saved_filters
 from postroom_desk.console.pages import reached, render
 from postroom_desk.console.viewer import Viewer, page_needs
+from postroom_desk.domain.folders import Folder
 from postroom_desk.domain.permissions import Operation
-from postroom_desk.domain.queries import MAX_PAGE, ListQuery
+from postroom_desk.domain.queries import ListQuery
+from postroom_desk.domain.search.query import parse_query
 from postroom_desk.parts import Parts
-from postroom_desk.reading import UnknownConversationError
+from postroom_desk.reading import Row, UnknownConversationError
 
 EVENTS = 300
 HISTORY = 8
@@ -110,8 +113,8 @@ async def _inbox(
 async def folders_pane(request: Request, parts: PartsOf, viewer: Lists, asked: Asked) -> Response:
     """The folders with their counts."""
     await reached(request, parts)
-    counted = folders_of(parts.reader.configuration, viewer, await parts.reader.counts(viewer.readable))
-    return render(request, parts, viewer, "pane_folders.html", folders=counted, asked=asked)
+    found, saved = await counted_folders(parts, viewer), await saved_filters(parts, viewer)
+    return render(request, parts, viewer, "pane_folders.html", folders=found, counted=True, filters=saved, asked=asked)
 
 
 @router.get("/panes/list")
@@ -154,41 +157,51 @@ async def targets_pane(
     viewer: Reads,
     q: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """What a conversation can be merged into: those of the same contact first, then the newest; `q` must be in them."""
-    opened = await opened_conversation(parts, viewer, conversation_id)
-    newest = await parts.reader.page(ListQuery(readable=viewer.readable, sort="newest", limit=MAX_PAGE, archived=None))
-    rows = {r.id: r for r in (opened.history if opened else [])}
-    rows |= {r.id: m.ConversationRow(**shown.row_fields(r)) for r in newest.rows if r.id not in rows}
-    words = q.casefold().split()
-    found = [r for r in rows.values() if r.id != conversation_id and _holds(r, words)]
-    return render(request, parts, viewer, "pane_targets.html", targets=found[:TARGETS])
-
-
-def _holds(row: m.ConversationRow, words: list[str]) -> bool:
-    text = f"{row.id} {row.subject} {row.contact.name} {row.contact.address}".casefold()
-    return all(word in text for word in words)
+    """What a conversation can be merged into: what is found for `q`; without it the contact's others, then the newest."""
+    if q.strip():
+        page = await parts.searcher.search(parse_query(q, viewer.acting_id), viewer.readable, None, TARGETS)
+        found = [m.ConversationRow(**shown.row_fields(f.row)) for f in page.rows]
+    else:
+        opened = await opened_conversation(parts, viewer, conversation_id)
+        newest = await parts.reader.page(ListQuery(readable=viewer.readable, sort="newest", limit=TARGETS))
+        rows = {r.id: r for r in (opened.history if opened else [])}
+        rows |= {r.id: m.ConversationRow(**shown.row_fields(r)) for r in newest.rows if r.id not in rows}
+        found = list(rows.values())[:TARGETS]
+    return render(request, parts, viewer, "pane_targets.html", targets=[r for r in found if r.id != conversation_id])
 
 
 # --- what the panes show ----------------------------------------------------------------------------------------
 
 
 async def list_context(parts: Parts, viewer: Viewer, asked: ListAsked) -> dict[str, Any]:
-    found = await parts.reader.page(asked.query(viewer.readable))
+    found = await parts.reader.page(asked.list_query(viewer.readable, viewer.acting_id))
+    saved = await saved_filters(parts, viewer)
     following = asked.address("/conversations", cursor=found.next_cursor) if found.next_cursor else None
     return {
         "asked": asked,
-        "rows": [m.ConversationRow(**shown.row_fields(row)) for row in found.rows],
+        "rows": await rows_of(parts, viewer, found.rows),
+        "filters": saved,
+        "saved": next((f for f in saved if f.lists(asked)), None),
         "next_cursor": found.next_cursor,
         "next_url": following,
         "list_title": list_title(asked, parts, viewer),
     }
 
 
+async def rows_of(parts: Parts, viewer: Viewer, rows: Iterable[Row]) -> list[m.ConversationRow]:
+    """Return rows as they are shown, with what whoever acts has not read marked."""
+    shown_rows = [m.ConversationRow(**shown.row_fields(row)) for row in rows]
+    if viewer.acting_id is None:
+        return shown_rows
+    page = m.ConversationPage(items=shown_rows, next_cursor=None)
+    return (await with_unread(parts, page, viewer.acting_id)).items
+
+
 def list_title(asked: ListAsked, parts: Parts, viewer: Viewer) -> str:
     """Return what a list shows, in words: the folder's name, else all that it was asked for."""
     configuration, texts = parts.reader.configuration, viewer.texts
-    for folder in folders_of(configuration, viewer, ()):
-        if asked.is_folder(dict(folder.query)):
+    for folder in folders_of(parts, viewer):
+        if asked.is_folder(folder.query):
             return folder_name(folder, viewer)
     inbox, team = configuration.inbox(asked.inbox or ""), configuration.team(asked.team)
     said = [texts.word("status", s.value).capitalize() for s in asked.status] or [texts("inbox.all")]

@@ -69,7 +69,10 @@ def frame_context(request: Request, parts: Parts, viewer: Viewer) -> dict[str, A
         "path": request.url.path,
         "open_desk": parts.settings.desk_open,
         "missing": missing_assets(),
-        "folders": folders_of(configuration, viewer, ()),
+        "folders": folders_of(parts, viewer),
+        "counted": False,
+        "filters": [],
+        "words_asked": "",
         "asked": None,
         "now": parts.clock.now(),
     }

@@ -4,6 +4,7 @@ import { startBulk } from "./bulk.js";
 import { onRefreshed, startComposer } from "./composer.js";
 import { startDemo } from "./demo.js";
 import { startKeys } from "./keys.js";
+import { markRead, startFilters } from "./filters.js";
 import { follow, prepareHtmx, refresh } from "./live.js";
 import { startMerge } from "./merge.js";
 import { startNavigation } from "./nav.js";
@@ -60,7 +61,9 @@ document.addEventListener("keydown", (event) => {
 const help = document.getElementById("help");
 document.getElementById("help-open")?.addEventListener("click", () => help.showModal());
 
-document.addEventListener("postroom:shown", onRefreshed);
+document.addEventListener("postroom:shown", () => { onRefreshed(); markRead(); });
+document.addEventListener("visibilitychange", markRead);
+addEventListener("load", markRead, { once: true });
 showTimes();
 setInterval(showTimes, 5000);
 startActions();
@@ -69,6 +72,7 @@ startComposer();
 startKeys();
 startDemo();
 startMerge();
+startFilters();
 prepareHtmx();
 startNavigation();
 follow();

@@ -1,6 +1,6 @@
 // Live updates: one connection a page (`/live`). A fact makes what it concerns ask for itself again, and nothing else.
 import { csrf } from "./actions.js";
-import { t } from "./texts.js";
+import { language, t } from "./texts.js";
 import { showTimes } from "./times.js";
 
 const PAUSE_MS = 250; // between two requests of one region: a burst of facts is one exchange
@@ -43,6 +43,14 @@ async function exchange(region, state) {
   if (state.src === address && region.dataset.src === address) delete state.src; // else an older answer came last
 }
 
+// What lies in each folder: told by the stream, at most once a second.
+function onCounts(counts) {
+  for (const link of document.querySelectorAll("#folders [data-folder]")) {
+    const n = counts[link.dataset.folder];
+    link.querySelector(".count").textContent = n ? new Intl.NumberFormat(language).format(n) : "";
+  }
+}
+
 export function refreshAll() {
   for (const region of document.querySelectorAll("[data-live]")) refresh(region);
 }
@@ -68,11 +76,12 @@ export function follow() {
   stream.addEventListener("hello", (event) => { told(event); back(); });
   stream.addEventListener("beat", (event) => { heard = Date.now(); event.stopPropagation(); });
   stream.addEventListener("resync", (event) => { told(event); refreshAll(); });
+  stream.addEventListener("counts", (event) => onCounts(JSON.parse(event.detail.data)));
   stream.addEventListener("fact", (event) => { told(event); onFact(JSON.parse(event.detail.data)); });
   stream.addEventListener("htmx:sse:before:message", (event) => {
-    // Further kinds (presence, notifications, counts) are handed on to whoever listens on the document.
+    // Further kinds (presence, notifications) are handed on to whoever listens on the document.
     const { event: name, data, id } = event.detail.message;
-    if (name && !["hello", "beat", "resync", "fact"].includes(name)) document.dispatchEvent(new CustomEvent(`postroom:${name}`, { detail: { data, id } }));
+    if (name && !["hello", "beat", "resync", "fact", "counts"].includes(name)) document.dispatchEvent(new CustomEvent(`postroom:${name}`, { detail: { data, id } }));
   });
   stream.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt > 0) showState("away"); });
   for (const name of ["htmx:sse:error", "htmx:sse:close", "htmx:error"]) stream.addEventListener(name, () => showState("away"));

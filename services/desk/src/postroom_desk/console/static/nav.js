@@ -20,6 +20,7 @@ export function go(address) {
 function restore() {
   const query = location.pathname === "/" ? home : location.search;
   const list = pane("list");
+  if (location.pathname === "/search" && query !== list.dataset.query) { location.reload(); return; }
   if (query && query !== list.dataset.query) {
     list.dataset.query = query;
     list.scrollTop = 0;
@@ -82,8 +83,8 @@ export function startNavigation() {
   document.addEventListener("postroom:shown", onShown);
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-    const link = event.target.closest("#folders a");
-    if (!link || narrow.matches) return;
+    const link = event.target.closest("#folders a:not([data-whole])");
+    if (!link || narrow.matches || pane("list").hasAttribute("data-search")) return;
     event.preventDefault();
     go(link.getAttribute("href"));
   });

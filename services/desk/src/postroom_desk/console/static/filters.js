@@ -1,0 +1,45 @@
+// Saved filters: the list that is shown gets a name; and what is opened counts as read.
+import { acting, csrf, say } from "./actions.js";
+import { t } from "./texts.js";
+
+const MANY = new Set(["status"]);
+const YES = new Set(["unassigned", "unattended", "archived"]);
+
+function query() {
+  const asked = {};
+  for (const [name, value] of new URLSearchParams(document.getElementById("list").dataset.query)) {
+    if (MANY.has(name)) (asked[name] ??= []).push(value);
+    else asked[name] = YES.has(name) ? value === "true" : value;
+  }
+  return asked;
+}
+
+async function ask(method, path, body) {
+  const answer = await fetch(path, { method, headers: { "Content-Type": "application/json", ...csrf() }, body: body && JSON.stringify(body) }).catch(() => null);
+  if (answer?.ok) return true;
+  say((await answer?.json().catch(() => null))?.detail ?? t("frame.js.failed"), { bad: true });
+  return false;
+}
+
+export function startFilters() {
+  document.addEventListener("submit", async (event) => {
+    if (!event.target.matches("form[data-save]")) return;
+    event.preventDefault();
+    if (await ask("POST", "/api/v1/filters", { agent: acting(), name: new FormData(event.target).get("name"), query: query() })) location.reload();
+  });
+  document.addEventListener("click", async (event) => {
+    const id = event.target.closest("[data-unsave]")?.dataset.unsave;
+    if (id && await ask("DELETE", `/api/v1/filters/${id}?agent=${encodeURIComponent(acting())}`)) location.reload();
+  });
+}
+
+// Told once for each message that comes while somebody looks: reading is theirs, and changes nothing for others.
+let read = "";
+export function markRead() {
+  const opened = document.getElementById("conversation");
+  const seen = `${opened?.dataset.id} ${document.getElementById("head")?.dataset.etag} ${document.querySelectorAll("#messages > .message").length}`;
+  if (!opened?.dataset.id || !document.getElementById("head") || !acting() || document.hidden || seen === read) return;
+  read = seen;
+  document.getElementById(`row-${opened.dataset.id}`)?.classList.remove("unread");
+  fetch(`/api/v1/conversations/${opened.dataset.id}/read?agent=${encodeURIComponent(acting())}`, { method: "PUT", headers: csrf() }).catch(() => { read = ""; });
+}
