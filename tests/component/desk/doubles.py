@@ -252,6 +252,13 @@ class InMemoryConfigurationStore:
     async def latest(self) -> ConfigurationApplied | None:
         return self.versions[-1] if self.versions else None
 
+    async def at(self, version: int) -> ConfigurationApplied | None:
+        return next((v for v in self.versions if v.configuration_version == version), None)
+
+    async def history(self, before: int | None, limit: int) -> list[ConfigurationApplied]:
+        found = [v for v in reversed(self.versions) if before is None or v.configuration_version < before]
+        return found[:limit]
+
     async def add(self, applied: ConfigurationApplied) -> bool:
         if self.overtaken:
             self.overtaken -= 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from postroom_contracts.configuration import Configuration
+from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_runtime import mongo
 from postroom_runtime.cli import fail
 from postroom_runtime.cli_config import config, summary
@@ -18,6 +18,9 @@ from postroom_runtime.settings import RuntimeSettings
 from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPublisher
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
 from postroom_desk.configuration_writer import ConfigurationWriter, VersionConflictError
+from postroom_desk.keeping import InvalidMergeError, with_changes_of_the_desk
+from postroom_desk.merging import MergeConflictError
+from postroom_desk.settings_text import as_yaml
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +28,7 @@ def register(app: typer.Typer) -> None:
     del app
     if not any(command.name == "apply" for command in config.registered_commands):
         config.command("apply")(apply)
+        config.command("export")(export)
 
 
 def apply(
@@ -33,8 +37,14 @@ def apply(
         int | None,
         typer.Option("--expected-version", min=0, help="Refuse unless this is the version that stands there."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite what was changed in the desk since the last file.")
+    ] = False,
 ) -> None:
-    """Check FILE and make it the company's configuration. A faulty file, or the same content again, changes nothing."""
+    """Check FILE and make it the company's configuration. A faulty file, or the same content again, changes nothing.
+
+    What was changed in the desk since the last file stays, unless the file changes it too: then it is named and nothing changes.
+    """
     try:
         configuration = load_configuration(file)
     except ConfigurationFileError as error:
@@ -44,8 +54,12 @@ def apply(
     settings = RuntimeSettings()
     try:
         version, new = asyncio.run(
-            write(settings, configuration, applied_by=_user(), expected_version=expected_version)
+            write(settings, configuration, applied_by=_user(), expected_version=expected_version, keep=not force)
         )
+    except MergeConflictError as error:
+        raise fail(f"{error}; see `postroom config export`, or overwrite them with --force") from error
+    except InvalidMergeError as error:
+        raise fail(f"with what was changed in the desk since: {error}; see `postroom config export`") from error
     except VersionConflictError as error:
         raise fail(f"{error}; look at what changed, then apply with --expected-version {error.latest}") from error
     except InfrastructureError as error:
@@ -55,14 +69,44 @@ def apply(
     typer.echo(f"version {version} {'applied' if new else 'stands already'}: {summary(configuration)}")
 
 
+def export(
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="An earlier one; default: the newest.")
+    ] = None,
+) -> None:
+    """Print the configuration as it stands, as a file: what was changed in the desk is in it."""
+    settings = RuntimeSettings()
+    try:
+        applied = asyncio.run(_stored(settings, version))
+    except InfrastructureError as error:
+        raise fail(f"{error} (POSTROOM_MONGO_URI)") from error
+    if applied is None:
+        raise fail("there is no configuration yet" if version is None else f"there is no version {version}")
+    typer.echo(f"# version {applied.configuration_version}, applied by {applied.applied_by or 'nobody'}")
+    typer.echo(as_yaml(applied.configuration), nl=False)
+
+
+async def _stored(settings: RuntimeSettings, version: int | None) -> ConfigurationApplied | None:
+    client = mongo.connect(settings)
+    try:
+        store = MongoConfigurationStore(mongo.database(client, settings, "desk"))
+        return await (store.latest() if version is None else store.at(version))
+    finally:
+        await mongo.close(client)
+
+
 async def write(
     settings: RuntimeSettings,
     configuration: Configuration,
     *,
     applied_by: str = "",
     expected_version: int | None = None,
+    keep: bool = False,
 ) -> tuple[int, bool]:
-    """Return (version, whether it is new) of a checked configuration. Raises what ConfigurationWriter.apply raises."""
+    """Return (version, whether it is new) of a checked configuration. Raises what ConfigurationWriter.apply raises.
+
+    `keep`: what the desk changed since the last file stays. Raises MergeConflictError, InvalidMergeError.
+    """
     client = mongo.connect(settings)
     try:
         writer = ConfigurationWriter(
@@ -70,6 +114,9 @@ async def write(
             KafkaConfigurationPublisher(settings),
             SystemClock(settings.clock_offset_seconds),
         )
+        if keep:
+            configuration, latest = await with_changes_of_the_desk(writer.store, configuration)
+            expected_version = latest if expected_version is None else expected_version
         return await writer.apply(configuration, applied_by=applied_by, expected_version=expected_version)
     finally:
         await mongo.close(client)

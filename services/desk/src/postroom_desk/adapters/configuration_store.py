@@ -22,6 +22,17 @@ class MongoConfigurationStore:
             found = await self._versions.find({}).sort([("_id", -1)]).limit(1).to_list(length=1)
         return _applied(found[0]) if found else None
 
+    async def at(self, version: int) -> ConfigurationApplied | None:
+        async with translated("read configuration"):
+            found = await self._versions.find_one({"_id": version})
+        return _applied(found) if found else None
+
+    async def history(self, before: int | None, limit: int) -> list[ConfigurationApplied]:
+        wanted: dict[str, Any] = {} if before is None else {"_id": {"$lt": before}}
+        async with translated("read configuration"):
+            found = await self._versions.find(wanted).sort([("_id", -1)]).limit(limit).to_list(length=limit)
+        return [_applied(d) for d in found]
+
     async def add(self, applied: ConfigurationApplied) -> bool:
         document = {
             "_id": applied.configuration_version,

@@ -42,6 +42,7 @@ class Entry:
 NAVIGATION: list[Entry] = [
     Entry("inbox", "/", Operation.LIST_CONVERSATIONS),
     Entry("overview", "/overview", Operation.SEE_COMPANY),
+    Entry("settings", "/settings", Operation.READ_SETTINGS),
 ]
 """Other pages add theirs here."""
 

@@ -10,7 +10,19 @@ from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from postroom_desk.api.auth import PartsOf
-from postroom_desk.console import account, inbox, links, live, login, overview, search, second_factor, sign_on, tokens
+from postroom_desk.console import (
+    account,
+    configuration,
+    inbox,
+    links,
+    live,
+    login,
+    overview,
+    search,
+    second_factor,
+    sign_on,
+    tokens,
+)
 from postroom_desk.console.pages import STATIC
 from postroom_desk.console.signing_in import to_login
 from postroom_desk.console.viewer import NotSignedInError, Viewer, page_needs
@@ -20,7 +32,7 @@ router = APIRouter(include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:
-    for module in (inbox, search, overview, live, login, links, account, second_factor, tokens, sign_on):
+    for module in (inbox, search, overview, live, login, links, account, second_factor, tokens, sign_on, configuration):
         app.include_router(module.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
