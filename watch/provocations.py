@@ -218,19 +218,19 @@ class Provocations:
         await self.house.refuse_writes([CONVERSATION_EVENTS, CONVERSATION_COMMANDS], refuse=True)
 
     async def _poison(self) -> None:
-        """Write a record that is none of ours, and break the notes of one conversation in the read model."""
+        """Write a record that is none of ours, and break what the notifier knows of one conversation."""
         producer = AIOKafkaProducer(bootstrap_servers=self.house.kafka.bootstrap)
         await producer.start()
         await producer.send_and_wait(
             self.house.settings.topic(CONVERSATION_EVENTS.name), b"{", b"stranger", headers=[("ce_type", b"a-stranger")]
         )
         await producer.stop()
-        await self._break_documents("desk", 1)
+        await self._break_documents("notifier", 1)
 
     async def _replay(self) -> None:
-        await self._mend_documents("desk")
+        await self._mend_documents("notifier")
         for document in self._kept:
-            await self.house.command("dead-letters", "replay", "desk", "--key", document["_id"])
+            await self.house.command("dead-letters", "replay", "notifier", "--key", document["_id"])
         self._kept.clear()
 
     async def _break_documents(self, service: str, count: int) -> None:
