@@ -240,9 +240,7 @@ class Provocations:
             found = database["conversations"].find({"_id": {"$in": known}}).limit(count)
             self._kept = [document async for document in found]
             for document in self._kept:
-                await database["conversations"].update_one(
-                    {"_id": document["_id"]}, {"$set": {"state": {"broken": [1]}}}
-                )
+                await database["conversations"].update_one({"_id": document["_id"]}, {"$set": {"state": "broken"}})
         for document in self._kept:
             await self.traffic.ask(document["_id"], "note", text=f"A note {secrets.token_hex(4)}")
 
