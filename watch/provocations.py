@@ -295,10 +295,7 @@ class Provocations:
         await self.house.configure(oauth=True)
 
     async def _take_letter(self) -> None:
-        await self.house.configure()
-        for one in await self.traffic.open_ones(inbox="letters"):
-            if one["inbox_id"] == "letters":
-                await self.traffic.ask(one["id"], "claim")
+        await self.house.configure(by_hand=False)
 
     async def _refuse_agent(self) -> None:
         for agent in company.AGENTS[:2]:
