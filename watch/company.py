@@ -29,16 +29,23 @@ def mailbox_of(recipient: str) -> str:
     return address({"letters": "club"}.get(name, name))
 
 
-def configuration(imap_port: int, smtp_port: int, club_password: Path, *, oauth: bool = False) -> Configuration:
-    """Return the checked configuration; `oauth` adds an account that nobody has connected."""
+def configuration(
+    imap_port: int, smtp_port: int, club_password: Path, *, oauth: bool = False, by_hand: bool = True
+) -> Configuration:
+    """Return the checked configuration.
+
+    `oauth` adds an account that nobody has connected, and asks for a signing key that is not there; without `by_hand` letters are given out like all else.
+    """
     accounts = [
         _account("support", imap_port, smtp_port, {"env": "WATCH_MAIL_PASSWORD"}),
         _account("club", imap_port, smtp_port, {"file": str(club_password)}),
         {"id": "shop", "channel": "webhook", "secrets": [{"env": "WATCH_WEBHOOK_SECRET"}]},
     ]
     out = {"host": "127.0.0.1", "port": smtp_port, "tls": "none"}
-    accounts.append({"id": "gate", "channel": "email", "door": {}, "smtp": out})
+    gate: dict[str, Any] = {"id": "gate", "channel": "email", "door": {}, "smtp": out}
+    accounts.append(gate)
     if oauth:
+        gate["dkim"] = {"domain": DOMAIN, "selector": "s", "key": {"env": "WATCH_NO_SUCH_KEY"}}
         accounts.append(_unconnected(imap_port))
     return Configuration.model_validate(
         {
@@ -60,7 +67,12 @@ def configuration(imap_port: int, smtp_port: int, club_password: Path, *, oauth:
             ],
             "teams": [
                 {"id": "care", "name": "Care", "members": AGENTS, "assignment": "least_loaded"},
-                {"id": "byhand", "name": "By hand", "members": AGENTS, "assignment": "manual"},
+                {
+                    "id": "byhand",
+                    "name": "By hand",
+                    "members": AGENTS,
+                    "assignment": "manual" if by_hand else "round_robin",
+                },
             ],
             "agents": [{"id": name, "first_name": name.title(), "email": f"{name}@staff.{DOMAIN}"} for name in AGENTS],
             "notifications": {"account": "support"},

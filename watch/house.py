@@ -150,9 +150,9 @@ class House:
             targets=[f"127.0.0.1:{port}" for port in self.ports.values()], rules_text=rules.text(self.pace)
         )
 
-    async def configure(self, *, oauth: bool = False) -> None:
+    async def configure(self, **options: bool) -> None:
         """Publish the next version of the configuration."""
-        made = company.configuration(self.dovecot.port, self.sink.port, self.club_password, oauth=oauth)
+        made = company.configuration(self.dovecot.port, self.sink.port, self.club_password, **options)
         self.version += 1
         await self._publish(made)
 

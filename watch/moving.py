@@ -12,7 +12,7 @@ WINDOW = "10s"
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One panel: queries that gave nothing in the whole run, and whether any line of it changed."""
+    """One panel: queries that gave nothing in the whole run, and whether any line of it changed, came or went."""
 
     board: str
     panel: str
@@ -36,6 +36,7 @@ def looked_at(prometheus: Prometheus, start: float, end: float) -> list[Moved]:
                 real = [[v for _, v in line.points if v == v] for line in lines]  # noqa: PLR0124 - NaN is no value
                 if not any(real):
                     empty.append(query.expr)
-                moved = moved or any(len(set(values)) > 1 for values in real)
+                longest = max(map(len, real), default=0)
+                moved = moved or any(len(set(values)) > 1 or 0 < len(values) < longest for values in real)
             found.append(Moved(board.name, panel.title, empty, moved))
     return found

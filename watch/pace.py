@@ -19,10 +19,11 @@ def seconds(duration: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Durations are divided by `faster` and never fall below the floors (seconds)."""
+    """Durations are divided by `faster` and kept within the bounds (seconds)."""
 
     faster: int = 1
     least_window: int = 0
+    most_window: int = 10**9
     least_age: int = 0
     interval: str = "15s"
     """How often the rules are looked at."""
@@ -37,7 +38,8 @@ class Pace:
         def window(found: re.Match[str]) -> str:
             if self.faster == 1:
                 return found[0]
-            return f"[{max(self.least_window, seconds(found[1] + found[2]) // self.faster)}s]"
+            shortened = seconds(found[1] + found[2]) // self.faster
+            return f"[{min(self.most_window, max(self.least_window, shortened))}s]"
 
         def age(found: re.Match[str]) -> str:
             return str(max(self.least_age, int(found[1]) // self.faster))
@@ -46,5 +48,6 @@ class Pace:
 
 
 SHIPPED = Pace()
-HURRIED = Pace(faster=60, least_window=6, least_age=4, interval="1s")
-"""For `make check-alerts`: an hour is a minute. Scraped every second, so that six seconds hold a rate."""
+HURRIED = Pace(faster=60, least_window=6, most_window=120, least_age=4, interval="1s")
+"""For `make check-alerts`: an hour is a minute. Scraped every second, so that six seconds hold a rate; no window is longer
+than two minutes, or the alerts over days would outlast the run."""

@@ -218,19 +218,19 @@ class Provocations:
         await self.house.refuse_writes([CONVERSATION_EVENTS, CONVERSATION_COMMANDS], refuse=True)
 
     async def _poison(self) -> None:
-        """Write a record that is none of ours, and break the notes of one conversation in the read model."""
+        """Write a record that is none of ours, and break what the notifier knows of one conversation."""
         producer = AIOKafkaProducer(bootstrap_servers=self.house.kafka.bootstrap)
         await producer.start()
         await producer.send_and_wait(
             self.house.settings.topic(CONVERSATION_EVENTS.name), b"{", b"stranger", headers=[("ce_type", b"a-stranger")]
         )
         await producer.stop()
-        await self._break_documents("desk", 1)
+        await self._break_documents("notifier", 1)
 
     async def _replay(self) -> None:
-        await self._mend_documents("desk")
+        await self._mend_documents("notifier")
         for document in self._kept:
-            await self.house.command("dead-letters", "replay", "desk", "--key", document["_id"])
+            await self.house.command("dead-letters", "replay", "notifier", "--key", document["_id"])
         self._kept.clear()
 
     async def _break_documents(self, service: str, count: int) -> None:
@@ -240,9 +240,7 @@ class Provocations:
             found = database["conversations"].find({"_id": {"$in": known}}).limit(count)
             self._kept = [document async for document in found]
             for document in self._kept:
-                await database["conversations"].update_one(
-                    {"_id": document["_id"]}, {"$set": {"state": {"broken": [1]}}}
-                )
+                await database["conversations"].update_one({"_id": document["_id"]}, {"$set": {"state": "broken"}})
         for document in self._kept:
             await self.traffic.ask(document["_id"], "note", text=f"A note {secrets.token_hex(4)}")
 
@@ -297,10 +295,7 @@ class Provocations:
         await self.house.configure(oauth=True)
 
     async def _take_letter(self) -> None:
-        await self.house.configure()
-        for one in await self.traffic.open_ones(inbox="letters"):
-            if one["inbox_id"] == "letters":
-                await self.traffic.ask(one["id"], "claim")
+        await self.house.configure(by_hand=False)
 
     async def _refuse_agent(self) -> None:
         for agent in company.AGENTS[:2]:

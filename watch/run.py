@@ -119,7 +119,7 @@ async def main(options: argparse.Namespace) -> int:
             await asyncio.sleep(WARM_UP_SECONDS)
             say(f"quiet: {sorted(await watcher.firing()) or 'no alert fires'}")
             for provocation in Provocations(house, traffic).every():
-                if options.only and options.only not in provocation.name:
+                if options.only and not any(text in provocation.name for text in options.only.split("|")):
                     continue
                 say(f"{provocation.name} ...")
                 report.alerts += await watcher.provoke(provocation)
@@ -170,7 +170,9 @@ def _tell(report: Report, *, partly: bool) -> int:
 
 def _run() -> int:
     parser = argparse.ArgumentParser(prog="python -m watch.run", description=__doc__)
-    parser.add_argument("--only", default="", help="run the provocations whose name holds this text")
+    parser.add_argument(
+        "--only", default="", help="run the provocations whose name holds one of these texts, separated by |"
+    )
     parser.add_argument("--pictures", action="store_true", help="draw the dashboards into docs/images")
     options = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while the broker is away, as it must

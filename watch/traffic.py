@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ class Traffic:
     calm: bool = False
     """While true nobody writes and nobody answers."""
     api: httpx.AsyncClient = field(init=False)
+    _writers: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=20))
 
     def __post_init__(self) -> None:
         headers = {"Authorization": f"Bearer {API_TOKEN}"}
@@ -54,13 +56,14 @@ class Traffic:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as people:
             for work, pause in (
-                (self._write, 0.6),
+                (self._write, 1.2),
                 (self._call, 1.5),
-                (self._answer, 0.9),
+                (self._answer, 0.5),
                 (self._snooze, 4.0),
                 (self._look_at_figures, 3.0),
                 (self._follow, 1.0),
                 (self._write_as_a_machine, 3.0),
+                (self._write_again, 1.5),
                 (self._join, 8.0),
                 (self._knock, 3.0),
             ):
@@ -78,10 +81,19 @@ class Traffic:
     # --- customers ----------------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-        self.deliver(random.choice(("support", "club")))
+        made = mail("support")
+        self._writers.append((made["From"], made["Message-ID"]))
+        self.house.dovecot.deliver(address("support"), made.as_bytes())
+        self.deliver("club")
 
     async def _write_as_a_machine(self) -> None:
         self.house.dovecot.deliver(address("support"), mail("support", automatic=True).as_bytes())
+
+    async def _write_again(self) -> None:
+        """Write once more in a conversation of before, so that somebody has to answer again."""
+        sender, earlier = self._writers[0]
+        self._writers.rotate(-1)
+        self.house.dovecot.deliver(address("support"), mail("support", sender=sender, refers_to=[earlier]).as_bytes())
 
     async def _join(self) -> None:
         """Write two mails, and a third that answers both: they are one conversation then."""

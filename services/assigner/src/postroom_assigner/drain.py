@@ -115,6 +115,7 @@ class Drain:
         now = self.clock.now()
         for team_id in {*self.company().teams, *lengths}:
             length = lengths.get(team_id)
+            PROPOSED.labels(team_id)  # shown from the beginning, at 0
             UNASSIGNED.labels(team_id).set(length.count if length else 0)
             age = (now - length.oldest_since).total_seconds() if length else 0.0
             OLDEST_UNASSIGNED_SECONDS.labels(team_id).set(max(0.0, age))
