@@ -121,9 +121,30 @@ class Teller:
 async def _missed(
     parts: Parts, subscription: Subscription, delivered: Positions, gate: Gate
 ) -> AsyncIterator[ServerSentEvent]:
-    """Give from the read model what lies between what the client saw and where this stream began."""
+    """Give what lies between what the client saw and where this stream began: from memory, else from the read model.
+
+    The memory of the tail comes first: while a replica has died, the read model of its partitions stands still until the group
+    has noticed. What neither has is made good by `resync`.
+    """
     until = subscription.positions
-    await _taken_in(parts, until)
+    recalled = parts.live.recall(delivered, until)
+    if recalled is not None and len(recalled) > MAX_CATCH_UP:
+        recalled = None
+    for event in recalled or ():
+        delivered.advance(event.position)
+        if await gate.shows(event):
+            yield _as_sse(event, delivered)
+    if recalled is None:
+        async for item in _missed_for_long(parts, until, delivered, gate):
+            yield item
+    for partition, offset in until.offsets.items():
+        delivered.offsets[partition] = max(offset, delivered.offsets.get(partition, -1))
+
+
+async def _missed_for_long(
+    parts: Parts, until: Positions, delivered: Positions, gate: Gate
+) -> AsyncIterator[ServerSentEvent]:
+    complete = await _taken_in(parts, until)
     given = 0
     while given < MAX_CATCH_UP:
         chunk = await parts.events.between(delivered, until, CHUNK)
@@ -136,17 +157,18 @@ async def _missed(
         given += len(chunk)
     else:
         yield _resync("away", until)
-    for partition, offset in until.offsets.items():
-        delivered.offsets[partition] = max(offset, delivered.offsets.get(partition, -1))
+        return
+    if not complete:
+        yield _resync("behind", until)
 
 
-async def _taken_in(parts: Parts, until: Positions) -> None:
-    """Return when the read model has everything up to `until`.
-
-    After 5 s it goes on without: the last records of a partition may be ones that nobody could read.
-    """
-    with contextlib.suppress(NotYetError):
+async def _taken_in(parts: Parts, until: Positions) -> bool:
+    """Return whether the read model has everything up to `until`, within 5 s."""
+    try:
         await parts.reader.wait_for(until, CATCH_UP_SECONDS)
+    except NotYetError:
+        return False
+    return True
 
 
 async def _live(
