@@ -1,5 +1,6 @@
 """Live streams: what is missed comes first, in order, and once."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -93,3 +94,16 @@ async def test_what_neither_memory_nor_read_model_has_is_said(monkeypatch: pytes
     desk.events.events, desk.events.reached = [], Positions()
     assert await collect(desk, Positions({0: 3}), 2) == ["hello@0:3", "resync@0:5"]
     assert await collect(desk, Positions({0: 4}), 2) == ["hello@0:4", "message-received@0:5"]
+
+
+async def test_a_fact_is_made_into_text_once_for_all_streams() -> None:
+    desk = DeskBench()
+    streamed = [streams.events(desk.app.state.parts, house(desk), None, None) for _ in range(2)]
+    for items in streamed:
+        await anext(items)
+    await desk.happens(received(), CONVERSATION)
+    first, second = [(await anext(items)).data for items in streamed]
+    assert first.model_dump_json() is second.model_dump_json()
+    assert json.loads(first.model_dump_json()) == first
+    for items in streamed:
+        await items.aclose()  # type: ignore[attr-defined]
