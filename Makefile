@@ -46,6 +46,9 @@ test: setup ## All tests, on real Kafka, MongoDB and mail
 bench: setup ## Throughput and latency beside the raw floor (at most 30 minutes)
 	$(BIN)/python -m benchmarks.bench
 
+bench-desk: setup ## The desk over a million messages, 200 consoles, a killed replica (some 10 minutes, 5 GB for its time)
+	$(BIN)/python -m benchmarks.desk
+
 faults: setup ## Kill everything for four minutes and count (BREAK=name runs a broken build)
 	$(BIN)/python -m faults.run $(if $(BREAK),--break $(BREAK))
 

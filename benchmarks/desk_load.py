@@ -11,7 +11,9 @@ from postroom_desk.adapters.filters import MongoFilters
 from postroom_desk.adapters.folder_rows import MongoFolderCounts
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.search_index import MongoSearchIndex, entry_to_mongo
+from postroom_desk.domain.positions import Positions
 from postroom_desk.domain.view import SHAPE
+from postroom_desk.indexing import IndexMark
 from postroom_runtime import mongo
 from postroom_runtime.clock import SystemClock
 from postroom_runtime.settings import RuntimeSettings
@@ -100,5 +102,6 @@ async def _index(settings: RuntimeSettings, topic_id: str) -> None:
         ):
             await store.prepare()
         await desk["meta"].update_one({"_id": "read-model"}, {"$set": {"shape": SHAPE}}, upsert=True)
+        await IndexMark(desk["meta"], topic_id).write(Positions())
     finally:
         await mongo.close(client)

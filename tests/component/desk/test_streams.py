@@ -1,11 +1,15 @@
 """Live streams: what is missed comes first, in order, and once."""
 
+import json
+from dataclasses import replace
+
+import pytest
 from postroom_contracts.facts import NoteAdded
 from postroom_desk.api import streams
 from postroom_desk.api.auth import OPEN
 from postroom_desk.api.guard import Asker, access_for
 from postroom_desk.domain.permissions import Operation
-from postroom_desk.domain.positions import Positions
+from postroom_desk.domain.positions import LogPosition, Positions
 
 from tests.component.desk.doubles import DeskBench
 from tests.component.desk.facts import ANA, CONVERSATION, received, replied
@@ -69,3 +73,37 @@ async def test_a_stream_of_one_conversation_leaves_out_the_others() -> None:
     await desk.happens(replied(), CONVERSATION)
     found = await collect(desk, Positions(), 3, CONVERSATION)
     assert found == ["hello@", "message-received@0:0", "reply-accepted@0:2"]
+
+
+async def test_a_read_model_that_stands_still_costs_a_stream_nothing() -> None:
+    """As when the replica that folded a partition has died: the tail's memory has what the read model has not."""
+    desk = DeskBench()
+    await desk.happens(received(), CONVERSATION)
+    await desk.happens(replied(), CONVERSATION)
+    desk.events.events, desk.events.reached = [], Positions()
+    assert await collect(desk, Positions({0: 0}), 2) == ["hello@0:0", "reply-accepted@0:1"]
+    assert await collect(desk, Positions(), 3) == ["hello@", "message-received@0:0", "reply-accepted@0:1"]
+
+
+async def test_what_neither_memory_nor_read_model_has_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "CATCH_UP_SECONDS", 0.05)
+    desk = DeskBench()
+    desk.live.reached.advance(LogPosition(0, 4))  # where the tail began
+    await desk.happens(received(), CONVERSATION)
+    desk.live.publish(replace(desk.events.events[0], position=LogPosition(0, 5)))
+    desk.events.events, desk.events.reached = [], Positions()
+    assert await collect(desk, Positions({0: 3}), 2) == ["hello@0:3", "resync@0:5"]
+    assert await collect(desk, Positions({0: 4}), 2) == ["hello@0:4", "message-received@0:5"]
+
+
+async def test_a_fact_is_made_into_text_once_for_all_streams() -> None:
+    desk = DeskBench()
+    streamed = [streams.events(desk.app.state.parts, house(desk), None, None) for _ in range(2)]
+    for items in streamed:
+        await anext(items)
+    await desk.happens(received(), CONVERSATION)
+    first, second = [(await anext(items)).data for items in streamed]
+    assert first.model_dump_json() is second.model_dump_json()
+    assert json.loads(first.model_dump_json()) == first
+    for items in streamed:
+        await items.aclose()  # type: ignore[attr-defined]

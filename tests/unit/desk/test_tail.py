@@ -57,7 +57,7 @@ async def taken(monkeypatch: pytest.MonkeyPatch, client: Client) -> list[int]:
     live = Broadcaster()
     stream = live.subscribe()
     follower = KafkaTail(RuntimeSettings(), live)
-    follower._consumer = client  # type: ignore[assignment]
+    follower._consumer = client
     follower._next[TP] = 1
     with pytest.raises(asyncio.CancelledError):
         await follower.follow()

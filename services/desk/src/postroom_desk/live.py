@@ -1,7 +1,7 @@
 """What happens now: facts handed to live streams and to those who wait for the fact that their request led to."""
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
@@ -77,12 +77,17 @@ class Broadcaster:
     _waiting: dict[str, list[tuple[Matches, asyncio.Future[LoggedEvent]]]] = field(default_factory=dict)
     _recent: OrderedDict[str, list[LoggedEvent]] = field(default_factory=OrderedDict)
     _count: int = 0
+    _log: deque[LoggedEvent] = field(default_factory=deque)
+    """The last facts in the order in which they came."""
+    _floor: Positions = field(default_factory=Positions)
+    """Of each partition that had a fact: everything above it, and no more, is in `_log`."""
     _watchers: list[Callable[[], None]] = field(default_factory=list)
 
     def publish(self, event: LoggedEvent) -> None:
         """Take a fact from the tail, in order per partition. One that was taken before is passed over."""
         if self.reached.includes(event.position):
             return
+        self._keep(event)
         self.reached.advance(event.position)
         self.taken(event)
         self._remember(event)
@@ -100,6 +105,21 @@ class Broadcaster:
         while self._count > RECENT:
             _, dropped = self._recent.popitem(last=False)
             self._count -= len(dropped)
+
+    def _keep(self, event: LoggedEvent) -> None:
+        partition = event.position.partition
+        self._floor.offsets.setdefault(partition, self.reached.offsets.get(partition, -1))
+        self._log.append(event)
+        while len(self._log) > RECENT:
+            self._floor.advance(self._log.popleft().position)
+
+    def recall(self, after: Positions, until: Positions) -> list[LoggedEvent] | None:
+        """Return the facts above `after` and at or below `until`, in order per partition; None when some are forgotten."""
+        for partition, last in until.offsets.items():
+            seen = after.offsets.get(partition, -1)
+            if seen < min(last, self._floor.offsets.get(partition, last)):
+                return None
+        return [e for e in self._log if until.includes(e.position) and not after.includes(e.position)]
 
     def recent(self, causation_id: str) -> list[LoggedEvent]:
         """Return the facts of this cause among the last ones; empty does not mean that there are none."""

@@ -20,7 +20,7 @@ from postroom_desk.domain.search.snippets import Piece, phrase_finder, snippet
 from postroom_desk.ports import SearchReads
 from postroom_desk.reading import Reader, Row
 
-BLOCK = 120
+BLOCK = 60
 """Conversations of a block, from which on no further hits are read for it."""
 PAGE = 50
 FEW = 500

@@ -24,7 +24,7 @@ RARE = 2000
 """Entries of a word up to which all of them are read; 20 ms on two cores that the server shares."""
 STRETCH = 4000
 """Entries of a frequent word that are read at once when others must stand beside it."""
-BATCH = 200
+BATCH = 120
 """Hits at once."""
 Conditions = dict[str, Any]
 

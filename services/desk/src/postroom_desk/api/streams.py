@@ -1,6 +1,8 @@
 """Live updates: Server-Sent Events that resume without a gap. Source: WHATWG HTML, section Server-sent events."""
 
 import contextlib
+import json
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
@@ -15,7 +17,7 @@ from postroom_desk.api.guard import Asker, access_for, needs
 from postroom_desk.api.problems import Problem
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.permissions import Operation
-from postroom_desk.domain.positions import Positions, parse_positions
+from postroom_desk.domain.positions import LogPosition, Positions, parse_positions
 from postroom_desk.identity.principal import Principal
 from postroom_desk.live import LookAside, Resync, Subscription
 from postroom_desk.parts import Parts
@@ -26,6 +28,7 @@ CHUNK = 500
 MAX_CATCH_UP = 20_000
 """A client that was away for longer reads everything again instead."""
 RETRY_MS = 1000
+MADE = 1000
 
 
 def positions_given(last_event_id: str | None) -> Positions | None:
@@ -121,9 +124,30 @@ class Teller:
 async def _missed(
     parts: Parts, subscription: Subscription, delivered: Positions, gate: Gate
 ) -> AsyncIterator[ServerSentEvent]:
-    """Give from the read model what lies between what the client saw and where this stream began."""
+    """Give what lies between what the client saw and where this stream began: from memory, else from the read model.
+
+    The memory of the tail comes first: while a replica has died, the read model of its partitions stands still until the group
+    has noticed. What neither has is made good by `resync`.
+    """
     until = subscription.positions
-    await _taken_in(parts, until)
+    recalled = parts.live.recall(delivered, until)
+    if recalled is not None and len(recalled) > MAX_CATCH_UP:
+        recalled = None
+    for event in recalled or ():
+        delivered.advance(event.position)
+        if await gate.shows(event):
+            yield _as_sse(event, delivered)
+    if recalled is None:
+        async for item in _missed_for_long(parts, until, delivered, gate):
+            yield item
+    for partition, offset in until.offsets.items():
+        delivered.offsets[partition] = max(offset, delivered.offsets.get(partition, -1))
+
+
+async def _missed_for_long(
+    parts: Parts, until: Positions, delivered: Positions, gate: Gate
+) -> AsyncIterator[ServerSentEvent]:
+    complete = await _taken_in(parts, until)
     given = 0
     while given < MAX_CATCH_UP:
         chunk = await parts.events.between(delivered, until, CHUNK)
@@ -136,17 +160,18 @@ async def _missed(
         given += len(chunk)
     else:
         yield _resync("away", until)
-    for partition, offset in until.offsets.items():
-        delivered.offsets[partition] = max(offset, delivered.offsets.get(partition, -1))
+        return
+    if not complete:
+        yield _resync("behind", until)
 
 
-async def _taken_in(parts: Parts, until: Positions) -> None:
-    """Return when the read model has everything up to `until`.
-
-    After 5 s it goes on without: the last records of a partition may be ones that nobody could read.
-    """
-    with contextlib.suppress(NotYetError):
+async def _taken_in(parts: Parts, until: Positions) -> bool:
+    """Return whether the read model has everything up to `until`, within 5 s."""
+    try:
         await parts.reader.wait_for(until, CATCH_UP_SECONDS)
+    except NotYetError:
+        return False
+    return True
 
 
 async def _live(
@@ -175,11 +200,36 @@ def _resync(reason: str, positions: Positions) -> ServerSentEvent:
     return ServerSentEvent(event="resync", data={"reason": reason}, id=str(positions))
 
 
+class FactData(dict[str, Any]):
+    """The `data` of one fact. All streams give the same text: it is made once."""
+
+    _text: str | None = None
+
+    def model_dump_json(self) -> str:
+        """Return it as JSON; FastAPI asks for it by this name."""
+        if self._text is None:
+            self._text = json.dumps(self)
+        return self._text
+
+
+_made: OrderedDict[tuple[str, LogPosition, bytes], FactData] = OrderedDict()
+"""Of the last facts that a stream has shown; the same for everybody who may see one."""
+
+
+def _data_of(event: LoggedEvent) -> FactData:
+    key = event.id, event.position, event.body
+    data = _made.get(key)
+    if data is None:
+        data = _made[key] = FactData(
+            position=str(event.position),
+            conversation_id=event.conversation_id,
+            type=shown.short(event),
+            event=event.cloud_event(),
+        )
+        while len(_made) > MADE:
+            _made.popitem(last=False)
+    return data
+
+
 def _as_sse(event: LoggedEvent, delivered: Positions) -> ServerSentEvent:
-    data: dict[str, Any] = {
-        "position": str(event.position),
-        "conversation_id": event.conversation_id,
-        "type": shown.short(event),
-        "event": event.cloud_event(),
-    }
-    return ServerSentEvent(data=data, id=str(delivered))
+    return ServerSentEvent(data=_data_of(event), id=str(delivered))
