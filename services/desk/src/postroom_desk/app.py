@@ -38,6 +38,8 @@ from postroom_desk.answering.parts import Writing
 from postroom_desk.answering.uploads import SWEEP_SECONDS as UPLOAD_SWEEP_SECONDS
 from postroom_desk.answering.uploads import Uploads
 from postroom_desk.api.build import build
+from postroom_desk.audit.store import MongoAuditStore
+from postroom_desk.audit.writer import QueuedAudit
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.logged import MODELS
 from postroom_desk.domain.view import ConversationView
@@ -104,6 +106,11 @@ class Desk:
         mark = IndexMark(runtime.database["meta"], topic_id)
         indexer = Indexer(index, mark, events, conversations, runtime.content, runtime.configurations, runtime.leases)
         runtime.background("search index", indexer.follow)
+        audit_store = MongoAuditStore(runtime.database)
+        await audit_store.prepare()
+        audit = QueuedAudit(audit_store, runtime.clock)
+        runtime.background("audit", audit.run)
+        runtime.on_stop(audit.stop)
         commands = KafkaCommands(runtime.publisher, settings.command_timeout_seconds)
         door = RequestDoor(
             requests, runtime.content, commands, events, live, runtime.clock, settings.request_wait_seconds
@@ -130,6 +137,8 @@ class Desk:
                     configurations=runtime.configurations,
                     figures=RememberedFigures(figures),
                     writing=self._writing(runtime, settings),
+                    audit=audit,
+                    audit_log=audit_store,
                     demo=demo,
                     webhooks=webhooks,
                     writer=writer,

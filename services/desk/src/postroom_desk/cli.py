@@ -17,6 +17,10 @@ from postroom_runtime.settings import RuntimeSettings
 
 from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPublisher
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
+from postroom_desk.audit.cli import audit
+from postroom_desk.audit.port import Entry
+from postroom_desk.audit.store import MongoAuditStore
+from postroom_desk.audit.writer import QueuedAudit
 from postroom_desk.configuration_writer import ConfigurationWriter, VersionConflictError
 from postroom_desk.keeping import InvalidMergeError, with_changes_of_the_desk
 from postroom_desk.merging import MergeConflictError
@@ -24,8 +28,8 @@ from postroom_desk.settings_text import as_yaml
 
 
 def register(app: typer.Typer) -> None:
-    """Add `apply` to the group `config`, which the runtime registers."""
-    del app
+    """Add the group `audit`, and `apply` to the group `config`, which the runtime registers."""
+    app.add_typer(audit, name="audit")
     if not any(command.name == "apply" for command in config.registered_commands):
         config.command("apply")(apply)
         config.command("export")(export)
@@ -117,9 +121,22 @@ async def write(
         if keep:
             configuration, latest = await with_changes_of_the_desk(writer.store, configuration)
             expected_version = latest if expected_version is None else expected_version
-        return await writer.apply(configuration, applied_by=applied_by, expected_version=expected_version)
+        version, new = await writer.apply(configuration, applied_by=applied_by, expected_version=expected_version)
+        if new:
+            audit_log = QueuedAudit(MongoAuditStore(mongo.database(client, settings, "desk")), writer.clock)
+            await _recorded(audit_log, Entry("configuration-applied", about=str(version), details={"by": applied_by}))
+        return version, new
     finally:
         await mongo.close(client)
+
+
+async def _recorded(audit_log: QueuedAudit, entry: Entry) -> None:
+    """Write one entry from a command. Raises InfrastructureError."""
+    writing = asyncio.create_task(audit_log.run())
+    try:
+        await audit_log.record(entry)
+    finally:
+        writing.cancel()
 
 
 def _user() -> str:

@@ -8,7 +8,7 @@ from postroom_runtime.content_store import ContentStore
 from starlette.requests import HTTPConnection
 
 from postroom_desk.answering.parts import Writing
-from postroom_desk.audit.port import AuditLog, NoAudit
+from postroom_desk.audit.port import AuditLog, AuditSearch, NoAudit
 from postroom_desk.bulk import Bulks
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.folder_feed import FolderFeed
@@ -39,6 +39,7 @@ class Parts:
     figures: Figures
     writing: Writing
     audit: AuditLog = field(default_factory=NoAudit)
+    audit_log: AuditSearch | None = None
     demo: Demo | None = None
     writer: ConfigurationWriter | None = None
     """Writes what agents may change of the configuration themselves."""

@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from postroom_desk.api import cookies
 from postroom_desk.api.csrf import is_foreign, require_token
 from postroom_desk.api.problems import Problem
+from postroom_desk.audit.trace import Trace
 from postroom_desk.identity.principal import Principal
 from postroom_desk.identity.sessions import Session, Where, csrf_token
 from postroom_desk.parts import Parts, parts_of
@@ -92,6 +93,8 @@ async def principal(
     """Dependency: who asks. Raises Problem 401."""
     found = await identify(request)
     if found is None:
+        if request.headers.get("authorization"):
+            request.state.audit = Trace("failed-token")
         raise Problem(401, "unauthorized", "Not signed in", "send an API token", headers={"WWW-Authenticate": "Bearer"})
     return found
 

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from postroom_desk import unsubscribe
 from postroom_desk.api import (
     answering,
+    audit,
     bulk,
     drafts,
     folders,
@@ -19,6 +20,7 @@ from postroom_desk.api import (
     webhooks,
     writes,
 )
+from postroom_desk.api.audited import Audited
 from postroom_desk.api.shown import BASE
 from postroom_desk.console import routes as console
 from postroom_desk.parts import Parts
@@ -51,6 +53,7 @@ def build(parts: Parts) -> FastAPI:
         folders,
         bulk,
         search,
+        audit,
         published,
         webhooks,
     ):
@@ -58,6 +61,7 @@ def build(parts: Parts) -> FastAPI:
     app.include_router(unsubscribe.router)
     console.install(app)
     problems.install(app)
+    app.add_middleware(Audited)
     app.add_middleware(limits.RateLimit, per_minute=parts.settings.requests_per_minute)
     app.add_middleware(problems.RequestId)
     return app

@@ -6,12 +6,13 @@ or `Asker.in_inbox`. A route without an operation fails the test of all routes.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from postroom_desk.api.auth import Who, identify
 from postroom_desk.api.problems import Problem
+from postroom_desk.audit.trace import Trace
 from postroom_desk.domain.access import Access, access_of, access_of_system
 from postroom_desk.domain.permissions import TABLE, Operation, allowed, in_scope
 from postroom_desk.domain.view import ConversationView
@@ -35,6 +36,8 @@ class Asker:
     access: Access
     operation: Operation
     still_valid: Callable[[], Awaitable[bool]] = _always
+    trace: Trace = field(default_factory=lambda: Trace(""))
+    """What the audit is told of this request."""
 
     @property
     def readable(self) -> frozenset[str]:
@@ -46,21 +49,27 @@ class Asker:
 
         Raises UnknownConversationError if it does not exist for them.
         """
+        self.trace.touches(conversation_id, None)
         view = await parts.reader.view(conversation_id, self.readable)
+        self.trace.touches(conversation_id, view.inbox_id)
         self.in_inbox(view.inbox_id)
         return view
 
     async def thread(self, parts: Parts, conversation_id: str) -> Thread:
         """Return the conversation with its texts. Raises what `conversation` raises."""
+        self.trace.touches(conversation_id, None)
         thread = await parts.reader.thread(conversation_id, self.readable)
+        self.trace.touches(conversation_id, thread.view.inbox_id)
         self.in_inbox(thread.view.inbox_id)
         return thread
 
     async def inbox_of(self, parts: Parts, conversation_id: str) -> str:
         """Return the conversation's inbox, as soon as its first fact is known here. Raises what `conversation` raises."""
+        self.trace.touches(conversation_id, None)
         inbox_id = await parts.inboxes.of(conversation_id)
         if inbox_id is None or inbox_id not in self.readable:
             raise UnknownConversationError(conversation_id)
+        self.trace.touches(conversation_id, inbox_id)
         self.in_inbox(inbox_id)
         return inbox_id
 
@@ -84,6 +93,7 @@ def access_for(principal: Principal, parts: Parts) -> Access:
 
 def checked(request: Request, who: Principal, operation: Operation) -> Asker:
     """Return who asks, for a route that does `operation`. Raises Problem 403."""
+    trace = request.state.audit = Trace(operation.value, who)
     access = access_for(who, parts_of(request))
     if access.role is None:
         detail = f"{who.agent_id} is not an enabled agent of the configuration"
@@ -97,7 +107,7 @@ def checked(request: Request, who: Principal, operation: Operation) -> Asker:
     async def still_valid() -> bool:
         return await identify(request) == who
 
-    return Asker(who, access, operation, still_valid)
+    return Asker(who, access, operation, still_valid, trace)
 
 
 def needs(operation: Operation) -> Callable[[Request, Who], Awaitable[Asker]]:

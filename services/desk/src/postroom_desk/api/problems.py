@@ -67,6 +67,11 @@ def _unavailable(detail: str) -> Problem:
     )
 
 
+def unavailable(request: Request, detail: str) -> JSONResponse:
+    """Return the answer of what cannot be done at the moment."""
+    return _answer(request, _unavailable(detail))
+
+
 async def _on_problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)
     return _answer(request, error)

@@ -65,6 +65,7 @@ class Asking:
         if agent is None or not agent.enabled:
             detail = "`agent` must name an enabled agent of the configuration"
             raise Problem(422, "unknown-agent", "Unknown agent", detail)
+        self.asker.trace.person = agent.id
         return Actor(kind="agent", id=agent.id)
 
     async def place(self, conversation: str) -> Place:
@@ -76,7 +77,9 @@ class Asking:
         if inbox_id not in self.asker.readable:
             raise Problem(422, "unknown-inbox", "Unknown inbox", "`inbox_id` must name an inbox of the configuration")
         self.asker.in_inbox(inbox_id)
-        return Place(conversation_id(inbox_id, self.cause_id), inbox_id)
+        new = conversation_id(inbox_id, self.cause_id)
+        self.asker.trace.touches(new, inbox_id)
+        return Place(new, inbox_id)
 
     def message_id(self) -> str:
         return derived_id("message", self.cause_id)
@@ -129,6 +132,8 @@ async def carry_out(
     except KeyReusedError as error:
         detail = "this Idempotency-Key was used for another request"
         raise Problem(422, "key-reused", "Idempotency-Key used twice", detail) from error
+    trace = ask.asker.trace
+    trace.about, trace.details = outcome.request_id, {"command": type(command).__name__}
     return answer_of(outcome)
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from postroom_runtime.errors import InfrastructureError
+
+from postroom_desk.audit.search import Search
 
 MAX_CHARACTERS = 200
 """Of each text of an entry; what is longer is cut: a user agent may be of any length."""
@@ -49,6 +51,12 @@ class AuditLog(Protocol):
 
         Raises AuditFullError.
         """
+        ...
+
+
+class AuditSearch(Protocol):
+    async def find(self, search: Search) -> list[dict[str, Any]]:
+        """Return at most `search.limit + 1` entries that fit, as they stand in the chain, the newest first."""
         ...
 
 

@@ -203,7 +203,8 @@ def list_title(asked: ListAsked, parts: Parts, viewer: Viewer) -> str:
     for folder in folders_of(parts, viewer):
         if asked.is_folder(folder.query):
             return folder_name(folder, viewer)
-    inbox, team = configuration.inbox(asked.inbox or ""), configuration.team(asked.team)
+    inbox = configuration.inbox(asked.inbox or "") if asked.inbox in viewer.readable else None
+    team = configuration.team(asked.team)
     said = [texts.word("status", s.value).capitalize() for s in asked.status] or [texts("inbox.all")]
     said += [texts("inbox.folder.unassigned")] if asked.unassigned else []
     said += [inbox.name if inbox else asked.inbox] if asked.inbox else []
