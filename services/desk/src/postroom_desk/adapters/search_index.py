@@ -1,4 +1,4 @@
-"""The search index in MongoDB: one entry per message, found by its words. Why so: docs/decisions/0006-search-index.md.
+"""The search index in MongoDB: one entry per message, found by its words. Why so: docs/decisions/0007-search-index.md.
 
 `search`: `{_id: message, c: conversation, d: content, i: inbox, at, k: kind, t: words of all fields, s, f, r: of subject, sender,
 receivers, n: attachments}`. The index on (t, i, at) gives the entries of one word in one inbox, newest first, so that the
