@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import structlog
 from postroom_desk.api import limits
 from postroom_desk.api.limits import Bucket
+from postroom_desk.console.pages import STATIC
 from postroom_runtime.http import Door
 from prometheus_client import generate_latest
 
@@ -183,3 +185,17 @@ async def test_planted_secrets_are_in_no_log_answer_error_page_or_series(
     asked = f'"/{CANARY}"'  # the name of a field that was not known is named back to who sent it
     assert [text for text in seen if CANARY in text.replace(asked, "")] == []
     assert [text for text in seen if cookie in text or key in text] == []
+
+
+# --- the pages' own requests ------------------------------------------------------------------------------------------
+
+
+def test_every_request_of_a_script_that_changes_something_carries_the_sessions_token() -> None:
+    """One that is forgotten is refused for people who are signed in, and works in an open desk."""
+    without = []
+    for script in sorted(STATIC.glob("*.js")):
+        text = script.read_text(encoding="utf-8")
+        changes = len(re.findall(r"fetch\([^;]*?\bmethod\b", text)) + text.count("new XMLHttpRequest")
+        if text.count("csrf()") < changes:
+            without.append(script.name)
+    assert without == []

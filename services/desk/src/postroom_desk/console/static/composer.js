@@ -1,6 +1,6 @@
 // The composer: reply, forward and note. It tells who writes that somebody else did, instead of letting it go out over an unread
 // message; what is written is never lost, because it lies on the server as the conversation's draft.
-import { act, acting, actingName, busy, newKey, say, someoneActs } from "./actions.js";
+import { act, acting, actingName, busy, csrf, newKey, say, someoneActs } from "./actions.js";
 import { call, Draft } from "./drafting.js";
 import { Editor } from "./editor.js";
 import { t } from "./texts.js";
@@ -162,6 +162,7 @@ function bring(files, inline) {
 function upload(file, item, mine) {
   const sending = new XMLHttpRequest(); // fetch tells no progress
   sending.open("POST", `/api/v1/uploads?${new URLSearchParams({ filename: item.filename, inline: String(item.inline) })}`);
+  for (const [name, value] of Object.entries(csrf())) sending.setRequestHeader(name, value);
   sending.setRequestHeader("Content-Type", file.type || "application/octet-stream");
   sending.upload.addEventListener("progress", (event) => { item.part = event.loaded / (event.total || 1); showFiles(); });
   sending.addEventListener("loadend", () => {

@@ -1,11 +1,11 @@
 // What is written lies on the server while it is written: saved a moment after each change, held by one, seen live by the others.
-import { acting } from "./actions.js";
+import { acting, csrf } from "./actions.js";
 
 const SAVE_AFTER = 700;
 
 export async function call(method, path, body, headers = {}) {
   try {
-    const answer = await fetch(path, { method, headers: { "Content-Type": "application/json", ...headers }, body: body && JSON.stringify({ agent: acting() || undefined, ...body }) });
+    const answer = await fetch(path, { method, headers: { "Content-Type": "application/json", ...csrf(), ...headers }, body: body && JSON.stringify({ agent: acting() || undefined, ...body }) });
     const said = answer.status === 204 ? {} : await answer.json();
     return { ok: answer.ok, status: answer.status, said };
   } catch {
