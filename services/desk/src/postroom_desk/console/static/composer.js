@@ -46,6 +46,7 @@ export function startComposer() {
 }
 
 const mode = () => now.composer.elements.mode.value;
+const keptNote = () => `postroom.note.${now.id}`; // a note is one's own until it is added: it stays in this tab
 const isNote = () => mode() === "note";
 
 async function load() {
@@ -53,6 +54,13 @@ async function load() {
   const draft = await mine.draft.read();
   if (mine !== now || !draft) return;
   if (draft.number && now.editor.isEmpty) show(draft);
+  const kept = sessionStorage.getItem(keptNote());
+  if (kept && now.editor.isEmpty) {
+    now.composer.elements.mode.value = "note";
+    now.editor.set(kept, "");
+    now.seen = look();
+    showMode();
+  }
   suggest();
 }
 
@@ -103,7 +111,8 @@ function changed() {
   if (now.editor.isEmpty && !now.files.length) now.seen = null;
   else now.seen ??= look();
   onRefreshed();
-  if (!isNote() && acting()) now.draft.later(content);
+  if (isNote()) sessionStorage.setItem(keptNote(), now.editor.html);
+  else if (acting()) now.draft.later(content);
 }
 
 function content() {
@@ -216,7 +225,7 @@ async function sendNote() {
   const { html, text, attachments } = content();
   const result = await act("note", { html, text, attachments }, { etag: (now.seen ?? look()).etag, idempotencyKey: now.key });
   if (result === "refused") now.key = null;
-  if (result === "done") clear();
+  if (result === "done") { sessionStorage.removeItem(keptNote()); clear(); }
 }
 
 async function sendReply(then, at) {

@@ -4,8 +4,10 @@ import { acting, csrf } from "./actions.js";
 const SAVE_AFTER = 700;
 
 export async function call(method, path, body, headers = {}) {
+  const sent = body && JSON.stringify({ agent: acting() || undefined, ...body });
   try {
-    const answer = await fetch(path, { method, headers: { "Content-Type": "application/json", ...csrf(), ...headers }, body: body && JSON.stringify({ agent: acting() || undefined, ...body }) });
+    // keepalive: what is saved while the page is left still arrives; browsers allow it up to 64 KiB.
+    const answer = await fetch(path, { method, headers: { "Content-Type": "application/json", ...csrf(), ...headers }, body: sent, keepalive: method === "PUT" && sent.length < 30_000 });
     const said = answer.status === 204 ? {} : await answer.json();
     return { ok: answer.ok, status: answer.status, said };
   } catch {
