@@ -1,45 +1,135 @@
-"""Take the pictures of the docs from a running demo: `make screenshots` beside `make demo`. Needs Chromium."""
+"""Take the pictures of the docs from a running demo: `make screenshots` beside `make demo`. Needs Chromium.
+
+Ten views, each in light, in dark and on a phone, as WebP. The demo should run for a minute first; the views act as Mira.
+"""
 
 import argparse
+import base64
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-WIDTH, HEIGHT = 1280, 860
+AGENT = "mira"
+MINE = f"/conversations?status=open&owner={AGENT}"
 PATIENCE_MS = 20_000
+QUALITY = 82
+LOOKS = {
+    "light": {"viewport": {"width": 1360, "height": 850}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1360, "height": 850}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light", "has_touch": True},
+}
+NOTE = "@Jonas: he was here last week, too. The brake pads are from the batch that we exchange."
+REPLY = "Thank you for writing. Bring it in today until 18:00, and we look at it while you wait."
 
 
-def overview(page: Page, root: str) -> None:
-    page.goto(f"{root}/")
-    page.locator("#live[data-state=live]").wait_for(timeout=PATIENCE_MS)
-    page.locator("#feed a").first.wait_for(timeout=PATIENCE_MS)
+def inbox(page: Page) -> None:
+    page.goto("/conversations?sort=newest")
+    page.locator("#rows .row").nth(5).wait_for()
 
 
-def conversations(page: Page, root: str) -> None:
-    page.goto(f"{root}/conversations?sort=newest")
+def conversation(page: Page) -> None:
+    """Open one of Mira's conversations that has both sides: an owner with reasons, messages, events between them."""
+    page.goto(MINE)
+    links = page.locator("#rows .row > a")
+    addresses = [links.nth(n).get_attribute("href") or "" for n in range(min(links.count(), 25))]
+    for address in addresses:
+        page.goto(address)
+        if page.locator(".message-outgoing").count() and page.locator(".message").count() > 2:  # noqa: PLR2004
+            break
+    page.locator("#subject").wait_for()
 
 
-def conversation(page: Page, root: str) -> None:
-    """Open the newest resolved or answered conversation: it has both sides, an owner with reasons, and events."""
-    page.goto(f"{root}/conversations?sort=newest")
-    links = page.locator("main a[href^='/conversations/']")
-    found = [links.nth(n).get_attribute("href") for n in range(min(links.count(), 40))]
-    for href in dict.fromkeys(found):
-        page.goto(f"{root}{href}")
-        if page.locator(".message").count() > 1:
-            return
+def note(page: Page) -> None:
+    conversation(page)
+    if not page.locator(".message-note").count():
+        page.keyboard.press("n")
+        page.keyboard.type(NOTE)
+        page.keyboard.press("Control+Enter")
+    page.locator(".message-note").first.wait_for()
+    page.evaluate("document.getElementById('thread').scrollTo(0, 1e6)")
+    page.locator("#subject").focus()
 
 
-VIEWS = {"overview": overview, "conversations": conversations, "conversation": conversation}
+def reply(page: Page) -> None:
+    conversation(page)
+    page.keyboard.press("r")
+    page.keyboard.press("Control+a")
+    page.keyboard.type(REPLY)
+
+
+def assign(page: Page) -> None:
+    conversation(page)
+    page.keyboard.press("a")
+
+
+def bulk(page: Page) -> None:
+    page.goto(MINE)
+    for _ in range(3):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+
+
+def merge(page: Page) -> None:
+    conversation(page)
+    page.locator("#menu-more > summary").click()
+    page.locator("[data-merge]").click()
+    page.locator("#targets li").first.wait_for()
+
+
+def overview(page: Page) -> None:
+    page.goto("/overview")
+    page.locator("#feed a").first.wait_for()
+
+
+def figure(page: Page) -> None:
+    page.goto("/figures/first_response")
+
+
+def keys(page: Page) -> None:
+    """The sheet of keys; on a phone, which has none, the folders."""
+    if page.viewport_size and page.viewport_size["width"] < 860:  # noqa: PLR2004 - where desk.css makes panes pages
+        page.goto("/folders")
+        page.locator("#folders .count").first.wait_for()
+    else:
+        conversation(page)
+        page.keyboard.press("?")
+
+
+VIEWS: dict[str, Callable[[Page], None]] = {
+    view.__name__: view for view in (inbox, conversation, note, reply, assign, bulk, merge, overview, figure, keys)
+}
+
+
+def take(browser: Browser, root: str, look: str, names: list[str], folder: Path) -> None:
+    context = browser.new_context(base_url=root, **LOOKS[look])  # type: ignore[arg-type]
+    context.add_cookies([{"name": "postroom_agent", "value": AGENT, "url": root}])
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    for name in names:
+        VIEWS[name](page)
+        page.locator("#live[data-state=live]").wait_for(state="attached")
+        page.wait_for_timeout(600)  # counts, and what moves
+        shot = page.context.new_cdp_session(page).send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
+        path = folder / f"{name}-{look}.webp"
+        path.write_bytes(base64.b64decode(shot["data"]))
+        print(f"{path} {path.stat().st_size // 1000} kB")
+        if name == "reply":  # the draft is kept on the server: the next look would find it
+            page.keyboard.press("Control+a")
+            page.keyboard.press("Delete")
+            page.wait_for_timeout(2500)
+    context.close()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(".demo"), help="the running demo's directory")
     parser.add_argument("--to", type=Path, default=Path("docs/images"))
+    parser.add_argument("--look", choices=LOOKS, action="append", help="only this one")
+    parser.add_argument("views", nargs="*", choices=[*VIEWS, []], help="only these")
     given = parser.parse_args()
     state = given.data / "state.json"
     if not state.exists():
@@ -51,11 +141,8 @@ def main() -> int:
     given.to.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-        for name, show in VIEWS.items():
-            show(page, root)
-            page.screenshot(path=given.to / f"{name}.png")
-            print(given.to / f"{name}.png")
+        for look in given.look or LOOKS:
+            take(browser, root, look, given.views or list(VIEWS), given.to)
         browser.close()
     return 0
 

@@ -4,6 +4,7 @@ import { startComposer } from "./composer.js";
 import { show } from "./live.js";
 import { t } from "./texts.js";
 
+const NEAR = 60; // pixels from the end at which somebody still follows it
 const OPENED = /^\/conversations\/([^/]+)$/;
 const pane = (id) => document.getElementById(id);
 const openedId = () => OPENED.exec(location.pathname)?.[1] ?? "";
@@ -52,7 +53,14 @@ function shown() {
 // A conversation is opened at its newest message, unless the address names one.
 function toNewest() {
   const thread = pane("thread");
-  if (thread && !location.hash) thread.scrollTop = thread.scrollHeight;
+  if (!thread || location.hash) return;
+  let newest = true;
+  const follow = () => { if (newest) thread.scrollTop = thread.scrollHeight; };
+  follow();
+  // What is below grows when the composer has its draft, and when somebody writes: whoever is at the end stays there.
+  const grown = new ResizeObserver(follow);
+  for (const part of thread.children) grown.observe(part);
+  thread.addEventListener("scroll", () => { newest = thread.scrollHeight - thread.scrollTop - thread.clientHeight < NEAR; }, { passive: true });
 }
 
 let was = "";
