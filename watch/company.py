@@ -34,7 +34,8 @@ def configuration(
 ) -> Configuration:
     """Return the checked configuration.
 
-    `oauth` adds an account that nobody has connected, and asks for a signing key that is not there; without `by_hand` letters are given out like all else.
+    `oauth` adds an account that nobody has connected, and asks for a signing key that is not there;
+    without `by_hand` letters are given out like all else.
     """
     accounts = [
         _account("support", imap_port, smtp_port, {"env": "WATCH_MAIL_PASSWORD"}),

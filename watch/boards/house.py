@@ -14,7 +14,7 @@ HOUSE = Board(
                     "Services seen",
                     "Different services that Prometheus reaches; six are the whole.",
                     "short",
-                    "count(count by (service) (postroom_build_info))",
+                    'count(count by (service) (postroom_build_info{service!="probe"}))',
                 ),
                 stat(
                     "Greatest lag",
@@ -193,8 +193,8 @@ HOUSE = Board(
                     bad_from=14.4,
                 ),
                 one(
-                    "Servers",
-                    "1 while all services reach them.",
+                    "MongoDB",
+                    "1 while all services reach it.",
                     "short",
                     "min(postroom_mongo_up)",
                     "MongoDB",
