@@ -37,7 +37,7 @@ helm: ## The Helm that tests of the chart use, built by Go where there is none
 check-image: setup ## Build the images and run the services from them, without Docker (root, buildah, mmdebstrap, bubblewrap)
 	$(BIN)/python -m tools.check_image
 
-check-cluster: setup helm ## Apply all that the chart makes to a real kube-apiserver, without a cluster (Go, etcd, kubectl, Java 21)
+check-cluster: setup helm ## Apply all that the chart makes to a real kube-apiserver, without a cluster (Go, etcd, kubectl)
 	$(BIN)/python -m tools.check_cluster
 
 test: setup ## All tests, on real Kafka, MongoDB and mail
@@ -70,6 +70,7 @@ generate: setup ## Schemas, examples, the AsyncAPI document, rules and dashboard
 lock: setup ## Compile requirements.in into requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes -c requirements.lock requirements-image.in -o requirements-image.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements-sbom.in -o requirements-sbom.txt
 
 clean: ## Remove what was built
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache

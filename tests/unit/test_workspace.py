@@ -79,8 +79,13 @@ def test_what_compose_mounts_is_in_the_repository_and_volumes_are_declared(compo
 
 
 def test_compose_starts_the_whole_by_itself_and_on_loopback_only(compose: dict[str, Any]) -> None:
-    profiles = {name for name, service in compose["services"].items() if "profiles" in service}
-    assert profiles == {"prometheus"}
+    profiles = {name: service["profiles"] for name, service in compose["services"].items()}
+    started = re.search(r"^COMPOSE_PROFILES=(.+)$", (ROOT / ".env").read_text(), re.MULTILINE)
+    assert started is not None
+    waiting = [name for name, chosen in profiles.items() if not {*chosen} & {*started[1].split(",")}]
+    assert waiting == ["prometheus"]
+    for name, service in compose["services"].items():  # nothing waits for what its own profile does not start
+        assert all(profiles[other] == profiles[name] for other in service.get("depends_on", {})), name
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
     assert len(ports) == len(set(ports)) > 2
     assert all(port.startswith("127.0.0.1:") for port in ports)

@@ -23,7 +23,7 @@ LEAST: Object = {
     "kafka": {"bootstrap": "kafka.example:9092"},
     "deskUrl": "https://desk.example",
     "mongodb": {"existingSecret": "mongodb"},
-    "secrets": {"signingKeys": {"existingSecret": "keys"}, "apiTokens": {"existingSecret": "keys"}},
+    "secrets": {"signingKeys": {"existingSecret": "keys"}},
     "configuration": {"existingConfigMap": "company"},
 }
 """What has no default."""
@@ -71,7 +71,11 @@ MATRIX: dict[str, Object] = {
         "autoscaling": {"mode": "hpa"},
     },
     "mail door": {
-        "secrets": {"accounts": {"existingSecret": "accounts"}, "tokenKeys": {"existingSecret": "token-keys"}},
+        "secrets": {
+            "accounts": {"existingSecret": "accounts"},
+            "tokenKeys": {"existingSecret": "token-keys"},
+            "apiTokens": {"existingSecret": "tokens"},
+        },
         "services": {
             "ingest": {
                 "door": {

@@ -3,7 +3,9 @@
 import json
 import re
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import kubernetes_validate
@@ -11,8 +13,8 @@ import pytest
 import yaml
 from kubernetes_validate import utils
 from postroom_contracts.topics import GROUPS
+from postroom_desk import console
 from postroom_desk.api.shown import BASE
-from postroom_desk.console import routes
 from postroom_desk.settings import DeskSettings
 from postroom_desk.unsubscribe import router as unsubscribe
 from postroom_ingest.app import IngestSettings
@@ -222,7 +224,8 @@ def test_services_take_what_they_are_given(name: str) -> None:
 
 
 def test_only_who_needs_a_secret_has_it() -> None:
-    objects = render(merged(LEAST, MATRIX["mail door"]))
+    sign_on = {"secrets": {"oidcClient": {"existingSecret": "oidc"}}}
+    objects = render(merged(merged(LEAST, MATRIX["mail door"]), sign_on))
     found = {
         name.removeprefix("postroom-"): set(by_reference(containers(d["spec"]["template"])[0]))
         for name, d in of_kind(objects, "Deployment").items()
@@ -234,7 +237,7 @@ def test_only_who_needs_a_secret_has_it() -> None:
         "assigner": everybody,
         "notifier": everybody | {"POSTROOM_SIGNING_KEYS", "POSTROOM_TOKEN_KEYS"},
         "analytics": everybody,
-        "desk": everybody | {"POSTROOM_SIGNING_KEYS", "POSTROOM_API_TOKENS"},
+        "desk": everybody | {"POSTROOM_SIGNING_KEYS", "POSTROOM_API_TOKENS", "POSTROOM_OIDC_CLIENT_SECRET"},
     }
     with_accounts = {
         name for name, pod in pods(objects).items() if "accounts" in {v["name"] for v in pod["spec"]["volumes"]}
@@ -311,6 +314,8 @@ def test_a_policy_that_denies_all_holds_every_pod(name: str) -> None:
 def test_a_mail_door_is_open_to_its_servers_alone_and_a_token_endpoint_to_all_services() -> None:
     door = allowed(render(merged(LEAST, MATRIX["mail door"])), "ingest", "ingress")
     assert ("mail-door", [2424, 2525], True) in door
+    assert ("sign-on", [443], False) not in allowed(render(LEAST), "desk", "egress")
+    assert ("sign-on", [443], False) in allowed(render(CASES["production"]), "desk", "egress")
     oauth = render(merged(LEAST, MATRIX["oauth"]))
     assert ("stores", [443], False) in allowed(oauth, "router", "egress")
 
@@ -321,10 +326,20 @@ def test_nobody_is_let_in_when_no_peer_is_named() -> None:
     assert allowed(objects, "desk", "ingress") == []
 
 
+def console_modules() -> list[Any]:
+    """Return every module of the console: each has pages on a router of its own."""
+    return [import_module(f"{console.__name__}.{found.name}") for found in iter_modules(console.__path__)]
+
+
+def paths_of(module: Any) -> set[str]:
+    return {route.path for route in module.router.routes} if hasattr(module, "router") else set()
+
+
 def test_the_desk_s_ingress_leads_to_all_of_its_pages_and_not_to_its_metrics() -> None:
     ingresses = of_kind(render(merged(LEAST, MATRIX["everything on"])), "Ingress")
     paths = {p["path"]: p["pathType"] for p in ingresses["postroom-desk"]["spec"]["rules"][0]["http"]["paths"]}
-    pages = {getattr(r, "path", "") for r in [*routes.router.routes, *unsubscribe.routes]} | {BASE, "/static"}
+    pages = {path for module in console_modules() for path in paths_of(module)} | {BASE, "/static"}
+    pages |= {getattr(route, "path", "") for route in unsubscribe.routes}
     assert len(pages) > 10
     covered = {page: any(page == p or page.startswith(f"{p}/") for p in paths) for page in pages}
     assert [page for page, is_covered in covered.items() if not is_covered] == [], "name it in templates/ingress.yaml"

@@ -47,7 +47,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 {{- if not $v.kafka.bootstrap }}{{ fail "kafka.bootstrap is not set: host:port of your brokers" }}{{ end }}
 {{- if not $v.deskUrl }}{{ fail "deskUrl is not set: where agents open the desk, such as https://desk.example.com; links in mail begin so" }}{{ end }}
-{{- range $path, $name := dict "mongodb.existingSecret" $v.mongodb.existingSecret "secrets.signingKeys.existingSecret" $v.secrets.signingKeys.existingSecret "secrets.apiTokens.existingSecret" $v.secrets.apiTokens.existingSecret }}
+{{- range $path, $name := dict "mongodb.existingSecret" $v.mongodb.existingSecret "secrets.signingKeys.existingSecret" $v.secrets.signingKeys.existingSecret }}
 {{- if not $name }}{{ fail (printf "%s is not set: the name of a secret that is there already (docs/operations/install.md)" $path) }}{{ end }}
 {{- end }}
 {{- $sasl := hasPrefix "SASL" $v.kafka.security }}

@@ -144,7 +144,16 @@ POSTROOM_{{ $name }}: {{ $value | toString | quote }}
 {{ include "postroom.secretEnv" (dict "name" "POSTROOM_SIGNING_KEYS" "secret" $v.secrets.signingKeys.existingSecret "key" $v.secrets.signingKeys.key) }}
 {{- end }}
 {{- if eq $name "desk" }}
+- { name: POSTROOM_PUBLIC_URL, value: {{ $v.deskUrl | quote }} }
+{{- with $service.trustedProxies }}
+- { name: FORWARDED_ALLOW_IPS, value: {{ . | quote }} }
+{{- end }}
+{{- if $v.secrets.apiTokens.existingSecret }}
 {{ include "postroom.secretEnv" (dict "name" "POSTROOM_API_TOKENS" "secret" $v.secrets.apiTokens.existingSecret "key" $v.secrets.apiTokens.key) }}
+{{- end }}
+{{- if $v.secrets.oidcClient.existingSecret }}
+{{ include "postroom.secretEnv" (dict "name" "POSTROOM_OIDC_CLIENT_SECRET" "secret" $v.secrets.oidcClient.existingSecret "key" $v.secrets.oidcClient.key) }}
+{{- end }}
 {{- end }}
 {{- if and $v.secrets.tokenKeys.existingSecret (has $name (list "ingest" "notifier")) }}
 {{ include "postroom.secretEnv" (dict "name" "POSTROOM_TOKEN_KEYS" "secret" $v.secrets.tokenKeys.existingSecret "key" $v.secrets.tokenKeys.key) }}
