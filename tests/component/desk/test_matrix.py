@@ -255,6 +255,13 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
     "GET /api/v1/folders": ("/api/v1/folders", None),
     "POST /api/v1/bulk": ("/api/v1/bulk", {"action": "resolve", "conversations": ["{conversation}"]}),
     "POST /api/v1/bulk/{bulk_id}/undo": ("/api/v1/bulk/unknown/undo", {}),
+    "GET /search": ("/search?q=canary", None),
+    **{f"GET {path}": (path, None) for path in ("/settings", "/settings/history")},
+    **{
+        f"{method} /settings/{{section}}": ("/settings/teams", {} if method == "POST" else None)
+        for method in ("GET", "POST")
+    },
+    "POST /settings/history/{version}/restore": ("/settings/history/1/restore", {}),
     "GET /api/v1/search": ("/api/v1/search?q=canary", None),
     "GET /api/v1/contacts": ("/api/v1/contacts?q=canary", None),
     "GET /api/v1/webhooks": ("/api/v1/webhooks", None),
