@@ -25,10 +25,10 @@ _NOISY = (
 def configure(settings: RuntimeSettings, service: str) -> None:
     """Set up logging of this process; called once, first."""
     level = getattr(logging, settings.log_level.upper())
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    renderers: list[Any] = (
+        [structlog.processors.JSONRenderer()]
         if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
+        else [exception_as_text, structlog.dev.ConsoleRenderer(colors=False)]
     )
     structlog.configure(
         processors=[
@@ -36,7 +36,7 @@ def configure(settings: RuntimeSettings, service: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             exception_without_content,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -76,4 +76,16 @@ def exception_without_content(_: Any, __: str, event: MutableMapping[str, Any]) 
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if chain:
         event["exception"] = chain
+    return event
+
+
+def exception_as_text(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write what `exception_without_content` found as lines: the console's renderer takes nothing but text, and raises."""
+    chain = event.pop("exception", None)
+    if chain:
+        event["exception"] = "\n".join(
+            line
+            for error in chain
+            for line in (f"{error['type']}: {error.get('text', '')}", *(f"    {frame}" for frame in error["frames"]))
+        )
     return event
