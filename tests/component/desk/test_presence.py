@@ -13,9 +13,9 @@ from postroom_desk.api.guard import Asker, access_for
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.identity.principal import Principal
 
-from tests.component.desk.doubles import NOW, DeskBench
+from tests.component.desk.doubles import NOW, DeskBench, settings
 from tests.component.desk.facts import CONVERSATION, received
-from tests.component.desk.test_rights import OWN, TOKENS, settings, staffed
+from tests.component.desk.test_rights import OWN, TOKENS, staffed
 
 PRESENCE = "/api/v1/presence"
 PAGE = "page-of-the-tests"
