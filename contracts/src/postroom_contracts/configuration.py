@@ -490,6 +490,25 @@ class Preferences(Section):
     """Mail waits until they end, but for urgent conversations and what the agent wrote and did not go out."""
 
 
+class ChatDestination(Section):
+    """A chat tool or program that is sent notifications over HTTP: of these agents, or of these teams' conversations."""
+
+    id: Slug
+    url: SecretReference
+    """The address: who knows it may write there, so that it is a secret."""
+    format: Literal["slack", "json"] = "slack"
+    agents: list[Slug] = Field(default_factory=list)
+    teams: list[Slug] = Field(default_factory=list)
+    """Both empty: everybody's."""
+    kinds: list[MutableKind] = Field(default_factory=list)
+    """Empty: all."""
+    inboxes: list[Slug] = Field(default_factory=list)
+    """Empty: all but private ones."""
+    subject: bool = False
+    """The conversation's subject, which customers wrote, goes along; nothing else that they wrote ever does."""
+    enabled: bool = True
+
+
 class Notifications(Section):
     """What agents are told by mail. `muted`: kinds that an agent does not want."""
 
@@ -499,6 +518,7 @@ class Notifications(Section):
     muted: dict[Slug, list[MutableKind]] = Field(default_factory=dict)
     preferences: dict[Slug, Preferences] = Field(default_factory=dict)
     """By agent."""
+    chat: list[ChatDestination] = Field(default_factory=list, max_length=200)
     sender: str = ""
     """From of notification mail; empty: the answer address."""
     account: Slug | None = None

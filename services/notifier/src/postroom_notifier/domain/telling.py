@@ -9,6 +9,7 @@ from postroom_contracts.configuration import Configuration, MailAccount
 from postroom_contracts.events import Event
 from postroom_contracts.rights import Ability, can
 
+from postroom_notifier.domain.chat import PREFIX, destinations
 from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.delivery import Delivery, DeliveryKind, Result, failed
 from postroom_notifier.domain.limits import is_exceeded, noted
@@ -87,6 +88,8 @@ def tell(
     """
     version = configuration_version or around.newest_version
     configuration = around.configuration_at(version)
+    if not answers_machine:
+        state = _told_in_chat(state, event, kind, agent_id, configuration, version)
     if not wants(configuration, kind, agent_id, state.inbox_id):
         return state
     contents = dict(extra or {})
@@ -110,6 +113,30 @@ def tell(
         **fields,
     )
     return counted(state, event, around, answers_machine=answers_machine)
+
+
+def _told_in_chat(
+    state: Conversation, event: Event, kind: DeliveryKind, agent_id: str, configuration: Configuration, version: int
+) -> Conversation:
+    """Add what chat tools are sent of it: one of each event to each, however many people it is for."""
+    agent = configuration.agent(agent_id)
+    if agent is None or not agent.enabled or not getattr(configuration.notifications, kind, False):
+        return state
+    for destination in destinations(configuration, kind, agent_id, state.inbox_id, state.team_id):
+        receiver = f"{PREFIX}{destination.id}"
+        if any(d.receiver == receiver and d.cause_id == event.id for d in state.due):
+            continue
+        contents = {"customer": state.customer_content_id} if destination.subject and state.customer_content_id else {}
+        state = state.with_due(
+            event,
+            "chat",
+            receiver,
+            account_id=receiver,
+            configuration_version=version,
+            contents=contents,
+            details={"kind": kind, "agent": agent_id},
+        )
+    return state
 
 
 def _held_until(configuration: Configuration, agent_id: str, at: datetime) -> datetime | None:
