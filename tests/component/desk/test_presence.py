@@ -10,6 +10,7 @@ from fastapi.sse import ServerSentEvent
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_desk.api import streams
 from postroom_desk.api.guard import Asker, access_for
+from postroom_desk.audit.port import NoAudit
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.identity.principal import Principal
 
@@ -69,6 +70,20 @@ async def test_what_makes_no_sense_is_refused(desk: DeskBench, body: dict[str, s
         answer = await client.post(PRESENCE, json={"console_id": PAGE, **body})
     assert answer.status_code in (403, 422)
     assert desk.presence_log.published == []
+
+
+async def test_a_heartbeat_leaves_no_entry_in_the_audit(desk: DeskBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries: list[object] = []
+
+    async def record(_self: object, entry: object) -> None:
+        entries.append(entry)
+
+    monkeypatch.setattr(NoAudit, "record", record)
+    assert (await say(desk, "ana")).status_code == 204
+    assert entries == []
+    async with desk.client(TOKENS["ana"]) as client:
+        await client.post(f"/api/v1/conversations/{CONVERSATION}/note", json={"text": "Oil it."})
+    assert len(entries) == 1
 
 
 async def next_presence(items: Any) -> ServerSentEvent:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from postroom_contracts.presence import AgentPresence
 from pydantic import Field, StringConstraints, model_validator
 
@@ -55,9 +55,13 @@ class PeoplePresent(Answer):
 
 @router.post("/presence", status_code=204, summary="Say what a page shows")
 async def say_presence(
-    asked: PresenceAsked, parts: PartsOf, asker: Annotated[Asker, Depends(needs(Operation.OWN_ACCOUNT))]
+    request: Request,
+    asked: PresenceAsked,
+    parts: PartsOf,
+    asker: Annotated[Asker, Depends(needs(Operation.OWN_ACCOUNT))],
 ) -> Response:
     """Counts for 15 s, at every replica. An auditor's is taken and told to nobody."""
+    request.state.audit = None  # it is stored nowhere: what was read there has an entry already
     agent_id = acting_agent(asker, parts, asked.agent)
     access = access_of(parts.reader.configuration, agent_id)
     inbox_id = await _inbox_of(asked.conversation_id, asker, access, parts) if asked.conversation_id else None
