@@ -19,7 +19,7 @@ def run(document: Path, path: str | None = None) -> subprocess.CompletedProcess[
 def test_document_is_valid_and_whole() -> None:
     done = run(DOCUMENT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "channels 21 messages 68" in done.stdout
+    assert "channels 22 messages 69" in done.stdout
 
 
 def test_the_parser_refuses_a_document_without_a_title(tmp_path: Path) -> None:

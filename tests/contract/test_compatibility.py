@@ -112,6 +112,10 @@ HARMLESS: dict[str, tuple[Any, Any]] = {
     "optional field added": (obj(a=TEXT), obj(a=TEXT, b=TEXT)),
     "enum value added": (obj(a=COLOUR), obj(a={"enum": ["red", "green", "blue"], "type": "string"})),
     "const gains a value": (obj(a={"const": "red", "type": "string"}), obj(a=COLOUR)),
+    "a default that is an object gained a field": (
+        obj(a={"type": "object", "default": {"x": 1}}),
+        obj(a={"type": "object", "default": {"x": 1, "y": 2}}),
+    ),
     "limit raised": (obj(a=TEXT | {"maxLength": 5}), obj(a=TEXT | {"maxLength": 9})),
     "limit lifted": (obj(a=TEXT | {"maxLength": 5}), obj(a=TEXT)),
     "words of the description": (obj(a=TEXT | {"description": "old"}), obj(a=TEXT | {"description": "new"})),

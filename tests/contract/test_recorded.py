@@ -12,7 +12,7 @@ from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.events import Event, decode, encode_body, encode_headers
 from postroom_contracts.facts import MessageReceived
 from postroom_contracts.registry import MODELS
-from postroom_contracts.topics import TOPICS
+from postroom_contracts.topics import AGENT_PRESENCE, TOPICS
 
 from tests.contract.test_examples import FakeRecord
 from tests.validation import validate_record
@@ -44,7 +44,7 @@ def release(request: pytest.FixtureRequest) -> Path:
 
 
 def test_every_record_is_read_and_still_has_its_shape(release: Path) -> None:
-    for topic in TOPICS:
+    for topic in (t for t in TOPICS if t is not AGENT_PRESENCE):  # which nobody keeps
         if topic.name in LATER.get(release.name, ()):
             continue
         found = lines(release, topic.name)

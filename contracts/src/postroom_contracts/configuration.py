@@ -53,6 +53,15 @@ class OpenInterval(Section):
     """None: until midnight."""
 
 
+def checked_zone(name: str) -> str:
+    """Return the name. Raises ValueError for one that is no IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Berlin") from error
+    return name
+
+
 class Calendar(Section):
     """Business hours: IANA zone, several half-open intervals a day, holidays (whole local days)."""
 
@@ -64,11 +73,7 @@ class Calendar(Section):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from error
-        return value
+        return checked_zone(value)
 
     @field_validator("hours", mode="before")
     @classmethod
@@ -457,6 +462,53 @@ class SavedReply(Section):
 MutableKind = Literal["assigned", "replied", "mentioned"]
 
 
+class QuietHours(Section):
+    """From when until when mail to an agent waits, by the clock of their zone; over midnight where `end` is the earlier."""
+
+    start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    end: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    time_zone: str
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        return checked_zone(value)
+
+    @model_validator(mode="after")
+    def _last_for_a_while(self) -> Self:
+        if self.start == self.end:
+            raise ValueError("quiet hours need a start and an end that differ")
+        return self
+
+
+class Preferences(Section):
+    """What one agent wants beside the kinds in `muted`."""
+
+    muted_inboxes: list[Slug] = Field(default_factory=list)
+    """Nothing of conversations in these is sent to them."""
+    quiet_hours: QuietHours | None = None
+    """Mail waits until they end, but for urgent conversations and what the agent wrote and did not go out."""
+
+
+class ChatDestination(Section):
+    """A chat tool or program that is sent notifications over HTTP: of these agents, or of these teams' conversations."""
+
+    id: Slug
+    url: SecretReference
+    """The address: who knows it may write there, so that it is a secret."""
+    format: Literal["slack", "json"] = "slack"
+    agents: list[Slug] = Field(default_factory=list)
+    teams: list[Slug] = Field(default_factory=list)
+    """Both empty: everybody's."""
+    kinds: list[MutableKind] = Field(default_factory=list)
+    """Empty: all."""
+    inboxes: list[Slug] = Field(default_factory=list)
+    """Empty: all but private ones."""
+    subject: bool = False
+    """The conversation's subject, which customers wrote, goes along; nothing else that they wrote ever does."""
+    enabled: bool = True
+
+
 class Notifications(Section):
     """What agents are told by mail. `muted`: kinds that an agent does not want."""
 
@@ -464,6 +516,9 @@ class Notifications(Section):
     replied: bool = True
     mentioned: bool = True
     muted: dict[Slug, list[MutableKind]] = Field(default_factory=dict)
+    preferences: dict[Slug, Preferences] = Field(default_factory=dict)
+    """By agent."""
+    chat: list[ChatDestination] = Field(default_factory=list, max_length=200)
     sender: str = ""
     """From of notification mail; empty: the answer address."""
     account: Slug | None = None

@@ -360,6 +360,14 @@ def _notifications(c: Configuration) -> Iterator[Finding]:
     at: Path = ("notifications",)
     for agent_id in c.notifications.muted:
         yield from _reference((*at, "muted", agent_id), agent_id, "an agent", _ids(c.agents))
+    for agent_id, preferences in c.notifications.preferences.items():
+        yield from _reference((*at, "preferences", agent_id), agent_id, "an agent", _ids(c.agents))
+        path = (*at, "preferences", agent_id, "muted_inboxes")
+        yield from _references(path, preferences.muted_inboxes, "an inbox", _ids(c.inboxes))
+    for n, chat in enumerate(c.notifications.chat):
+        yield from _references((*at, "chat", n, "agents"), chat.agents, "an agent", _ids(c.agents))
+        yield from _references((*at, "chat", n, "teams"), chat.teams, "a team", _ids(c.teams))
+        yield from _references((*at, "chat", n, "inboxes"), chat.inboxes, "an inbox", _ids(c.inboxes))
     account_id = c.notifications.account
     yield from _reference((*at, "account"), account_id, "an account", _ids(c.accounts))
     account = next((a for a in c.accounts if a.id == account_id), None)

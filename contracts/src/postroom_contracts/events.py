@@ -33,7 +33,7 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: ClassVar[int] = 1
-    kind: ClassVar[Literal["inbound", "command", "fact", "configuration", "state"]]
+    kind: ClassVar[Literal["inbound", "command", "fact", "configuration", "state", "presence"]]
 
     @classmethod
     def type_name(cls) -> str:

@@ -424,6 +424,18 @@ DESK = {
         },
         cause=MESSAGE,
     ),
+    "AgentPresence": Sample(
+        "2026-03-06T14:05:40.000Z",
+        {
+            "agent_id": "mira",
+            "console_id": "5f3c9a1e7b2d4c60",
+            "state": "online",
+            "doing": "typing",
+            "conversation_id": "3d1f7c52-8a0b-5e44-9c1d-6f2a7b90e311",
+            "inbox_id": "support",
+        },
+        cause="5f3c9a1e7b2d4c60",
+    ),
 }
 
 SAMPLES: dict[str, Sample] = ROUTER | ASSIGNER | NOTIFIER | DESK

@@ -40,6 +40,7 @@ def event_of(registration: Registration) -> Event:
     subject, key = {
         "inbound": ("support", _INBOUND_KEY),
         "configuration": (CONFIGURATION_KEY, CONFIGURATION_KEY),
+        "presence": ("mira", "mira"),
     }.get(registration.model.kind, (CONVERSATION, CONVERSATION))
     return new_event(
         registration.model.model_validate_json(json.dumps(sample.value)),

@@ -28,6 +28,10 @@ _PROMISES = {
         "Compacted: the newest record of each key stays. It says nothing that the log does not; it is for subscribers who "
         "start late and want no history. It holds no personal data."
     ),
+    "presence": (
+        "Read from the present end on; what is older than 15 s counts no more. It says what people of the company do at "
+        "their screens: give other systems no right to it. The topic forgets after an hour."
+    ),
     "configuration": (
         "A whole, checked snapshot; `configuration_version` rises by one with each. It holds names and addresses of your "
         "own staff, and no secret."

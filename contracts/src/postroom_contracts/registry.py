@@ -6,9 +6,11 @@ from postroom_contracts import commands as c
 from postroom_contracts import configuration as cfg
 from postroom_contracts import facts as f
 from postroom_contracts import inbound as i
+from postroom_contracts import presence as p
 from postroom_contracts import states as s
 from postroom_contracts.events import Data
 from postroom_contracts.topics import (
+    AGENT_PRESENCE,
     CONFIGURATION,
     CONVERSATION_COMMANDS,
     CONVERSATION_EVENTS,
@@ -42,6 +44,7 @@ REGISTRATIONS: tuple[Registration, ...] = (
     Registration(i.InboundReceived, INBOUND_MESSAGES, ("ingest",), "router"),
     Registration(cfg.ConfigurationApplied, CONFIGURATION, ("desk",)),
     Registration(s.ConversationState, CONVERSATION_STATES, ("desk",)),
+    Registration(p.AgentPresence, AGENT_PRESENCE, ("desk",)),
     *_commands(
         "router", ("router",), c.AcceptMessage, c.RefuseAnswer, c.AbsorbConversation, c.OpenSplit, c.WakeConversation
     ),

@@ -9,6 +9,7 @@ from postroom_contracts.facts import Fact, StatusFact
 from postroom_contracts.registry import REGISTRATIONS
 from postroom_contracts.schemas import CLASS_MARK, nodes, schema_of
 from postroom_contracts.topics import (
+    AGENT_PRESENCE,
     CONFIGURATION,
     CONVERSATION_COMMANDS,
     CONVERSATION_EVENTS,
@@ -24,6 +25,7 @@ _TOPIC_OF_KIND = {
     "fact": CONVERSATION_EVENTS,
     "configuration": CONFIGURATION,
     "state": CONVERSATION_STATES,
+    "presence": AGENT_PRESENCE,
 }
 
 

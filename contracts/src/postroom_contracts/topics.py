@@ -5,7 +5,8 @@ from dataclasses import dataclass
 PREFIX = "postroom-"
 LOCAL_PARTITIONS = 4
 PRODUCTION_PARTITIONS = 12
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,21 @@ CONFIGURATION = Topic(
     retention_ms=-1,
     keyed_partitions=False,
 )
+AGENT_PRESENCE = Topic(
+    name="agent-presence",
+    description="Who looks at which conversation and who writes there: read from the present end on, kept by nobody.",
+    key="agent id",
+    writers=("desk",),
+    readers=("desk",),
+    retention_ms=HOUR_MS,
+)
 TOPICS: tuple[Topic, ...] = (
     INBOUND_MESSAGES,
     CONVERSATION_COMMANDS,
     CONVERSATION_EVENTS,
     CONVERSATION_STATES,
     CONFIGURATION,
+    AGENT_PRESENCE,
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from postroom_contracts.events import as_dict, decode
 from postroom_contracts.facts import MessageReceived
 from postroom_contracts.registry import MODELS
-from postroom_contracts.topics import TOPICS
+from postroom_contracts.topics import AGENT_PRESENCE, TOPICS
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.tail import read_to_end
 
@@ -22,7 +22,7 @@ async def record(settings: RuntimeSettings, directory: Path, data: Path) -> dict
     """
     await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
     written = {}
-    for topic in TOPICS:
+    for topic in (t for t in TOPICS if t is not AGENT_PRESENCE):  # which nobody keeps
         records = read_to_end(settings, settings.topic(topic.name))
         events = [decode(dict(found.headers), found.value, MODELS) async for found in records]
         generated = {e.subject for e in events if isinstance(e.data, MessageReceived) and HISTORY_TAG in e.data.tags}

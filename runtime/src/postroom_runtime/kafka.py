@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, for_code
 from aiokafka.partitioner import murmur2
 from postroom_contracts.events import Event, Headers, encode
-from postroom_contracts.topics import Topic
+from postroom_contracts.topics import DAY_MS, Topic
 
 from postroom_runtime.clock import monotonic
 from postroom_runtime.errors import InfrastructureError, PermanentError, is_infrastructure
@@ -320,6 +320,8 @@ def topic_configs(settings: RuntimeSettings, topic: Topic) -> dict[str, str]:
         "min.insync.replicas": "2" if settings.replication > 2 else "1",  # noqa: PLR2004 - a majority of three
         "unclean.leader.election.enable": "false",
     }
+    if 0 < topic.retention_ms < DAY_MS:
+        configs["segment.ms"] = str(topic.retention_ms)  # only whole segments are forgotten
     if topic.name.endswith(("-dlq", "-replay")):
         configs["max.message.bytes"] = str(MAX_LETTER_BYTES)
     return configs

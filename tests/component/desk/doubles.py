@@ -36,6 +36,7 @@ from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
 from postroom_desk.parts import Parts
 from postroom_desk.ports import CountRow, RequestRecord
+from postroom_desk.presence import Presence
 from postroom_desk.reading import Reader
 from postroom_desk.searching import Searcher
 from postroom_desk.settings import DeskSettings
@@ -276,6 +277,18 @@ class InMemoryConfigurationStore:
         self.unmarked = [v for v in self.unmarked if v.configuration_version != version]
 
 
+class LoopedPresence:
+    """Port PresenceLog: what is published comes back at once, as by the tail."""
+
+    def __init__(self) -> None:
+        self.published: list[Event] = []
+        self.taken: Callable[[Event], None] = lambda _: None
+
+    async def publish(self, event: Event) -> None:
+        self.published.append(event)
+        self.taken(event)
+
+
 class InMemoryUploads:
     """Port UploadStore."""
 
@@ -396,6 +409,9 @@ class DeskBench:
     def __post_init__(self) -> None:
         inboxes = Inboxes(self.conversations)
         self.live = Broadcaster(self.settings.live_queue, inboxes.learn)
+        self.presence_log = LoopedPresence()
+        self.presence = Presence(self.presence_log, self.clock, inboxes.remembered)
+        self.presence_log.taken = self.presence.take
         self.configurations = Configurations()
         first = ConfigurationApplied(configuration_version=1, applied_at=NOW, configuration=company())
         self.configurations.add(first)
@@ -439,6 +455,7 @@ class DeskBench:
                 demo=self.demo,
                 writer=ConfigurationWriter(self.versions, self._applied, self.clock),
                 identity=self.identity,
+                presence=self.presence,
                 folders=self.folders,
                 marks=self.marks,
                 filters=self.filters,

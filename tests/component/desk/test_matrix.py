@@ -253,6 +253,15 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
         for method, end in (("GET", ""), ("POST", ""), ("PUT", f"/{{{key}}}"), ("DELETE", f"/{{{key}}}"))
     },
     "GET /api/v1/folders": ("/api/v1/folders", None),
+    "GET /api/v1/presence": ("/api/v1/presence", None),
+    "POST /api/v1/presence": (
+        "/api/v1/presence",
+        {"console_id": "page-of-the-matrix", "doing": "viewing", "conversation_id": "{conversation}"},
+    ),
+    **{
+        f"{method} /account/notifications": ("/account/notifications", {} if method == "POST" else None)
+        for method in ("GET", "POST")
+    },
     "POST /api/v1/bulk": ("/api/v1/bulk", {"action": "resolve", "conversations": ["{conversation}"]}),
     "POST /api/v1/bulk/{bulk_id}/undo": ("/api/v1/bulk/unknown/undo", {}),
     "GET /search": ("/search?q=canary", None),

@@ -296,3 +296,26 @@ async def test_no_view_is_a_barrier(browser: Browser, office: Office, subject: s
     await page.keyboard.press("x")
     assert await violations(page) == []
     await context.close()
+
+
+async def test_two_agents_see_each_other_view_and_reply(
+    page: Page, browser: Browser, office: Office, subject: str
+) -> None:
+    await office.customer_writes("One brake squeals.", subject)
+    seen = await office.conversation(subject, lambda row: row["owner_id"] is not None)
+    address = f"{office.desk.url}/conversations/{seen['id']}"
+    await acts_as(page, "ana")
+    await page.goto(address)
+    context = await browser.new_context()
+    other = await context.new_page()
+    await signs_in(other, office)
+    await acts_as(other, "ben")
+    await other.goto(address)
+
+    await expect(page.locator("#here")).to_have_text("BBen Okafor is here")
+    await expect(page.locator(f"#here-{seen['id']} .here-person")).to_have_attribute("title", "Ben Okafor is here")
+    await other.locator("#composer .editor").fill("Oil it.")
+    await expect(page.locator("#here .here-typing")).to_contain_text("Ben Okafor is replying")
+    await expect(other.locator("#here")).to_contain_text("Ana Ruiz is here")
+    await context.close()
+    await expect(page.locator("#here")).to_be_empty()

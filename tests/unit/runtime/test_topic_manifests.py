@@ -14,7 +14,7 @@ def manifests(*options: str, **env: str) -> dict[str, dict[str, object]]:
 
 def test_each_topic_is_a_resource_of_its_cluster_with_prefix_partitions_and_replicas() -> None:
     made = manifests(POSTROOM_TOPIC_PREFIX="acme-", POSTROOM_PARTITIONS="12", POSTROOM_REPLICATION="3")
-    assert len(made) == 21  # four, and two for each of the seven groups
+    assert len(made) == 22  # six, and two for each of the eight groups
     assert made["acme-conversation-events"] == {
         "apiVersion": "kafka.strimzi.io/v1",
         "kind": "KafkaTopic",

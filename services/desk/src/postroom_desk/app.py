@@ -26,6 +26,7 @@ from postroom_desk.adapters.filters import MongoFilters
 from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity, provider_of
+from postroom_desk.adapters.presence import KafkaPresence, PresenceTail
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
 from postroom_desk.adapters.saved_replies import MongoSavedReplies
@@ -51,6 +52,7 @@ from postroom_desk.indexing import Indexer, IndexMark
 from postroom_desk.live import Broadcaster
 from postroom_desk.metrics import STREAMS
 from postroom_desk.parts import Parts
+from postroom_desk.presence import Presence
 from postroom_desk.reading import Reader
 from postroom_desk.rebuild import Refolding, keep_shape
 from postroom_desk.searching import Searcher
@@ -143,6 +145,7 @@ class Desk:
                     webhooks=webhooks,
                     writer=writer,
                     identity=identity,
+                    presence=await self._presence(runtime, settings, inboxes),
                     folders=folders,
                     marks=MongoMarks(runtime.database["conversations"]),
                     filters=MongoFilters(runtime.database),
@@ -167,6 +170,15 @@ class Desk:
 
         runtime.background("upload sweep", sweep)
         return Writing(uploads, Drafts(MongoDrafts(runtime.database), runtime.clock), own)
+
+    async def _presence(self, runtime: Runtime, settings: DeskSettings, inboxes: Inboxes) -> Presence:
+        presence = Presence(KafkaPresence(runtime.publisher), runtime.clock, inboxes.remembered)
+        tail = PresenceTail(settings, presence.take)
+        await tail.start()
+        runtime.background("presence tail", tail.follow)
+        runtime.background("presence", presence.follow)
+        runtime.on_stop(tail.stop)
+        return presence
 
     async def _follow(self, runtime: Runtime, settings: DeskSettings, live: Broadcaster) -> None:
         tail = KafkaTail(settings, live)

@@ -37,6 +37,10 @@ class Inboxes:
             self._asking[conversation_id] = asyncio.create_task(self._ask(conversation_id))
         return await asyncio.shield(self._asking[conversation_id])
 
+    def remembered(self, conversation_id: str) -> str | None:
+        """Return the inbox as far as it is known without asking anybody."""
+        return self._known.get(conversation_id)
+
     async def concerned(self, event: LoggedEvent) -> frozenset[str]:
         """Return the inboxes whose readers a fact concerns: where its conversation is, and what it left by this fact."""
         present, left = await self.of(event.conversation_id), _named(event, "previous_inbox_id")

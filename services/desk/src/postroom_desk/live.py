@@ -36,6 +36,14 @@ class Subscription:
     aside: FolderTable | None = None
     """The newest counts that the stream has not told; older ones are of no use to it."""
 
+    nudged: bool = False
+
+    def nudge(self) -> None:
+        """Make the stream look for what is no fact (presence); it never loses a fact for that."""
+        if not self.nudged and not self.queue.full():
+            self.nudged = True
+            self.queue.put_nowait(LookAside())
+
     def put_aside(self, table: FolderTable) -> None:
         """Give the stream counts; it never loses a fact for them."""
         if self.aside is None and not self.queue.full():

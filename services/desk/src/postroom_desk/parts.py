@@ -16,6 +16,7 @@ from postroom_desk.identity.parts import Identity
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
 from postroom_desk.ports import Demo, EventLog, Figures, Filters, Marks, RequestStore, Suggestions, WebhookDoor
+from postroom_desk.presence import Presence
 from postroom_desk.reading import Reader
 from postroom_desk.searching import Searcher
 from postroom_desk.settings import DeskSettings
@@ -46,6 +47,7 @@ class Parts:
     identity: Identity = field(kw_only=True)
     webhooks: WebhookDoor | None = None
     """None: there is no notifier to ask."""
+    presence: Presence = field(kw_only=True)
     folders: FolderFeed = field(kw_only=True)
     marks: Marks = field(kw_only=True)
     filters: Filters = field(kw_only=True)

@@ -7,10 +7,12 @@ from postroom_contracts.registry import BY_TYPE, models_of
 from postroom_contracts.topics import CONVERSATION_EVENTS
 from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
+from postroom_runtime.outbound import parse_networks
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stores import Stores
 
+from postroom_notifier.adapters.chat_client import HttpChat
 from postroom_notifier.adapters.mongo_addresses import MongoAddressBook, MongoReceiverLimit
 from postroom_notifier.adapters.mongo_deliveries import MongoDeliveryStore
 from postroom_notifier.adapters.mongo_log import MongoDeliveryLogStore
@@ -88,7 +90,16 @@ def _sender(
         runtime.clock,
         settings.delivery_sweep_seconds,
     )
-    sender = Sender(deliveries, composer, _mail_sender(runtime, settings), reporter, runtime.clock, settings, watch)
+    sender = Sender(
+        deliveries,
+        composer,
+        _mail_sender(runtime, settings),
+        reporter,
+        runtime.clock,
+        settings,
+        watch,
+        None if settings.read_only else HttpChat(settings.webhook_seconds, parse_networks(settings.webhook_networks)),
+    )
     runtime.configurations.on_change.append(sender.mended)
     return sender
 

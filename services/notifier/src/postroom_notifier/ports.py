@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from postroom_contracts.configuration import MailAccount
+from postroom_contracts.configuration import ChatDestination, MailAccount
 
 from postroom_notifier.delivery_log import DeliveryLog
 from postroom_notifier.domain.delivery import Delivery
@@ -115,5 +115,13 @@ class MailSender(Protocol):
     async def send(self, account: MailAccount, mail: OutgoingMail) -> SendOutcome:
         """Hand over one mail, within the whole send timeout. Never raises but CancelledError."""
         ...
+
+    async def close(self) -> None: ...
+
+
+class ChatClient(Protocol):
+    """Sends one notification to a chat tool within its own time limit."""
+
+    async def post(self, destination: ChatDestination, body: bytes) -> SendOutcome: ...
 
     async def close(self) -> None: ...

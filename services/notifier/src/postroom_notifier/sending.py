@@ -20,6 +20,7 @@ from postroom_runtime.steps import reach
 from postroom_runtime.trail import trail
 
 from postroom_notifier.composing import Composer
+from postroom_notifier.domain.chat import chat_body, destination_of
 from postroom_notifier.domain.delivery import Delivery
 from postroom_notifier.domain.mime import OutgoingMail
 from postroom_notifier.domain.outcomes import (
@@ -37,7 +38,7 @@ from postroom_notifier.domain.reply_mail import CannotBeSentError
 from postroom_notifier.gates import AccountGates
 from postroom_notifier.marking import Marker
 from postroom_notifier.metrics import DELIVERIES, HANDOFF_SECONDS, IN_FLIGHT, SKIPPED
-from postroom_notifier.ports import DeliveryStore, MailSender
+from postroom_notifier.ports import ChatClient, DeliveryStore, MailSender
 from postroom_notifier.reporting import Reporter
 from postroom_notifier.settings import NotifierSettings
 from postroom_notifier.watching import AddressWatch
@@ -69,6 +70,8 @@ class Sender:
     clock: Clock
     settings: NotifierSettings
     watch: AddressWatch
+    chat: ChatClient | None = None
+    """None: nothing is sent to chat tools."""
     gates: AccountGates = field(init=False)
     marker: Marker = field(init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -107,6 +110,8 @@ class Sender:
             await asyncio.gather(reports, return_exceptions=True)
             await self._last_reports()
             await self.mail.close()
+            if self.chat is not None:
+                await self.chat.close()
 
     async def _wait(self) -> None:
         if self._more and self._has_room:
@@ -217,6 +222,8 @@ class Sender:
     async def _send(self, leased: Leased) -> SendOutcome:
         """Return what became of the attempt. What is wrong on our side is tried again like a server's fault."""
         delivery = leased.delivery
+        if delivery.kind == "chat":
+            return await self._post(leased)
         account = self.composer.account(delivery)
         try:
             mail = await self.composer.compose(delivery, leased.contents)
@@ -231,6 +238,15 @@ class Sender:
             log.error("no account can send", account=delivery.account_id, delivery=delivery.id)
             return TryAgain("no_smtp_server")
         return await self._hand_over(delivery, account, mail)
+
+    async def _post(self, leased: Leased) -> SendOutcome:
+        """Send it to a chat tool; one that was taken out of the configuration gets nothing more."""
+        delivery, configuration = leased.delivery, self.composer.configurations.latest
+        destination = destination_of(configuration, delivery)
+        if destination is None or self.chat is None:
+            return Skipped("no_destination")
+        body = chat_body(destination, delivery, configuration, leased.contents, self.composer.desk_url)
+        return await self.chat.post(destination, body)
 
     async def _hand_over(self, delivery: Delivery, account: MailAccount, mail: OutgoingMail) -> SendOutcome:
         try:

@@ -1,13 +1,14 @@
-"""The tail of `conversation-events`: every replica reads all partitions from the present end on, without a group."""
+"""Tails of topics: every replica reads all partitions from the present end on, without a group."""
 
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import ClassVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from postroom_contracts.topics import CONVERSATION_EVENTS
+from postroom_contracts.topics import CONVERSATION_EVENTS, Topic
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.kafka import client_options
 from postroom_runtime.records import header_map
@@ -22,20 +23,29 @@ _START_SECONDS = 30.0
 ERROR_SECONDS = 0.5
 
 
-class KafkaTail:
-    """Feeds a Broadcaster. `start` returns when the end of every partition is fixed: nothing sent afterwards is missed."""
+class TopicTail:
+    """Follows one topic. `start` returns when the end of every partition is fixed: nothing sent afterwards is missed."""
 
-    def __init__(self, settings: RuntimeSettings, broadcaster: Broadcaster) -> None:
+    topic: ClassVar[Topic]
+
+    def __init__(self, settings: RuntimeSettings) -> None:
         self._settings = settings
-        self._broadcaster = broadcaster
         self._consumer: AIOKafkaConsumer | None = None
         self._next: dict[TopicPartition, int] = {}
         """The offset that comes next of each partition: after an error the client may be somewhere else."""
         self._gaps: dict[TopicPartition, int] = {}
 
+    def _begun(self, partition: TopicPartition, end: int) -> None:
+        """Be told where a partition ends at the start."""
+        raise NotImplementedError
+
+    def _take(self, record: ConsumerRecord) -> None:
+        """Take a record, in order per partition."""
+        raise NotImplementedError
+
     async def start(self) -> None:
         """Raises InfrastructureError when Kafka does not answer, LookupError when the topic is not there."""
-        topic = self._settings.topic(CONVERSATION_EVENTS.name)
+        topic = self._settings.topic(self.topic.name)
         consumer = AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
@@ -66,8 +76,7 @@ class KafkaTail:
         for tp in assigned:
             end = await consumer.position(tp)
             self._next[tp] = end
-            if end > 0:
-                self._broadcaster.reached.advance(LogPosition(tp.partition, end - 1))
+            self._begun(tp, end)
 
     async def follow(self) -> None:
         """Hand on what comes, until cancelled. Kafka away: nothing comes, and it goes on where it was."""
@@ -110,15 +119,29 @@ class KafkaTail:
             self._take(record)
             self._next[tp] = max(record.offset + 1, self._next.get(tp, 0))
 
+    async def stop(self) -> None:
+        if self._consumer is not None:
+            await _stopped(self._consumer)
+
+
+class KafkaTail(TopicTail):
+    """Feeds a Broadcaster with the facts."""
+
+    topic = CONVERSATION_EVENTS
+
+    def __init__(self, settings: RuntimeSettings, broadcaster: Broadcaster) -> None:
+        super().__init__(settings)
+        self._broadcaster = broadcaster
+
+    def _begun(self, partition: TopicPartition, end: int) -> None:
+        if end > 0:
+            self._broadcaster.reached.advance(LogPosition(partition.partition, end - 1))
+
     def _take(self, record: ConsumerRecord) -> None:
         position = LogPosition(record.partition, record.offset)
         event = logged_event(position, header_map(record), record.value, record.timestamp)
         if event is not None:
             self._broadcaster.publish(event)
-
-    async def stop(self) -> None:
-        if self._consumer is not None:
-            await _stopped(self._consumer)
 
 
 async def _stopped(consumer: AIOKafkaConsumer) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -14,6 +14,7 @@ from postroom_desk.api import shown
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.gate import Gate, GateClosedError
 from postroom_desk.api.guard import Asker, access_for, needs
+from postroom_desk.api.presence_teller import PresenceTeller
 from postroom_desk.api.problems import Problem
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.permissions import Operation
@@ -63,6 +64,7 @@ async def events(
     conversation: Annotated[str | None, Query(max_length=200)] = None,
     agent: Annotated[str | None, Query(max_length=63, description="Whose counts; with a token bound to nobody")] = None,
     counts: Annotated[bool, Query(description="Tell of folder counts, too: the event `counts`")] = False,
+    presence: Annotated[bool, Query(description="Tell who is where, too: the event `presence`")] = False,
 ) -> AsyncIterator[ServerSentEvent]:
     """Every fact that you may read, as it comes: `data` has `position`, `conversation_id`, `type` and the CloudEvent.
 
@@ -70,11 +72,14 @@ async def events(
     missed. Two further kinds: `hello` at the beginning, and `resync` when facts were dropped because the client was too
     slow or away for too long, or when your rights have changed: read again what is shown. The stream ends when your
     session does. With `counts` a third, `counts`, at most once a second: `data` maps the key of each folder
-    (`GET /folders`) to what lies in it, without zeros. It has no id.
+    (`GET /folders`) to what lies in it, without zeros. It has no id. With `presence` a fourth, `presence`: `data` is as
+    the answer of `GET /presence`; `whole` says that who is not in it is not there, else that they are as they were.
     """
     subscription = parts.live.subscribe()
     gate = Gate(parts, asker, conversation)
     teller = Teller(parts, asker.principal, agent, subscription) if counts else None
+    crier = PresenceTeller(parts, asker.principal, subscription) if presence else None
+    tellers = [t for t in (teller, crier) if t is not None]
     try:
         delivered = seen.copy() if seen is not None else subscription.positions.copy()
         yield ServerSentEvent(event="hello", data={}, id=str(delivered), retry=RETRY_MS)
@@ -83,14 +88,16 @@ async def events(
                 yield item
         if teller is not None:
             await teller.begin()
-        async for item in _live(subscription, delivered, gate, teller):
+        if crier is not None:
+            subscription.nudge()
+        async for item in _live(subscription, delivered, gate, tellers):
             yield item
     except (GateClosedError, InfrastructureError):
         return  # who may go on comes back by itself, with Last-Event-ID, and has missed nothing
     finally:
         parts.live.unsubscribe(subscription)
-        if teller is not None:
-            teller.end()
+        for each in tellers:
+            each.end()
 
 
 class Teller:
@@ -175,13 +182,13 @@ async def _taken_in(parts: Parts, until: Positions) -> bool:
 
 
 async def _live(
-    subscription: Subscription, delivered: Positions, gate: Gate, teller: Teller | None = None
+    subscription: Subscription, delivered: Positions, gate: Gate, tellers: Sequence["Teller | PresenceTeller"] = ()
 ) -> AsyncIterator[ServerSentEvent]:
     while True:
         item = await gate.next(subscription)
         if gate.changed():
             yield _resync("rights", delivered)
-        if teller is not None and (told := teller.news()):
+        for told in filter(None, (teller.news() for teller in tellers)):
             yield told
         if item is None:
             return

@@ -28,7 +28,7 @@ Follows = Annotated[Viewer, Depends(page_needs(Operation.FOLLOW_EVENTS))]
 async def live(
     parts: PartsOf, viewer: Follows, seen: Annotated[Positions | None, Depends(streams.seen_before)]
 ) -> AsyncIterator[ServerSentEvent]:
-    facts = streams.events(parts, viewer.signed_in, seen, agent=viewer.acting_id, counts=True)
+    facts = streams.events(parts, viewer.signed_in, seen, agent=viewer.acting_id, counts=True, presence=True)
     async with contextlib.aclosing(with_beats(facts, BEAT_SECONDS)) as items:
         async for item in items:
             yield item if item.event is not None else _short(item)

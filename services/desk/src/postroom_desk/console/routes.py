@@ -18,6 +18,7 @@ from postroom_desk.console import (
     live,
     login,
     overview,
+    preferences,
     search,
     second_factor,
     sign_on,
@@ -32,7 +33,20 @@ router = APIRouter(include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:
-    for module in (inbox, search, overview, live, login, links, account, second_factor, tokens, sign_on, configuration):
+    for module in (
+        inbox,
+        search,
+        overview,
+        live,
+        login,
+        links,
+        account,
+        second_factor,
+        tokens,
+        sign_on,
+        configuration,
+        preferences,
+    ):
         app.include_router(module.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

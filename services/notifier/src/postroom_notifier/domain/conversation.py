@@ -30,6 +30,8 @@ class Conversation(BaseModel):
     merged_into: str | None = None
     by_machine: bool = False
     """A machine opened it, and no person has written since."""
+    urgent: bool = False
+    """Its priority is urgent: no quiet hours hold mail back."""
     answers_machine: bool = False
     """A machine wrote the latest incoming message, or a list passed it on: nothing answers that by itself."""
     left_at: tuple[UtcTime, ...] = ()

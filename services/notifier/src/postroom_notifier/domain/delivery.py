@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 CUSTOMER = "customer"
 """The receiver of a reply; every other receiver is an agent's id."""
-DeliveryKind = Literal["reply", "bounce", "assigned", "replied", "mentioned", "refused", "undelivered"]
-"""`reply` goes to the customer; `bounce` sends nothing, it only reports; the others are notifications to agents."""
+DeliveryKind = Literal["reply", "bounce", "assigned", "replied", "mentioned", "refused", "undelivered", "chat"]
+"""`reply` goes to the customer; `bounce` sends nothing, it only reports; `chat` goes to a chat tool (chat.py); the others are
+notifications to agents."""
 DeliveryState = Literal["due", "accepted", "failed", "reported_only", "skipped", "skipped_too_old", "cancelled"]
 
 RESULT_TYPES: dict[str, type[Fact]] = {
@@ -163,9 +164,10 @@ def bounced(
 
 
 def _about(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "notification": delivery.kind,
-        "agent_id": delivery.receiver,
+    to_chat = delivery.kind == "chat"
+    return ({"channel": "webhook"} if to_chat else {}) | {
+        "notification": delivery.details["kind"] if to_chat else delivery.kind,
+        "agent_id": delivery.details["agent"] if to_chat else delivery.receiver,
         "delivery_id": delivery.id,
         "cause_id": delivery.cause_id,
     }

@@ -18,7 +18,7 @@ from postroom_contracts.facts import (
 )
 from postroom_contracts.registry import source_of
 from postroom_contracts.rights import owner_of
-from postroom_contracts.values import Channel, Status
+from postroom_contracts.values import Channel, Priority, Status
 
 from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.delivery import CUSTOMER, Delivery, Result, bounced
@@ -32,6 +32,7 @@ SILENT_REASONS = frozenset({"automatic"})
 """Refusals that nobody is told of: a machine wrote the answer, and answering it could go on for ever."""
 MACHINES = frozenset({"auto-reply", "auto-generated", "bounce"})
 """What ingest says of mail that no person wrote; `list` only says how it came."""
+_WITH_PRIORITY = (ConversationStarted, ConversationRouted, ConversationSplitOff, MessageReceived)
 MAX_RETURNED = 50
 """Replies of a conversation of which it is kept that their author was told."""
 
@@ -41,6 +42,8 @@ def follow(state: Conversation | None, event: Event, around: Surroundings) -> Co
     state = state or Conversation()
     if event.source == ROUTER and event.sequence:
         state = state.after(router_sequence=event.sequence)
+    if event.source == ROUTER and isinstance(event.data, _WITH_PRIORITY):
+        state = state.after(urgent=event.data.priority is Priority.URGENT)
     before = len(state.due)
     state = _step(state, event, around)
     if len(state.due) == before:

@@ -9,9 +9,11 @@ from postroom_contracts.configuration import Configuration, MailAccount
 from postroom_contracts.events import Event
 from postroom_contracts.rights import Ability, can
 
+from postroom_notifier.domain.chat import PREFIX, destinations
 from postroom_notifier.domain.conversation import Conversation
 from postroom_notifier.domain.delivery import Delivery, DeliveryKind, Result, failed
 from postroom_notifier.domain.limits import is_exceeded, noted
+from postroom_notifier.domain.quiet import quiet_until
 
 ALWAYS_TOLD = frozenset({"refused", "undelivered"})
 """Cannot be muted: the agent believes that the customer has their text."""
@@ -86,7 +88,9 @@ def tell(
     """
     version = configuration_version or around.newest_version
     configuration = around.configuration_at(version)
-    if not wants(configuration, kind, agent_id):
+    if not answers_machine:
+        state = _told_in_chat(state, event, kind, agent_id, configuration, version)
+    if not wants(configuration, kind, agent_id, state.inbox_id):
         return state
     contents = dict(extra or {})
     readable = can(configuration, Ability.READ, state.inbox_id, agent_id)
@@ -97,6 +101,8 @@ def tell(
     elif state.customer_content_id:
         contents.setdefault("customer", state.customer_content_id)
     fields.setdefault("message_id", state.customer_message_id)
+    if kind not in ALWAYS_TOLD and not state.urgent:
+        fields["due_at"] = _held_until(configuration, agent_id, max(event.time, around.now))
     state = state.with_due(
         event,
         kind,
@@ -109,15 +115,47 @@ def tell(
     return counted(state, event, around, answers_machine=answers_machine)
 
 
-def wants(configuration: Configuration, kind: DeliveryKind, agent_id: str) -> bool:
-    """Say whether the agent is told of `kind`."""
+def _told_in_chat(
+    state: Conversation, event: Event, kind: DeliveryKind, agent_id: str, configuration: Configuration, version: int
+) -> Conversation:
+    """Add what chat tools are sent of it: one of each event to each, however many people it is for."""
+    agent = configuration.agent(agent_id)
+    if agent is None or not agent.enabled or not getattr(configuration.notifications, kind, False):
+        return state
+    for destination in destinations(configuration, kind, agent_id, state.inbox_id, state.team_id):
+        receiver = f"{PREFIX}{destination.id}"
+        if any(d.receiver == receiver and d.cause_id == event.id for d in state.due):
+            continue
+        contents = {"customer": state.customer_content_id} if destination.subject and state.customer_content_id else {}
+        state = state.with_due(
+            event,
+            "chat",
+            receiver,
+            account_id=receiver,
+            configuration_version=version,
+            contents=contents,
+            details={"kind": kind, "agent": agent_id},
+        )
+    return state
+
+
+def _held_until(configuration: Configuration, agent_id: str, at: datetime) -> datetime | None:
+    preferences = configuration.notifications.preferences.get(agent_id)
+    return quiet_until(preferences.quiet_hours, at) if preferences else None
+
+
+def wants(configuration: Configuration, kind: DeliveryKind, agent_id: str, inbox_id: str | None = None) -> bool:
+    """Say whether the agent is told of `kind`, of a conversation in this inbox."""
     agent = configuration.agent(agent_id)
     if agent is None or not agent.enabled:
         return False
     if kind in ALWAYS_TOLD:
         return True
-    preferences = configuration.notifications
-    return bool(getattr(preferences, kind)) and kind not in preferences.muted.get(agent_id, [])
+    section = configuration.notifications
+    own = section.preferences.get(agent_id)
+    if own is not None and inbox_id in own.muted_inboxes:
+        return False
+    return bool(getattr(section, kind)) and kind not in section.muted.get(agent_id, [])
 
 
 def notification_account(configuration: Configuration, inbox_id: str | None) -> str | None:

@@ -8,6 +8,7 @@ import { markRead, startFilters } from "./filters.js";
 import { follow, prepareHtmx, refresh } from "./live.js";
 import { startMerge } from "./merge.js";
 import { startNavigation } from "./nav.js";
+import { startPresence } from "./presence.js";
 import { showTimes } from "./times.js";
 
 // How it looks, in which language, in which zone: kept in this browser.
@@ -75,6 +76,7 @@ startMerge();
 startFilters();
 prepareHtmx();
 startNavigation();
+startPresence();
 follow();
 // What was left out so that the page shows first: the counts of the folders.
 for (const late of document.querySelectorAll("[data-late]")) refresh(late);
