@@ -397,7 +397,7 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
     "secret written out": (
         "password: {env: MAIL_PASSWORD}", "password: hunter2",
         [
-            ("c.yaml:11: accounts[0].imap.password: expected a mapping with `env` or `file`,"
+            ("c.yaml:11: accounts[0].imap.password: expected a mapping with `env`, `file` or `stored`,"
             " found a value (not shown: it may be a secret)")
         ],
     ),
