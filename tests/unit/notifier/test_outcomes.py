@@ -23,6 +23,7 @@ from postroom_notifier.domain.outcomes import (
 from postroom_notifier.domain.returned import address_is_bad, whom_it_is_about
 from postroom_notifier.gates import AccountGates
 from postroom_runtime.kafka import Outgoing
+from postroom_runtime.secrets import MissingSecretError
 
 from tests.unit.notifier.company import FRIDAY
 from tests.unit.notifier.test_reply_mail import delivery
@@ -208,7 +209,7 @@ def test_refused_log_in_rests_longer_and_ends_with_a_new_configuration() -> None
         (aiosmtplib.SMTPServerDisconnected("gone"), TryAgain("no_answer")),
         (aiosmtplib.SMTPReadTimeoutError("slow"), TryAgain("no_answer")),
         (TimeoutError(), TryAgain("no_answer")),
-        (KeyError("PASSWORD"), TryAgain("unreachable", unreachable=True)),
+        (MissingSecretError("PASSWORD"), TryAgain("unreachable", unreachable=True)),
         (aiosmtplib.SMTPNotSupported("SMTPUTF8"), Rejected("address_not_supported")),
     ],
     ids=lambda value: type(value).__name__,
