@@ -98,7 +98,9 @@ async def test_lists_are_those_of_the_double_page_by_page(both: Both, name: str)
         query = replace(query, cursor=Cursor(query.sort, getattr(view, field), identifier))
 
 
-@pytest.mark.parametrize("readable", [None, BOTH, frozenset({"sales"}), frozenset()], ids=["all", "both", "one", "none"])
+@pytest.mark.parametrize(
+    "readable", [None, BOTH, frozenset({"sales"}), frozenset()], ids=["all", "both", "one", "none"]
+)
 async def test_what_is_not_readable_is_not_found(both: Both, readable: frozenset[str] | None) -> None:
     ids = ["conversation-1", "conversation-4", "unknown"]
     found = await both.conversations.get(ids, readable)
