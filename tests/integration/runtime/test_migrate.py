@@ -3,6 +3,11 @@
 from typing import Any
 
 import pytest
+from postroom_assigner import checks as assigner
+from postroom_desk import checks as desk
+from postroom_ingest import checks as ingest
+from postroom_notifier import checks as notifier
+from postroom_router import checks as router
 from postroom_runtime.cli import build
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -47,6 +52,17 @@ def test_makes_every_index_once_and_says_which(mongo_uri: str, database_prefix: 
     assert [line.split(maxsplit=1) for line in again.stdout.splitlines()] == [
         [name, "nothing to do"] for name in ("analytics", "assigner", "desk", "ingest", "notifier", "router")
     ]
+
+
+def test_what_doctor_asks_for_is_what_migrate_makes(mongo_uri: str, database_prefix: str) -> None:
+    assert migrate(mongo_uri, database_prefix).exit_code == 0
+    with MongoClient[dict[str, Any]](mongo_uri) as client:
+        for service in (assigner, desk, ingest, notifier, router):
+            name = service.__name__.split(".")[0].removeprefix("postroom_")
+            found = indexes(client[f"{database_prefix}{name}"])
+            wanted = [f"{collection}.{index}" for collection, names in service.INDEXES.items() for index in names]
+            assert wanted, name
+            assert set(wanted) - set(found) == set(), name
 
 
 def test_an_index_that_is_in_the_way_is_named_and_what_was_made_stays(mongo_uri: str, database_prefix: str) -> None:

@@ -82,6 +82,7 @@ class Desk:
         await MongoSearchIndex(database).prepare()
         await prepare_identity(database)
         await MongoUploads(database).prepare()
+        await MongoAuditStore(database).prepare()
         await MongoSavedReplies(database).prepare()
 
     async def build(self, runtime: Runtime) -> None:

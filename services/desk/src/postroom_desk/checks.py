@@ -6,13 +6,10 @@ from postroom_contracts.configuration import Configuration
 from postroom_runtime.findings import Finding, indexes
 from postroom_runtime.settings import RuntimeSettings
 
+from postroom_desk.adapters import read_model
+
 INDEXES = {
-    "conversations": (
-        "state.status_1_state.waiting_order_1__id_1",
-        "state.status_1_state.last_activity_at_-1__id_-1",
-        "state.owner_id_1_state.status_1_state.waiting_order_1",
-        "state.contact_ids_1_state.last_activity_at_-1",
-    ),
+    "conversations": tuple(str(index.document["name"]) for index in read_model.INDEXES),
     "events": ("s_1_o_1", "k_1_p_1_o_1", "c_1", "at_-1"),
     "requests": ("at_1",),
 }

@@ -23,6 +23,15 @@ _WAITING = (("state.status", 1), ("state.waiting_order", 1))
 _GROUPED = ("status", "team_id", "inbox_id", "owner_id", "archived", "received", "sent")
 _INBOX = ("state.inbox_id", 1)
 _COUNT_INDEX = [(f"state.{name}", 1) for name in _GROUPED]
+INDEXES = (
+    # The inbox at the end: what one may not read is passed over in the index, and no document is read.
+    IndexModel([("state.status", 1), ("state.waiting_order", 1), ("_id", 1), _INBOX]),
+    IndexModel([("state.status", 1), ("state.last_activity_at", -1), ("_id", -1), _INBOX]),
+    IndexModel([("state.owner_id", 1), ("state.status", 1), ("state.waiting_order", 1), _INBOX]),
+    IndexModel([("state.contact_ids", 1), ("state.last_activity_at", -1), _INBOX]),
+    *(IndexModel([(f"state.{name}", 1), *_WAITING]) for name in ("inbox_id", "team_id", "tags")),
+    IndexModel(_COUNT_INDEX),
+)
 
 
 class MongoConversations:
@@ -34,17 +43,7 @@ class MongoConversations:
     async def prepare(self) -> None:
         """Create the indexes of the queries below; again: no change."""
         async with translated("index conversations"):
-            await self._collection.create_indexes(
-                [
-                    # The inbox at the end: what one may not read is passed over in the index, and no document is read.
-                    IndexModel([("state.status", 1), ("state.waiting_order", 1), ("_id", 1), _INBOX]),
-                    IndexModel([("state.status", 1), ("state.last_activity_at", -1), ("_id", -1), _INBOX]),
-                    IndexModel([("state.owner_id", 1), ("state.status", 1), ("state.waiting_order", 1), _INBOX]),
-                    IndexModel([("state.contact_ids", 1), ("state.last_activity_at", -1), _INBOX]),
-                    *(IndexModel([(f"state.{name}", 1), *_WAITING]) for name in ("inbox_id", "team_id", "tags")),
-                    IndexModel(_COUNT_INDEX),
-                ]
-            )
+            await self._collection.create_indexes(list(INDEXES))
 
     async def get(self, ids: Iterable[str], readable: frozenset[str] | None) -> dict[str, ConversationView]:
         wanted = list(dict.fromkeys(ids))
