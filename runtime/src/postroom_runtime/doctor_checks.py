@@ -36,9 +36,7 @@ async def groups(settings: RuntimeSettings) -> Finding:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             await admin.start()
-            answers: list[Any] = await admin.describe_consumer_groups(
-                [f"{settings.topic_prefix}{name}" for name in names]
-            )
+            answers = await _described(admin, [f"{settings.topic_prefix}{name}" for name in names])
     except (KafkaError, OSError, TimeoutError) as error:
         return Finding("groups", False, f"not read: {type(error).__name__}", "see kafka")
     finally:
@@ -52,6 +50,15 @@ async def groups(settings: RuntimeSettings) -> Finding:
     return Finding(
         "groups", not idle, f"members: {detail}", f"nobody runs {', '.join(services)}: `postroom run SERVICE`"
     )
+
+
+async def _described(admin: AIOKafkaAdminClient, groups: list[str]) -> list[Any]:
+    """Return the answers of the groups' coordinators; none of a broker at which no group has ever met."""
+    try:
+        answers: list[Any] = await admin.describe_consumer_groups(groups)
+    except KafkaError:  # there is no coordinator yet; whether Kafka answers at all, its own check says
+        return []
+    return answers
 
 
 def _members(answers: list[Any]) -> list[tuple[str, Any]]:

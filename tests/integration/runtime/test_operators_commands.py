@@ -63,13 +63,13 @@ def operator(kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_p
 def test_doctor_names_what_is_missing_with_its_remedy_until_nothing_is(operator: Operator, topic_prefix: str) -> None:
     sick = operator.type("doctor")
     assert sick.exit_code == 1
-    assert "no  topics: 0 of 21 exist\n      run `postroom topics apply`" in sick.stdout
+    assert "no  topics: 0 of 22 exist\n      run `postroom topics apply`" in sick.stdout
     assert "run `postroom config apply FILE`" in sick.stdout
 
     made = operator.type("topics", "apply").stdout
-    assert made.count("created  ") == 21
+    assert made.count("created  ") == 22
     assert f"created  {topic_prefix}conversation-events\n" in made
-    assert operator.type("topics", "apply").stdout.count("exists   ") == 21
+    assert operator.type("topics", "apply").stdout.count("exists   ") == 22
     assert operator.type("config", "apply", str(COMPANY)).stdout.startswith("version 1 applied")
 
     well = operator.type("doctor")
@@ -101,7 +101,7 @@ def test_doctor_says_what_is_away(operator: Operator, monkeypatch: pytest.Monkey
 
 def test_topics_list_says_of_each_who_writes_and_reads_it(operator: Operator, topic_prefix: str) -> None:
     listed = operator.type("topics", "list").stdout
-    assert listed.count("\n    key ") == 21
+    assert listed.count("\n    key ") == 22
     assert (
         f"{topic_prefix}inbound-messages\n    key account and the sender's address or handle, normalised; "
         "ingest -> router; kept 7 d\n" in listed
