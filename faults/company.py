@@ -54,7 +54,9 @@ def configuration(imap_port: int, smtp_port: int) -> Configuration:
                     "name": name.capitalize(),
                     "account": account,
                     "address": address(name),
-                    "teams": ["north" if account == "shop" else "south"],
+                    "teams": ["north", "south"]
+                    if account == "shop"
+                    else ["south"],  # refunds of the shop go to the south
                     "policy": "standard",
                     "signature": "The company",
                 }

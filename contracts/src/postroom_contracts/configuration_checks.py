@@ -177,7 +177,25 @@ def warnings(configuration: Configuration) -> list[Finding]:
     for n, inbox in enumerate(configuration.inboxes):
         if not _somebody_sends(configuration, inbox):
             found.append(Finding(("inboxes", n), "no enabled agent may send from this inbox: nobody can answer here"))
-    return found
+    return [*found, *_routed_to_strangers(configuration)]
+
+
+def _routed_to_strangers(c: Configuration) -> Iterator[Finding]:
+    """A rule may give a conversation to people who may not read its inbox: they would own it and be told nothing."""
+    shared = [inbox for inbox in c.inboxes if inbox.owner is None]
+    for n, rule in enumerate(c.rules):
+        team = c.team(rule.then.team)
+        when = rule.when
+        only = when.value if when is not None and when.field == "inbox" and when.operator == "equals" else None
+        if not rule.enabled or team is None:
+            continue
+        people = [agent for agent in c.agents if agent.id in team.members and agent.enabled]
+        for inbox in shared:
+            blind = [a.id for a in people if Ability.READ not in abilities_in(inbox, a, teams_of(c, a.id))]
+            if blind and only in (None, inbox.id):
+                names = ", ".join(blind[:3]) + (", ..." if len(blind) > 3 else "")  # noqa: PLR2004 - as many as a line holds
+                message = f"{names} of {team.id} may not read {inbox.id}: name the team in `teams` or `access` there"
+                yield Finding(("rules", n, "then", "team"), message)
 
 
 def _somebody_sends(c: Configuration, inbox: Inbox) -> bool:
