@@ -82,6 +82,7 @@ def test_no_markup_makes_it_raise(markup: str) -> None:
 
 
 MANY = 1_000_000
+MOST_SECONDS = 8  # the slowest takes one here; what grows with the square of the length takes minutes anywhere
 TEXTS = {
     "quote marks": ">" * MANY, "quoted lines": "> \n" * (MANY // 3), "one line": "x" * MANY, "attributions": f"{MARKS[0]}\n" * 100_000, "attributions and quotes": f"{MARKS[0]}\n> x\n" * (MANY // 70),
     "one line of attributions": "On Mon wrote: " * (MANY // 14), "answers": "> a\nbcd\n" * (MANY // 8), "headings and quotes": "-----Original Message-----\n> x\n" * (MANY // 28), "fields": "From: a@b.example\n" * (MANY // 18),
@@ -97,17 +98,17 @@ MARKUPS = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_million_signs_of_crafted_text_take_less_than_two_seconds(name: str) -> None:
+def test_a_million_signs_of_crafted_text_take_seconds_and_not_minutes(name: str) -> None:
     started = time.process_time()
     visible_reply(TEXTS[name])
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < MOST_SECONDS
 
 
 @pytest.mark.parametrize("name", MARKUPS)
-def test_a_million_signs_of_crafted_html_take_less_than_two_seconds(name: str) -> None:
+def test_a_million_signs_of_crafted_html_take_seconds_and_not_minutes(name: str) -> None:
     started = time.process_time()
     visible_reply_html(MARKUPS[name])
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < MOST_SECONDS
 
 
 def test_words_below_a_quote_of_three_million_signs_are_seen() -> None:
