@@ -1,4 +1,4 @@
-"""Mails made to cost much, each read by the command's own function in a process of its own, whose time and memory are measured."""
+"""Mails made to cost much, each read by the command's own function in its own process, whose time and memory are measured."""
 
 import json
 import subprocess
