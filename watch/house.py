@@ -206,8 +206,14 @@ class House:
         os.kill(self.services[name].pid, signal.SIGCONT)
 
     async def is_ready(self, name: str) -> bool:
+        return await self._answers(name, "readyz")
+
+    async def is_alive(self, name: str) -> bool:
+        return await self._answers(name, "livez")
+
+    async def _answers(self, name: str, path: str) -> bool:
         def ask() -> bool:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url(name)}/readyz", timeout=2) as answer:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url(name)}/{path}", timeout=2) as answer:
                 return bool(answer.status == 200)
             return False
 

@@ -1,6 +1,7 @@
 """What is made to go wrong, and which alerts must speak of it: each fires, and is silent again when it is mended."""
 
 import asyncio
+import functools
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ from watch.house import House
 from watch.traffic import Traffic
 
 Step = Callable[[], Awaitable[None]]
+RESTARTED = ("ingest", "router", "assigner", "analytics", "desk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +159,10 @@ class Provocations:
                 45,
             ),
             Provocation(
-                "every service is started again, one after another",
+                "every service is started again, and waits for MongoDB",
                 (),
                 self._roll,
-                _nothing,
+                self._let_start,
             ),
             Provocation(
                 "a release that fails on everything",
@@ -178,8 +180,19 @@ class Provocations:
         self.house.start_service("notifier", POSTROOM_TOO_OLD_HOURS="0.001")
 
     async def _roll(self) -> None:
-        for name in ("ingest", "router", "assigner", "analytics", "desk"):
-            await self.house.restart(name)
+        for name in RESTARTED:
+            await self.house.stop_service(name)
+        await asyncio.to_thread(self.house.mongo.kill)
+        for name in RESTARTED:
+            self.house.start_service(name)
+        for name in RESTARTED:
+            await self.house.until(functools.partial(self.house.is_alive, name), f"{name} is alive", 30)
+        await asyncio.sleep(3)  # three scrapes see that they are not ready
+
+    async def _let_start(self) -> None:
+        await asyncio.to_thread(self.house.mongo.start)
+        for name in RESTARTED:
+            await self.house.until(functools.partial(self.house.is_ready, name), f"{name} is ready", 60)
 
     async def _block(self) -> None:
         async def breathe() -> None:
