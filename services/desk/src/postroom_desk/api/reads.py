@@ -271,7 +271,8 @@ def _no_request() -> Problem:
 async def read_overview(parts: PartsOf, asker: Lists, min_position: MinPosition = None) -> m.Overview:
     """Counted over the inboxes that you may read."""
     await parts.reader.wait_for(positions_of(min_position))
-    return shown.overview(await parts.reader.counts(asker.readable), parts.reader.configuration, asker.readable)
+    counts = await parts.reader.counts(asker.readable, fresh=min_position is not None)
+    return shown.overview(counts, parts.reader.configuration, asker.readable)
 
 
 @router.get("/company", summary="Inboxes, teams, agents and tags")
