@@ -5,17 +5,6 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 document=${1:-$root/contracts/asyncapi.json}
-for program in node npm; do
-  command -v "$program" >/dev/null 2>&1 || {
-    echo "$program is missing: install Node.js 20 or newer to check the AsyncAPI document" >&2
-    exit 2
-  }
-done
-home=$root/build/asyncapi
-if ! cmp -s "$here/package-lock.json" "$home/installed-lock.json"; then
-  mkdir -p "$home"
-  cp "$here/package.json" "$here/package-lock.json" "$home/"
-  npm ci --prefix "$home" --ignore-scripts --no-audit --no-fund --silent >&2
-  cp "$here/package-lock.json" "$home/installed-lock.json"
-fi
+. "$root/tests/node.sh"
+home=$(node_home asyncapi "$here" "to check the AsyncAPI document") || exit $?
 exec node "$here/check.mjs" "$document" "$home"

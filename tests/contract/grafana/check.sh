@@ -4,19 +4,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
-for program in node npm; do
-  command -v "$program" >/dev/null 2>&1 || {
-    echo "$program is missing: install Node.js 20 or newer to check the dashboards" >&2
-    exit 2
-  }
-done
-home=$root/build/grafana
-if ! cmp -s "$here/package-lock.json" "$home/installed-lock.json"; then
-  mkdir -p "$home"
-  cp "$here/package.json" "$here/package-lock.json" "$home/"
-  npm ci --prefix "$home" --ignore-scripts --no-audit --no-fund --silent >&2
-  cp "$here/package-lock.json" "$home/installed-lock.json"
-fi
+. "$root/tests/node.sh"
+home=$(node_home grafana "$here" "to check the dashboards") || exit $?
 work=$(mktemp -d "$home/check.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 # A JSON file holds the texts of an enumeration, which TypeScript takes for another type than its members.
