@@ -9,6 +9,8 @@ import pytest
 import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postroom_ingest.domain.mail import ParsedMail
+from postroom_ingest.door import take
 from postroom_ingest.door.settings import DoorSettings
 from pydantic import ValidationError
 
@@ -17,6 +19,7 @@ from tests.component.ingest.doorway import MAIL, Doorway, certificate, company
 OK = "250 2.0.0 OK, it is safe"
 LATER = "451 4.3.0 it could not be stored, come again"
 UNKNOWN = "550 5.1.1 there is no such address here"
+UNREADABLE = "[This mail could not be read. It is kept as it came, as the original mail.]"
 BUSY = "452 4.3.1 too much is on its way, come again"
 
 
@@ -178,6 +181,21 @@ async def test_half_stored_is_not_stored_for_the_other_half(protocol: str, expec
         doorway.intake.broken_after = None
         await client.mail("support@acme.test", "sales@acme.test")
         assert sorted(r.inbox_id for r in doorway.intake.records) == ["sales", "support"]
+
+
+async def test_a_mail_that_our_code_cannot_read_is_taken_and_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(raw: bytes) -> ParsedMail:
+        raise LookupError(f"a fault of ours in {len(raw)} bytes")
+
+    monkeypatch.setattr(take, "parse_mail", fails)
+    async with Doorway() as doorway:
+        client = await doorway.client()
+        assert (await client.mail("support@acme.test", "sales@acme.test"))[-1] == OK
+        one, other = doorway.intake.ledger.values()
+        assert {one.quarantined, other.quarantined} == {"LookupError"}
+        assert {r.text for r in doorway.intake.records} == {UNREADABLE}
+        assert {r.inbox_id for r in doorway.intake.records} == {"support", "sales"}
+        assert all(raw.endswith(MAIL) for raw in doorway.intake.raw)
 
 
 async def test_storage_that_hangs_is_given_up() -> None:

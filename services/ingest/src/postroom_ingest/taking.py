@@ -1,7 +1,7 @@
 """Taking mails from a folder into the ledger: window by window, whatever a mail is like and whatever the server answers."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import replace
+from typing import Any
 
 import structlog
 from postroom_contracts.configuration import MailAccount
@@ -10,7 +10,7 @@ from postroom_runtime.configuration_feed import Configurations
 
 from postroom_ingest.adapters.imap import ImapSession, MailRefusedError, RawMail, windows
 from postroom_ingest.adapters.ledger import MongoLedger
-from postroom_ingest.domain.inbound import Intake, mail_intake, note_intake
+from postroom_ingest.domain.inbound import Intake, mail_intake, note_intake, unreadable_intake
 from postroom_ingest.domain.mail import parse_mail
 from postroom_ingest.intake import IntakeStore, history_outbox
 from postroom_ingest.ports import Place, Spot
@@ -107,23 +107,29 @@ class MailTaker:
 
     def _intake_of(self, account: MailAccount, mail: RawMail, *, imported: bool) -> Intake:
         """Return what a mail becomes. One that our code cannot read is kept whole under a note: it must not stop the rest."""
+        given = self._given(account, mail, imported=imported)
         try:
-            intake = mail_intake(
-                parse_mail(mail.raw),
-                mail.raw,
-                account=account,
-                configuration=self._configurations.latest,
-                received_at=mail.internal_date,
-                now=self._clock.now(),
-                imported=imported,
-                probe_keys=self._probe_keys,
-            )
+            return mail_intake(parse_mail(mail.raw), mail.raw, **given, probe_keys=self._probe_keys)
         except Exception as error:  # whatever a stranger's mail makes of us
             log.exception("mail cannot be read", account=account.id, uid=mail.uid)
-            note = "[This mail could not be read. It is kept as it came, as the original mail.]"
-            noted = self._noted(account, mail, b"", note, imported=imported)
-            return replace(noted, quarantined=type(error).__name__)
-        return intake
+            return unreadable_intake(mail.raw, error, **given)
+
+    def _head_of(self, account: MailAccount, head: RawMail, note: str, *, imported: bool) -> Intake:
+        given = self._given(account, head, imported=imported)
+        try:
+            return note_intake(head.raw, note, parse_mail(head.raw), **given)
+        except Exception as error:
+            log.exception("the head of a mail cannot be read", account=account.id, uid=head.uid)
+            return unreadable_intake(head.raw, error, **given)
+
+    def _given(self, account: MailAccount, mail: RawMail, *, imported: bool) -> dict[str, Any]:
+        return {
+            "account": account,
+            "configuration": self._configurations.latest,
+            "received_at": mail.internal_date,
+            "now": self._clock.now(),
+            "imported": imported,
+        }
 
     async def _take_head(
         self, session: ImapSession, account: MailAccount, spot: Spot, uid: int, size: int, *, imported: bool
@@ -138,19 +144,7 @@ class MailTaker:
             f"[This mail has {size / _MIB:.0f} MiB, more than the {MAX_RAW_BYTES // _MIB} MiB that are taken in."
             " Its first part is kept as the original mail; the whole still lies in the mailbox.]"
         )
-        intake = self._noted(account, head, head.raw, note, imported=imported)
+        intake = self._head_of(account, head, note, imported=imported)
         # Never tidied away: the whole lies there alone.
         outbox = history_outbox(account.id) if imported else None
         await self._intake.store(account.id, [(intake, spot.place(uid))], outbox=outbox)
-
-    def _noted(self, account: MailAccount, mail: RawMail, head: bytes, note: str, *, imported: bool) -> Intake:
-        return note_intake(
-            mail.raw,
-            note,
-            parse_mail(head),
-            account=account,
-            configuration=self._configurations.latest,
-            received_at=mail.internal_date,
-            now=self._clock.now(),
-            imported=imported,
-        )

@@ -21,7 +21,7 @@ from postroom_contracts.values import Address, Attachment, Channel, ContentRefer
 
 from postroom_ingest.domain.envelope import Envelope, forwarding_addresses
 from postroom_ingest.domain.fitting import fitted, text_of_record
-from postroom_ingest.domain.mail import ParsedMail, dmarc_result
+from postroom_ingest.domain.mail import ParsedMail, dmarc_result, parse_mail
 from postroom_ingest.domain.mail import model as mail_model
 from postroom_ingest.domain.mail.addresses import Address as MailAddress
 from postroom_ingest.domain.mail.bounced import original_references
@@ -342,3 +342,29 @@ def note_intake(
         imported=imported,
         envelope=envelope,
     )
+
+
+def unreadable_intake(
+    raw: bytes,
+    error: Exception,
+    *,
+    account: MailAccount,
+    configuration: Configuration,
+    received_at: datetime | None,
+    now: datetime,
+    imported: bool = False,
+    envelope: Envelope | None = None,
+) -> Intake:
+    """Return what a mail becomes on which our own code raised `error`: kept whole under a note, and marked as quarantined."""
+    noted = note_intake(
+        raw,
+        "[This mail could not be read. It is kept as it came, as the original mail.]",
+        parse_mail(b""),
+        account=account,
+        configuration=configuration,
+        received_at=received_at,
+        now=now,
+        imported=imported,
+        envelope=envelope,
+    )
+    return replace(noted, quarantined=type(error).__name__)

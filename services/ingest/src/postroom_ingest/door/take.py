@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from postroom_contracts.configuration import MailAccount
@@ -12,7 +13,7 @@ from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.steps import reach
 
 from postroom_ingest.domain.envelope import Envelope, Route, route_of, with_return_path
-from postroom_ingest.domain.inbound import Intake, mail_intake
+from postroom_ingest.domain.inbound import Intake, mail_intake, unreadable_intake
 from postroom_ingest.domain.mail import parse_mail
 from postroom_ingest.intake import IntakeStore
 
@@ -76,21 +77,25 @@ class MailTaker:
             destination.safe = True
 
     def _read(self, raw: bytes, destinations: Sequence[_Destination]) -> list[Intake]:
-        parsed = parse_mail(raw)
-        configuration, now = self.configurations.latest, self.clock.now()
-        return [
-            mail_intake(
-                parsed,
-                raw,
-                account=destination.account,
-                configuration=configuration,
-                received_at=now,
-                now=now,
-                envelope=destination.envelope,
-                probe_keys=self.probe_keys,
-            )
-            for destination in destinations
-        ]
+        """Return what the mail becomes at each destination. One that our code cannot read is kept whole under a note:
+        the sender would come again with it for days, and then tell the customer that it failed.
+        """
+        try:
+            parsed = parse_mail(raw)
+            return [mail_intake(parsed, raw, **self._given(destination)) for destination in destinations]
+        except Exception as error:  # whatever a stranger's mail makes of us
+            log.exception("mail cannot be read", accounts=[d.account.id for d in destinations])
+            return [unreadable_intake(raw, error, **self._given(destination)) for destination in destinations]
+
+    def _given(self, destination: _Destination) -> dict[str, Any]:
+        now = self.clock.now()
+        return {
+            "account": destination.account,
+            "configuration": self.configurations.latest,
+            "received_at": now,
+            "now": now,
+            "envelope": destination.envelope,
+        }
 
     def _publish(self, account_id: str) -> None:
         """Publish beside the answer: Kafka away means lag, not refusals. One task for each account, however many mails."""
