@@ -375,6 +375,16 @@ class Policy(Section):
     next_response_seconds: int | None = Field(None, gt=0)
     resolution_seconds: int | None = Field(None, gt=0)
     """Counts net of pauses."""
+    warn_percent: int | None = Field(None, ge=1, le=100)
+    """When so much of a target's time has passed, people are warned; None: at 80, 100: never."""
+    escalate_to_team: Slug | None = None
+    """Who takes over once a target is missed; None: it stays with whom it has."""
+
+    @property
+    def warned_at_percent(self) -> int | None:
+        """At which share of a target's time people are warned; None: never."""
+        percent = 80 if self.warn_percent is None else self.warn_percent
+        return None if percent == 100 else percent  # noqa: PLR2004 - per cent
 
 
 class Condition(Section):

@@ -50,6 +50,7 @@ def findings(configuration: Configuration) -> list[Finding]:
         _company,
         _repeated_ids,
         _accounts_and_inboxes,
+        _policies,
         _templates,
         _saved_replies,
         _addresses,
@@ -103,6 +104,11 @@ def _company(c: Configuration) -> Iterator[Finding]:
     yield from _reference(path, c.company.default_calendar, "a calendar", _ids(c.calendars))
     if c.company.answer_address is not None:
         yield from _mail_address(("company", "answer_address"), c.company.answer_address)
+
+
+def _policies(c: Configuration) -> Iterator[Finding]:
+    for n, policy in enumerate(c.policies):
+        yield from _reference(("policies", n, "escalate_to_team"), policy.escalate_to_team, "a team", _ids(c.teams))
 
 
 def _repeated_ids(c: Configuration) -> Iterator[Finding]:

@@ -328,12 +328,26 @@ ASSIGNER: dict[str, Sample] = {
     ),
     "DeadlineWarned": Sample(
         "2026-03-06T17:00:00.080Z",
-        {"deadline": "first_response", "due_at": "2026-03-06T18:00:00.000Z", "generation": 1},
+        {
+            "deadline": "first_response",
+            "due_at": "2026-03-06T18:00:00.000Z",
+            "generation": 1,
+            "policy_id": "standard",
+            "agent_id": "jonas",
+            "started_at": "2026-03-06T14:00:00.000Z",
+        },
         sequence=5,
     ),
     "DeadlineBreached": Sample(
         "2026-03-06T18:00:00.110Z",
-        {"deadline": "first_response", "breached_at": "2026-03-06T18:00:00.000Z", "generation": 1},
+        {
+            "deadline": "first_response",
+            "breached_at": "2026-03-06T18:00:00.000Z",
+            "generation": 2,
+            "policy_id": "standard",
+            "agent_id": "jonas",
+            "started_at": "2026-03-06T14:00:00.000Z",
+        },
         sequence=6,
     ),
 }

@@ -395,22 +395,34 @@ class ClaimRefused(Fact):
 
 
 class DeadlineWarned(Fact):
-    """A target of the policy will be missed soon, unless somebody acts."""
+    """A target of the policy will be missed soon, unless somebody acts. Once for each target."""
 
     deadline: Literal["first_response", "next_response", "resolution"]
     due_at: UtcTime
     generation: int
     late: bool = False
+    """The assigner was far behind: it comes more than five minutes after its moment."""
+    policy_id: str | None = None
+    agent_id: str | None = None
+    """Who has the conversation; None: nobody."""
+    started_at: UtcTime | None = None
+    """From when the target counts: the start of the turn or episode."""
 
 
 class DeadlineBreached(Fact):
-    """A target of the policy was missed."""
+    """A target of the policy was missed. Once for each target, also when the answer came late and was told of first."""
 
     deadline: Literal["first_response", "next_response", "resolution"]
     breached_at: UtcTime
     """The deadline itself, not the moment that it was noticed."""
     generation: int
     late: bool = False
+    """The assigner was far behind: it comes more than five minutes after its moment."""
+    policy_id: str | None = None
+    agent_id: str | None = None
+    """Who had the conversation; None: nobody."""
+    started_at: UtcTime | None = None
+    """From when the target counts: the start of the turn or episode."""
 
 
 # --- notifier ---------------------------------------------------------------------------------------------------

@@ -97,10 +97,15 @@ class Fold(Generic[S, C]):
         publisher: Publisher,
         clock: Clock,
         models: Mapping[str, type[Data]],
+        unnumbered: frozenset[str] = frozenset(),
     ) -> None:
+        """`unnumbered`: sources of which only some facts are followed. These are taken as they come, each once by its
+        place and id; what is decided of them must not depend on the order that they have among each other.
+        """
         self.service = service
         self.models = models
         self._source = source_of(service)
+        self._unnumbered = unnumbered
         self._decider = decider
         self._store = store
         self._publisher = publisher
@@ -147,7 +152,7 @@ class Fold(Generic[S, C]):
         event = incoming.event
         if event is None:
             self._skip(document, incoming, context)
-        elif event.sequence is not None and not incoming.late:
+        elif event.sequence is not None and not incoming.late and event.source not in self._unnumbered:
             self._take_fact(document, incoming, event, event.sequence, context)
         elif document.is_applied(incoming.position) or event.id in document.requests:
             document.repeated = True
@@ -160,7 +165,7 @@ class Fold(Generic[S, C]):
         """A parked or discarded record counts as seen, now or when its turn comes: what stands behind it can go on."""
         source, sequence = incoming.skipped_source, incoming.skipped_sequence
         expected = document.seen.get(source, 0) + 1
-        if not source or sequence < expected:
+        if not source or source in self._unnumbered or sequence < expected:
             return
         if sequence > expected:
             document.ahead = [a for a in document.ahead if (a.source, a.sequence) != (source, sequence)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 from postroom_assigner.adapters.memory import InMemoryAgentLoads
-from postroom_assigner.app import followed
+from postroom_assigner.app import UNNUMBERED, followed
 from postroom_assigner.domain.assignment import Assignment
 from postroom_assigner.handlers import Assignments, Versions
 from postroom_contracts.configuration import Configuration
@@ -162,6 +162,7 @@ class World:
             publisher=self.publisher,  # type: ignore[arg-type]  # the double has what a fold uses
             clock=self.clock,
             models=followed(),
+            unnumbered=UNNUMBERED,
         )
 
     def _on_free(self) -> None:

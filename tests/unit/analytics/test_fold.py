@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from postroom_analytics.domain.cells import Cell
-from postroom_analytics.domain.clocks import MAX_RUNS
 from postroom_analytics.domain.documents import to_document
 from postroom_analytics.domain.figures import figures
 from postroom_analytics.domain.fold import advance_skipped, apply, versions_needed
@@ -14,9 +13,10 @@ from postroom_analytics.domain.model import ConversationMetrics
 from postroom_analytics.domain.now import gauges
 from postroom_analytics.domain.order import MAX_EARLY, TooManyEarlyError
 from postroom_analytics.domain.recorded import read_log
-from postroom_analytics.domain.rows import UnknownConfigurationError
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_contracts.events import Event
+from postroom_contracts.response_times.opening import MAX_RUNS
+from postroom_contracts.response_times.view import UnknownConfigurationError
 
 Line = dict[str, Any]
 POLICIES = [
@@ -100,6 +100,15 @@ def responses(log: FoldedLog) -> tuple[Any, Any]:
 
 def targets(log: FoldedLog) -> list[tuple[str, str, str]]:
     return [(t["target"], t["policy"], t["outcome"]) for t in shown(log)["targets"]]
+
+
+def test_a_private_inbox_goes_by_its_own_calendar() -> None:
+    own = {"id": "own", "name": "Own", "account": "a", "address": "own@example.org", "teams": [], "owner": "ann"}
+    inbox = {"configuration": CONFIGURATION["configuration"] | {"inboxes": [own | {"calendar": "office"}]}}
+    log = FoldedLog()
+    lines = (inbox, customer("08:00"), *reply("09:30", "r"))
+    log.fold(read_log(json.dumps(line) for line in lines))
+    assert shown(log)["first_response"]["business_seconds"] == 1800  # of its office hours from nine
 
 
 # --- replies -------------------------------------------------------------------------------------------------------

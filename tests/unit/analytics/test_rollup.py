@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postroom_analytics.domain import distribution
-from postroom_analytics.domain.cells import Cell, Increments, marked_private
+from postroom_analytics.domain.cells import Cell, Increments
 from postroom_analytics.domain.distribution import PROMETHEUS_SECONDS, RELATIVE_ERROR
 from postroom_analytics.domain.documents import row_document, row_from_document
-from postroom_analytics.domain.model import Credit, Row
+from postroom_analytics.domain.model import Row
 from postroom_analytics.domain.rollup import (
     add_to,
     histogram,
@@ -19,6 +19,7 @@ from postroom_analytics.domain.rollup import (
     row_increments,
     summarise,
 )
+from postroom_contracts.response_times.model import Credit, marked_private
 
 DAY_MS = 86_400_000
 MARCH_3 = 1_772_496_000_000

@@ -12,9 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from postroom_contracts.business_time import from_epoch_ms
 from postroom_contracts.fields import format_time
+from postroom_contracts.response_times.model import marked_private, plain_inbox
 from postroom_runtime.errors import InfrastructureError
 
-from postroom_analytics.domain.cells import PRIVATE, marked_private, plain_inbox
+from postroom_analytics.domain.cells import PRIVATE
 from postroom_analytics.domain.figures import figures
 from postroom_analytics.domain.model import Row
 from postroom_analytics.domain.now import MARKS

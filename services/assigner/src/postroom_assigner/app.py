@@ -1,24 +1,30 @@
-"""The assigner as a service: one fold over facts and requests, the drain of the queues, the sweep of the slots."""
+"""The assigner as a service: one fold over facts and requests, the timers of deadlines, the drain of the queues, the sweep
+of the slots.
+"""
 
 import asyncio
 
 from postroom_contracts import facts as f
+from postroom_contracts.commands import CheckDeadline
 from postroom_contracts.events import Data
-from postroom_contracts.registry import BY_TYPE, MODELS, commands_handled_by
+from postroom_contracts.registry import BY_TYPE, MODELS, commands_handled_by, source_of
+from postroom_contracts.response_times.model import TargetKind
 from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
 from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stores import Stores
-from pydantic import Field
+from postroom_runtime.timers import DueTimer, TimerLoop
+from pydantic import Field, TypeAdapter
 
+from postroom_assigner.adapters.deadlines import MongoDeadlines
 from postroom_assigner.adapters.loads import MongoAgentLoads
 from postroom_assigner.adapters.queue import MongoWaitingQueue, create_indexes
 from postroom_assigner.adapters.sweep import Sweep
 from postroom_assigner.domain.assignment import Assignment
 from postroom_assigner.drain import Drain
-from postroom_assigner.handlers import Assignments, Round, Versions
+from postroom_assigner.handlers import RESULTS, Assignments, Round, Versions
 
 
 class AssignerSettings(RuntimeSettings):
@@ -33,9 +39,18 @@ class AssignerSettings(RuntimeSettings):
 
 
 def followed() -> dict[str, type[Data]]:
-    """Return the types that the fold takes: every fact of the router, and the assigner's own requests."""
+    """Return the types that the fold takes: every fact of the router, what became of replies, and its own requests."""
     router = {name: MODELS[name] for name, r in BY_TYPE.items() if r.producers == ("router",) and _is_fact(r.model)}
-    return router | commands_handled_by("assigner")
+    return router | {model.type_name(): model for model in RESULTS} | commands_handled_by("assigner")
+
+
+UNNUMBERED = frozenset({source_of("notifier")})
+"""Of its facts only some are followed, so that their numbers have gaps here."""
+
+
+def check_command(timer: DueTimer, late: bool) -> CheckDeadline:
+    kind = TypeAdapter(TargetKind).validate_python(timer.kind)
+    return CheckDeadline(deadline=kind, generation=timer.generation, due_at=timer.due_at, late=late)
 
 
 def ignored() -> frozenset[bytes]:
@@ -59,6 +74,7 @@ class Assigner:
 
     async def prepare(self, stores: Stores) -> None:
         await create_indexes(stores.database["assignments"])
+        await MongoDeadlines(stores.database["assignments"]).prepare()
 
     async def build(self, runtime: Runtime) -> None:
         given = runtime.settings
@@ -85,9 +101,20 @@ class Assigner:
             publisher=runtime.publisher,
             clock=runtime.clock,
             models=followed(),
+            unnumbered=UNNUMBERED,
+        )
+        timers = TimerLoop(
+            service="assigner",
+            source=MongoDeadlines(documents),
+            command=check_command,
+            publisher=runtime.publisher,
+            leases=runtime.leases,
+            clock=runtime.clock,
+            lag_seconds=runtime.lag_seconds,
         )
         await runtime.consume("assigner", fold, ignored_types=ignored())
         runtime.background("drain", drain.run)
+        runtime.background("timers", timers.run)
         runtime.background("sweep", lambda: _sweeping(runtime, settings.assigner_sweep_seconds, sweep, drain))
 
 

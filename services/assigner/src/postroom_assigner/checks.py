@@ -6,7 +6,7 @@ from postroom_contracts.configuration import Configuration
 from postroom_runtime.findings import Finding, indexes
 from postroom_runtime.settings import RuntimeSettings
 
-INDEXES = {"assignments": ("slot",)}
+INDEXES = {"assignments": ("slot", "deadline")}
 
 
 async def check(settings: RuntimeSettings, configuration: Configuration | None) -> Sequence[Finding]:

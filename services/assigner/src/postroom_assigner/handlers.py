@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 
 from postroom_contracts import commands as c
 from postroom_contracts import facts as f
+from postroom_contracts.business_time import to_epoch_ms
 from postroom_contracts.configuration import Configuration, Team
-from postroom_contracts.events import Data
+from postroom_contracts.events import Data, Event
+from postroom_contracts.response_times.model import ConversationClocks
+from postroom_contracts.response_times.view import versions_of
 from postroom_runtime.clock import Clock
 from postroom_runtime.documents import Decision, Document, Emit
 from postroom_runtime.errors import ConflictError
@@ -16,14 +19,23 @@ from postroom_runtime.records import Incoming
 from postroom_assigner.domain.assignment import Assignment
 from postroom_assigner.domain.board import Board, Standing, UnforeseenAgentError
 from postroom_assigner.domain.company import Company
+from postroom_assigner.domain.deadlines import check, follow
 from postroom_assigner.domain.decide_facts import decide_fact
 from postroom_assigner.domain.decide_requests import FullUntilSavedError, decide_request
 from postroom_assigner.domain.ownership import Case, Outcome
 from postroom_assigner.ports import AgentLoads, Load, Release, Reserved, Take, slot_key
 
 _COMPANIES_KEPT = 8
-_FOLLOWING_A_MESSAGE = (f.MessageReceived, f.ConversationStarted, f.ReplyAccepted, f.ConversationRouted)
+_FOLLOWING_A_MESSAGE = (
+    f.MessageReceived,
+    f.ConversationStarted,
+    f.ReplyAccepted,
+    f.ConversationRouted,
+    f.ConversationSplitOff,
+)
 """Facts that name the version they were made with."""
+RESULTS = (f.MessageSent, f.MessageFailed, f.MessageCancelled)
+"""The notifier's facts that deadlines depend on. They need no order among each other."""
 
 
 class Versions:
@@ -43,6 +55,12 @@ class Versions:
             while len(self._kept) > _COMPANIES_KEPT:
                 del self._kept[min(self._kept)]
         return known
+
+    def clocked(self, clocks: ConversationClocks | None, data: Data) -> dict[int, Configuration]:
+        """Return the configurations that these clocks and this fact name. Raises ConfigurationNotYetError."""
+        named = set() if clocks is None else versions_of(clocks)
+        named.add(getattr(data, "configuration_version", 0))
+        return {version: self._at(version) for version in named if version}
 
     def for_data(self, data: Data) -> Company:
         """Return the company that this record is decided with: the message's own, for all else the newest."""
@@ -98,7 +116,7 @@ class Assignments(QuietDecider[Assignment, Round]):
     ) -> None:
         """Add the agents and teams among whom this record may choose; none where a look shows that nothing changes."""
         company = self._versions.for_data(data)
-        if isinstance(data, f.MessageReceived) and _changes_nothing(state, data):
+        if isinstance(data, RESULTS) or (isinstance(data, f.MessageReceived) and _changes_nothing(state, data)):
             return
         for team_id in _teams(state, data, company):
             team = company.team(team_id)
@@ -112,7 +130,7 @@ class Assignments(QuietDecider[Assignment, Round]):
         self._free_orphans(incoming.key, context)
         case = Case(context.board, company, incoming.key, event.id)
         try:
-            outcome = _decided(state, event.data, case)
+            outcome = self._decided(state, event, case)
             if outcome is None:
                 return None
             _move(state, outcome.state, case)
@@ -121,7 +139,16 @@ class Assignments(QuietDecider[Assignment, Round]):
             raise ConflictError(f"the load of {error} was not read") from error
         except FullUntilSavedError as error:
             raise ConflictError(f"{error} is full until this batch is saved") from error
-        return Decision(outcome.state, [Emit(fact) for fact in outcome.facts])
+        return Decision(outcome.state, [Emit(fact, _discriminator(fact)) for fact in outcome.facts])
+
+    def _decided(self, state: Assignment | None, event: Event, case: Case) -> Outcome | None:
+        data, clocks = event.data, state.clocks if state is not None else None
+        if isinstance(data, c.CheckDeadline):
+            return check(state, data, event.time, case, self._versions.clocked(clocks, data))
+        outcome = _decided(state, data, case)
+        if clocks is None and not case.company.configuration.policies:
+            return outcome
+        return follow(state, outcome, data, event.time, case, self._versions.clocked(clocks, data))
 
     def _free_orphans(self, conversation_id: str, context: Round) -> None:
         """A slot that was reserved for this very conversation must not stand in its own way."""
@@ -187,6 +214,15 @@ def _decided(state: Assignment | None, data: Data, case: Case) -> Outcome | None
     return decide_request(state, data, case) if isinstance(data, c.Command) else None
 
 
+def _discriminator(fact: f.Fact) -> str:
+    """One cause may tell of several targets of one kind: a turn's that was replaced, and the one in its place."""
+    if isinstance(fact, f.DeadlineWarned | f.DeadlineBreached):
+        at = fact.due_at if isinstance(fact, f.DeadlineWarned) else fact.breached_at
+        began = to_epoch_ms(fact.started_at) if fact.started_at else 0
+        return f"{fact.deadline} {fact.policy_id} {began} {to_epoch_ms(at)}"
+    return ""
+
+
 def _move(before: Assignment | None, after: Assignment, case: Case) -> None:
     """Bring the board up to this decision for those that follow in the batch."""
     old, new = _slot(before), _slot(after)
@@ -238,6 +274,9 @@ def _changes_nothing(state: Assignment | None, data: f.MessageReceived) -> bool:
 def _teams(state: Assignment | None, data: Data, company: Company) -> Iterable[str | None]:
     if state is not None:
         yield state.team_id
+        if isinstance(data, c.CheckDeadline) and state.clocks is not None:
+            policy = company.configuration.policy(state.clocks.policy)
+            yield policy.escalate_to_team if policy else None
     yield getattr(data, "team_id", None)
     yield company.team_of_inbox(getattr(data, "inbox_id", None) or (state.inbox_id if state else None))
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from postroom_analytics.domain.model import Credit
+from postroom_contracts.response_times.model import Credit, is_private, plain_inbox
 
 TOTAL = "total"
 NOW = "now"
@@ -31,24 +31,6 @@ Increments = dict[Cell, dict[str, int]]
 
 PRIVATE = "private"
 """The cut of private inboxes, by inbox: their figures are their owner's alone, so they count in no other cut."""
-_PRIVATE_MARK = f"{PRIVATE}:"
-
-
-def marked_private(inbox: str) -> str:
-    """Return the name under which figures know an inbox that was private when the conversation began.
-
-    It is part of the name, and not a mark beside it, so that whatever counts in an inbox is taken out of the same one.
-    """
-    return f"{_PRIVATE_MARK}{inbox}"
-
-
-def is_private(inbox: str) -> bool:
-    return inbox.startswith(_PRIVATE_MARK)
-
-
-def plain_inbox(inbox: str) -> str:
-    """Return the inbox's id."""
-    return inbox.removeprefix(_PRIVATE_MARK)
 
 
 def cuts_of(inbox: str, channel: str, credit: Credit) -> list[tuple[str, str]]:

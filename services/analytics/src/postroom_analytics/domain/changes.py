@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 
+from postroom_contracts.response_times.view import Configurations
+
 from postroom_analytics.domain.cells import Increments
 from postroom_analytics.domain.model import ConversationMetrics, Row
 from postroom_analytics.domain.now import GaugesMoved, gauges_of
 from postroom_analytics.domain.rollup import Replaced, increments_of
-from postroom_analytics.domain.rows import Configurations, recount, rows
+from postroom_analytics.domain.rows import recount, rows
 
 _SEEN_BY_ROWS = attrgetter(
     "opened_at",

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from postroom_contracts.response_times.model import Credit, Episode, is_private
+from postroom_contracts.response_times.turns import turns_of
 from postroom_contracts.values import Status
 
-from postroom_analytics.domain.cells import NOW_CELL, PRIVATE, TOTAL, Cell, Increments, cuts_of, is_private
-from postroom_analytics.domain.model import ConversationMetrics, Credit, Episode
-from postroom_analytics.domain.turns import turns_of
+from postroom_analytics.domain.cells import NOW_CELL, PRIVATE, TOTAL, Cell, Increments, cuts_of
+from postroom_analytics.domain.model import ConversationMetrics
 
 MARKS = ("open", "unassigned", "unattended")
 _NOTHING: frozenset[str] = frozenset()

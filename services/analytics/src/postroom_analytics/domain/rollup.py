@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
+from postroom_contracts.response_times.model import Credit
+
 from postroom_analytics.domain import distribution
 from postroom_analytics.domain.cells import TOTAL, Cell, Increments, cuts_of
-from postroom_analytics.domain.model import Credit, Row
+from postroom_analytics.domain.model import Row
 from postroom_analytics.domain.now import GaugesMoved, move_gauges
 
 ClockName = Literal["wall", "business"]

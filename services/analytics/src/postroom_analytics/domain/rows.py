@@ -1,48 +1,30 @@
 """Rows: the figures of one conversation as they stand, each with the calendar, the cuts and the credit it has."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from postroom_contracts.business_time import business_milliseconds
-from postroom_contracts.configuration import Calendar, Configuration
+from postroom_contracts.configuration import Calendar
 from postroom_contracts.ids import derived_id
-
-from postroom_analytics.domain.intervals import (
-    FOREVER,
-    Interval,
-    business_total,
-    clip,
-    subtract,
-    wall_total,
+from postroom_contracts.response_times.intervals import Interval, business_total, wall_total
+from postroom_contracts.response_times.model import Clock, Credit, Episode, Target
+from postroom_contracts.response_times.targets import Verdict
+from postroom_contracts.response_times.turns import Turn
+from postroom_contracts.response_times.view import (
+    Configurations,
+    EpisodeView,
+    calendar_of,
+    resolution_verdicts,
+    response_verdicts,
+    view_of,
 )
-from postroom_analytics.domain.model import Clock, ConversationMetrics, Credit, Episode, Row, Target, Whole
-from postroom_analytics.domain.targets import Verdict, concerns, judge_resolution, judge_response
-from postroom_analytics.domain.turns import Turn, close_all, turns_of
 
-Configurations = Mapping[int, Configuration]
-"""Every configuration by its version: figures are made with the version that their turn began under."""
+from postroom_analytics.domain.model import ConversationMetrics, Row, Whole
 
 TURN_KINDS = frozenset(
     {"first_response", "first_response_handoff", "next_response", "sla_first_response", "sla_next_response"}
 )
 """What a conversation keeps when it is merged into another; everything else it then has no more."""
-
-
-class UnknownConfigurationError(LookupError):
-    """A fact was decided with a configuration version that was not given: it has to be read first."""
-
-
-def configuration_of(version: int, configurations: Configurations) -> Configuration:
-    """Return the configuration of that version. Raises UnknownConfigurationError."""
-    found = configurations.get(version)
-    if found is None:
-        raise UnknownConfigurationError(f"configuration version {version} is not known")
-    return found
-
-
-def calendar_of(clock: Clock, configurations: Configurations) -> Calendar:
-    """Return the calendar as it was in the version that the clock names. Raises UnknownConfigurationError."""
-    return configuration_of(clock.version, configurations).calendar(clock.calendar)
 
 
 def rows(state: ConversationMetrics, configurations: Configurations) -> list[Row]:
@@ -70,34 +52,6 @@ def recount(state: ConversationMetrics, row: Row) -> Row:
     """Return the row, counted or not as the conversation stands: spam counts nowhere, a merged one in its turns."""
     counted = state.spam_at is None and (state.merged_at is None or row.kind in TURN_KINDS)
     return row if row.counted is counted else replace(row, counted=counted)
-
-
-@dataclass(frozen=True, slots=True)
-class EpisodeView:
-    """An episode with its turns and pauses as they now stand."""
-
-    episode: Episode
-    turns: list[Turn]
-    start: int
-    pauses: list[Interval]
-    """Disjoint, in order, up to the resolve; one that goes on ends at FOREVER."""
-
-
-def view_of(state: ConversationMetrics, episode: Episode) -> EpisodeView:
-    turns = turns_of(episode)
-    if state.merged_at is not None:
-        close_all(turns, "moved", state.merged_at, state.credit)
-    elif state.spam_at is not None:
-        close_all(turns, "closed_unanswered", state.spam_at, state.credit)
-    start = turns[0].start if turns and turns[0].opens_episode else episode.start
-    quiet = list(episode.quiet)
-    if episode.resolved is None and state.pause is not None:
-        until = state.pause.until
-        quiet.append((state.pause.since, FOREVER if until is None else until))
-    if not quiet:
-        return EpisodeView(episode, turns, start, [])
-    end = FOREVER if episode.resolved is None else episode.resolved.at
-    return EpisodeView(episode, turns, start, clip(subtract(quiet, (turn.interval for turn in turns)), start, end))
 
 
 def _row(state: ConversationMetrics, kind: str, n: int, clock: Clock, discriminator: str = "") -> Row:
@@ -196,23 +150,14 @@ def _judged(row: Row, target: Target | None, verdict: Verdict | None) -> Row:
     )
 
 
-def _response_verdicts(turn: Turn, calendar: Calendar) -> list[tuple[Target, Verdict]]:
-    answered = turn.outcome == "answered"
-    return [
-        (target, judge_response(target, calendar, turn.start, turn.closed_at, answered=answered))
-        for target in turn.targets
-        if concerns(target, turn.closed_at)
-    ]
-
-
 def _active_response(turn: Turn, calendar: Calendar) -> tuple[Target | None, Verdict | None]:
     """Return the target that counted when the turn closed: the last that was set by then."""
-    verdicts = _response_verdicts(turn, calendar)
+    verdicts = response_verdicts(turn, calendar)
     return verdicts[-1] if verdicts else (None, None)
 
 
 def response_target_rows(state: ConversationMetrics, turn: Turn, calendar: Calendar) -> Iterator[Row]:
-    for position, (target, verdict) in enumerate(_response_verdicts(turn, calendar)):
+    for position, (target, verdict) in enumerate(response_verdicts(turn, calendar)):
         row = _row(state, f"sla_{target.kind}", turn.n, turn.clock, f".{position}")
         yield from _target_row(state, row, target, verdict, _Held(turn.start, turn.closed_at, turn.credit))
 
@@ -250,12 +195,8 @@ def episode_rows(state: ConversationMetrics, view: EpisodeView, configurations: 
     if resolved is None and not episode.targets:
         return
     calendar = calendar_of(episode.clock, configurations)
-    resolved_at = None if resolved is None else max(resolved.at, view.start)
-    verdicts = [
-        (target, judge_resolution(target, calendar, view.start, view.pauses, resolved_at))
-        for target in episode.targets
-        if concerns(target, resolved_at)
-    ]
+    resolved_at = view.resolved_at
+    verdicts = resolution_verdicts(view, calendar)
     for position, (target, verdict) in enumerate(verdicts):
         row = _row(state, "sla_resolution", episode.n, episode.clock, f".{position}")
         held = _Held(view.start, resolved_at, resolved.credit if resolved else None)

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from postroom_contracts.fields import UtcTime
+from postroom_contracts.response_times.model import ConversationClocks, TargetKind
 from postroom_contracts.values import PRIORITY_ORDER, Priority, Status
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +26,16 @@ class Waiting(BaseModel):
     rank: int
     """Of the priority; the smallest goes first."""
     since: UtcTime
+
+
+class Timer(BaseModel):
+    """What is due next among the conversation's deadlines, and when it is to be looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: TargetKind
+    generation: int
+    due_at: UtcTime
 
 
 class Assignment(BaseModel):
@@ -51,6 +62,11 @@ class Assignment(BaseModel):
     """Who put it back last: not given to them again until somebody else had it."""
     previous: str | None = None
     """Who had it before it was taken away."""
+    clocks: ConversationClocks | None = None
+    """None: no deadlines are kept. What it holds is changed in a copy only."""
+    timer: Timer | None = None
+    generation: int = 0
+    """Of the latest timer; it rises with each."""
 
     def after(self, **changes: object) -> Self:
         """Return a copy with `changes`, which are of the right types."""

@@ -3,18 +3,18 @@
 from dataclasses import replace
 
 from postroom_contracts.configuration import Policy
-
-from postroom_analytics.domain.model import (
+from postroom_contracts.response_times.model import (
     Clock,
-    ConversationMetrics,
+    ConversationClocks,
     Episode,
     Reply,
     Run,
     Target,
     TargetKind,
+    plain_inbox,
 )
-from postroom_analytics.domain.rows import Configurations, configuration_of
-from postroom_analytics.domain.turns import turns_of
+from postroom_contracts.response_times.turns import turns_of
+from postroom_contracts.response_times.view import Configurations, configuration_of
 
 MAX_RUNS = 50
 """Runs of one episode that wait for the fate of a reply; then the oldest reply counts as not sent."""
@@ -22,14 +22,14 @@ MAX_LOOSE_REPLIES = 50
 """Message ids kept to learn that at least one reply went out; the oldest are forgotten first."""
 
 
-def customer_waits(state: ConversationMetrics, since: int, configurations: Configurations) -> None:
+def customer_waits(state: ConversationClocks, since: int, configurations: Configurations) -> None:
     """Open a turn at `since`, and an episode if none is open, or extend the run that no reply was accepted for."""
     episode = state.open_episode
     if episode is not None and episode.runs and not episode.runs[-1].replies:
         episode.runs[-1].start = min(episode.runs[-1].start, since)
         return
     configuration = configuration_of(state.version, configurations)
-    clock = Clock(configuration.calendar_for(state.inbox, state.team).id, state.version)
+    clock = Clock(configuration.calendar_for(plain_inbox(state.inbox), state.team).id, state.version)
     policy = configuration.policy(state.policy)
     opens = episode is None
     if episode is None:
@@ -45,7 +45,7 @@ def customer_waits(state: ConversationMetrics, since: int, configurations: Confi
     _bound(episode)
 
 
-def _first(state: ConversationMetrics, episode: Episode, *, opens: bool) -> bool:
+def _first(state: ConversationClocks, episode: Episode, *, opens: bool) -> bool:
     return opens and episode.n == 1 and not state.agent_started
 
 
@@ -59,7 +59,7 @@ def _bound(episode: Episode) -> None:
                 return
 
 
-def add_reply(state: ConversationMetrics, reply: Reply) -> None:
+def add_reply(state: ConversationClocks, reply: Reply) -> None:
     episode = state.open_episode
     if episode is not None and episode.runs:
         episode.runs[-1].replies.append(reply)
@@ -67,7 +67,7 @@ def add_reply(state: ConversationMetrics, reply: Reply) -> None:
         state.loose_replies = [*state.loose_replies, reply.message_id][-MAX_LOOSE_REPLIES:]
 
 
-def set_policy(state: ConversationMetrics, policy_id: str | None, at: int, configurations: Configurations) -> None:
+def set_policy(state: ConversationClocks, policy_id: str | None, at: int, configurations: Configurations) -> None:
     """Replace the policy: open targets are cancelled and stay in the history, those of the new one take their place."""
     if policy_id is None or policy_id == state.policy:
         return

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from postroom_analytics.domain.intervals import FOREVER, Interval
-from postroom_analytics.domain.model import Clock, Credit, Episode, Reply, Target
+from postroom_contracts.response_times.intervals import FOREVER, Interval
+from postroom_contracts.response_times.model import Clock, Credit, Episode, Reply, Target
 
 Outcome = Literal["open", "answered", "closed_unanswered", "moved"]
 

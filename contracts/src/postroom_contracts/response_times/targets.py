@@ -5,9 +5,8 @@ from typing import Literal
 
 from postroom_contracts.business_time import business_deadline_ms
 from postroom_contracts.configuration import Calendar
-
-from postroom_analytics.domain.intervals import Interval, net_deadline
-from postroom_analytics.domain.model import Target
+from postroom_contracts.response_times.intervals import Interval, net_deadline
+from postroom_contracts.response_times.model import Target
 
 TargetOutcome = Literal["open", "met", "breached", "cancelled"]
 
