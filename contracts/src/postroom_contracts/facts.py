@@ -369,6 +369,8 @@ class ConversationQueued(Fact):
     priority: Priority
     reason: Literal["nobody_on_duty", "everybody_full", "no_team", "released", "manual"]
     """`manual`: the team assigns by hand only."""
+    no_right: bool = False
+    """Nobody of the team may handle the inbox that it is in."""
     record: AssignmentRecord
 
 

@@ -69,6 +69,20 @@ def can(configuration: Configuration, ability: Ability, inbox_id: str | None, ag
     )
 
 
+def who_can(configuration: Configuration, ability: Ability, inbox_id: str | None) -> frozenset[str]:
+    """Return the agents who can do that in this inbox, the same that `can` says of each; none in an unknown one."""
+    inbox = configuration.inbox(inbox_id or "")
+    if inbox is None:
+        return frozenset()
+    named = _teams_named(inbox)
+    members = {t.id: frozenset(t.members) for t in configuration.teams if t.id in named}
+    return frozenset(
+        a.id
+        for a in configuration.agents
+        if ability in abilities_in(inbox, a, frozenset(t for t, people in members.items() if a.id in people))
+    )
+
+
 def on_behalf(configuration: Configuration, inbox_id: str | None, agent_id: str) -> bool:
     """Say whether this person's mail from this inbox must name them as Sender; False for an unknown inbox."""
     inbox = configuration.inbox(inbox_id or "")
@@ -77,8 +91,12 @@ def on_behalf(configuration: Configuration, inbox_id: str | None, agent_id: str)
 
 def _teams_that_count(configuration: Configuration, inbox: Inbox, agent_id: str) -> frozenset[str]:
     """Return of the teams that the inbox speaks of those that this person is a member of: cheaper than all."""
-    named = {*inbox.teams, *(entry.team for entry in inbox.access or () if entry.team is not None)}
+    named = _teams_named(inbox)
     return frozenset(t.id for t in configuration.teams if t.id in named and agent_id in t.members)
+
+
+def _teams_named(inbox: Inbox) -> set[str]:
+    return {*inbox.teams, *(entry.team for entry in inbox.access or () if entry.team is not None)}
 
 
 def owner_of(configuration: Configuration, inbox_id: str | None) -> str | None:

@@ -101,7 +101,7 @@ class Candidate(Value):
     """None: unlimited."""
     on_duty: bool
     excluded: list[str] = Field(default_factory=list)
-    """Reason codes, empty when eligible: `disabled`, `off_duty`, `full`, `released_it`."""
+    """Reason codes, empty when eligible: `disabled`, `no_right`, `off_duty`, `full`, `released_it`."""
 
 
 class Candidates(Value):
@@ -121,7 +121,7 @@ class LeftOut(Candidates):
     """Agents who could not be chosen, all for the same reasons."""
 
     reasons: list[str]
-    """`disabled`, `off_duty`, `full`, `released_it`; in this order."""
+    """`disabled`, `no_right` (may not handle the inbox), `off_duty`, `full`, `released_it`; in this order."""
 
 
 class Preferred(Value):

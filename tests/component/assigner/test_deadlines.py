@@ -27,6 +27,9 @@ CONFIGURATION: Line = {
             {"id": "care", "name": "Care", "members": ["ann"]},
             {"id": "office", "name": "Office", "members": ["bob"], "calendar": "office"},
         ],
+        "inboxes": [
+            {"id": "support", "name": "S", "account": "a", "address": "s@example.org", "teams": ["care", "office"]}
+        ],
         "agents": [
             {"id": "ann", "first_name": "Ann", "email": "ann@example.org"},
             {"id": "bob", "first_name": "Bob", "email": "bob@example.org", "calendar": "always"},

@@ -49,7 +49,13 @@ def company(
             "company": {"name": "Company", "default_calendar": "hours"},
             "calendars": [{"id": "hours", "time_zone": "UTC", "hours": ALWAYS if hours is None else hours}],
             "inboxes": [
-                {"id": "support", "name": "S", "account": "m", "address": "s@company.test", "teams": ["front"]}
+                {
+                    "id": "support",
+                    "name": "S",
+                    "account": "m",
+                    "address": "s@company.test",
+                    "teams": ["front", *(t["id"] for t in teams or () if t["id"] != "front")],
+                }
             ],
             "teams": list(teams) if teams is not None else [front],
             "agents": people,

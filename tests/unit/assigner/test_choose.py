@@ -85,7 +85,7 @@ def test_never_off_duty_never_full_and_always_by_the_policy(
     last = {f"a{n}": p["last"] for n, p in enumerate(people)}
     board = Board(NOON, {a: Standing(held[a], last[a]) for a in held})
     for turn in range(decisions):
-        made = board.record(firm, firm.team("front"))
+        made = board.record(firm, firm.team("front"), inbox_id="support")
         again = AssignmentRecord.model_validate_json(made.model_dump_json())
         chosen = choose(made)
         assert recompute(again) == chosen
@@ -112,7 +112,7 @@ def test_who_put_it_back_is_not_chosen(people: list[dict[str, Any]], without: in
     agents = [{"id": f"a{n}", "capacity": p["capacity"]} for n, p in enumerate(people)]
     firm = Company(company(agents), 1)
     board = Board(NOON, {f"a{n}": Standing(p["load"], p["last"]) for n, p in enumerate(people)})
-    made = board.record(firm, firm.team("front"), without=f"a{without}")
+    made = board.record(firm, firm.team("front"), inbox_id="support", without=f"a{without}")
     assert choose(made) != f"a{without}"
     assert len(made.candidates) == len(agents)
 
@@ -120,6 +120,6 @@ def test_who_put_it_back_is_not_chosen(people: list[dict[str, Any]], without: in
 def test_a_record_of_two_hundred_takes_about_three_kilobytes() -> None:
     firm = Company(company([{"id": f"agent-{n:03d}"} for n in range(200)]), 1)
     board = Board(NOON, {f"agent-{n:03d}": Standing(17, n) for n in range(200)})
-    made = board.record(firm, firm.team("front"))
+    made = board.record(firm, firm.team("front"), inbox_id="support")
     assert len(made.candidates) == 200
     assert len(made.model_dump_json(exclude_none=True)) < 3300

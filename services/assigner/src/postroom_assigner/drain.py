@@ -85,7 +85,9 @@ class Drain:
             return 0
         # Where only one can take something, what they put back themselves must not stand before everything else.
         only = next(iter(free)) if len(free) == 1 else None
-        waiting = await self.queue.first(team.id, min(places, MOST_AT_ONCE), only)
+        # What none of these may handle must not stand before everything else either.
+        closed = self.company().closed_to(free)
+        waiting = await self.queue.first(team.id, min(places, MOST_AT_ONCE), only, closed)
         return await self._propose(waiting, team.id)
 
     async def _free(self, team: Team) -> dict[str, int]:

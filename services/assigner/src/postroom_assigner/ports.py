@@ -95,8 +95,13 @@ class WaitingQueue(Protocol):
         """Return team id to its queue, of teams for which somebody waits; an empty id: no team."""
         ...
 
-    async def first(self, team_id: str, limit: int, not_released_by: str | None) -> Sequence[WaitingConversation]:
-        """Return the first `limit` by priority, then age; those that `not_released_by` put back are left out."""
+    async def first(
+        self, team_id: str, limit: int, not_released_by: str | None, not_in: Sequence[str] = ()
+    ) -> Sequence[WaitingConversation]:
+        """Return the first `limit` by priority, then age.
+
+        Left out are those that `not_released_by` put back, and those of the inboxes `not_in`.
+        """
         ...
 
     async def owned_by_others_than(self, agent_ids: Sequence[str], limit: int) -> Sequence[WaitingConversation]:

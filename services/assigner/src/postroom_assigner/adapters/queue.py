@@ -44,10 +44,14 @@ class MongoWaitingQueue:
             found = await aggregate(self._assignments, pipeline, hint="queue", maxTimeMS=_QUERY_MS)
         return {row["_id"]: QueueLength(row["n"], row["since"]) for row in found}
 
-    async def first(self, team_id: str, limit: int, not_released_by: str | None) -> Sequence[WaitingConversation]:
+    async def first(
+        self, team_id: str, limit: int, not_released_by: str | None, not_in: Sequence[str] = ()
+    ) -> Sequence[WaitingConversation]:
         wanted: dict[str, Any] = {"state.queue.team_id": team_id}
         if not_released_by is not None:
             wanted["state.released_by"] = {"$ne": not_released_by}
+        if not_in:
+            wanted["state.inbox_id"] = {"$nin": list(not_in)}
         order = [("state.queue.rank", 1), ("state.queue.since", 1), ("_id", 1)]
         async with translated("read queue"):
             cursor = self._assignments.find(wanted, _FIELDS, sort=order, limit=limit, max_time_ms=_QUERY_MS)

@@ -111,7 +111,7 @@ class Board:
     """Of the limited agents who were given something: the smallest capacity that a decision went by."""
     released: set[str] = field(default_factory=set)
     """Who lost something in this batch: their place is free only when the batch is saved."""
-    _lines: dict[tuple[int, str], Line] = field(default_factory=dict)
+    _lines: dict[tuple[int, str, frozenset[str]], Line] = field(default_factory=dict)
     _duties: dict[int, Duty] = field(default_factory=dict)
     _stamp: int = 0
     """Higher than every `last_assigned` that is known; by the clock, so that replicas rise together."""
@@ -121,14 +121,23 @@ class Board:
         self._stamp = max(latest, to_epoch_ms(self.now) * _STAMPS_PER_MS)
 
     def record(
-        self, company: Company, team: Team | None, *, preferred: Preferred | None = None, without: str | None = None
+        self,
+        company: Company,
+        team: Team | None,
+        *,
+        inbox_id: str | None,
+        preferred: Preferred | None = None,
+        without: str | None = None,
     ) -> AssignmentRecord:
-        """Return what a choice for `team` is made from now. `without`: who put the conversation back."""
+        """Return what a choice for `team` is made from now, for a conversation of that inbox.
+
+        `without`: who put the conversation back.
+        """
         if team is None:
             return AssignmentRecord(
                 policy="manual", preferred=preferred, decided_at=self.now, configuration_version=company.version
             )
-        line = self._line(company, team)
+        line = self._line(company, team, company.barred(team, inbox_id))
         agent_ids, loads, capacities, left_out = line.agent_ids, line.loads, line.capacities, line.others()
         if without is not None and without in agent_ids:
             n = agent_ids.index(without)
@@ -166,13 +175,22 @@ class Board:
         return self.by_hand(company, None, Preferred(agent_id=owner, because="rule", load=0, on_duty=duty))
 
     def preferred(
-        self, company: Company, team: Team | None, agent_id: str, because: Because, without: str | None = None
+        self,
+        company: Company,
+        team: Team | None,
+        agent_id: str,
+        because: Because,
+        *,
+        inbox_id: str | None,
+        without: str | None = None,
     ) -> Preferred:
-        """Return the agent to try first, with what excludes them: nothing but capacity and absence if by hand."""
+        """Return the agent to try first, with what excludes them: nothing but rights, capacity and absence if by hand."""
         agent, standing = company.agents.get(agent_id), self._standing(agent_id)
         duty = agent is not None and self._duty(company).of(agent, team)
         capacity = agent.capacity if agent else None
         excluded = [] if agent is not None and agent.enabled else ["disabled"]
+        if not excluded and not company.may_handle(agent_id, inbox_id):
+            excluded.append("no_right")
         if not duty and because not in BY_HAND:
             excluded.append("off_duty")
         if capacity is not None and standing.load >= capacity:
@@ -217,14 +235,14 @@ class Board:
             duty = self._duties[company.version] = Duty(company.configuration, self.now)
         return duty
 
-    def _line(self, company: Company, team: Team) -> Line:
-        key = (company.version, team.id)
+    def _line(self, company: Company, team: Team, barred: frozenset[str]) -> Line:
+        key = (company.version, team.id, barred)
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[key] = self._build(company, team)
+            line = self._lines[key] = self._build(company, team, barred)
         return line
 
-    def _build(self, company: Company, team: Team) -> Line:
+    def _build(self, company: Company, team: Team, barred: frozenset[str]) -> Line:
         duty = Duty(company.configuration, self.now)
         rows: list[tuple[int, int, str, int, int | None]] = []
         line = Line(company, team, [], [], [], {}, {}, limited=False)
@@ -234,6 +252,8 @@ class Board:
                 continue
             standing = self._standing(agent_id)
             reasons = [] if agent.enabled else ["disabled"]
+            if agent_id in barred:
+                reasons.append("no_right")
             if not duty.of(agent, team):
                 reasons.append("off_duty")
             if agent.capacity is not None and standing.load >= agent.capacity:

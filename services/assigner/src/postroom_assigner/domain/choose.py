@@ -35,5 +35,12 @@ def why_nobody(record: AssignmentRecord) -> NobodyReason:
         return "no_team"
     if record.policy == "manual":
         return "manual"
-    full = any("off_duty" not in group.reasons and "full" in group.reasons for group in record.left_out)
+    may = [group for group in record.left_out if "no_right" not in group.reasons]
+    full = any("off_duty" not in group.reasons and "full" in group.reasons for group in may)
     return "everybody_full" if full else "nobody_on_duty"
+
+
+def nobody_may(record: AssignmentRecord) -> bool:
+    """Return whether the team's members are all left out because none of them may handle the inbox."""
+    enabled = [group for group in record.left_out if "disabled" not in group.reasons]
+    return not record.eligible.agent_ids and bool(enabled) and all("no_right" in group.reasons for group in enabled)

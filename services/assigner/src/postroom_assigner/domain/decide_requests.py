@@ -38,7 +38,9 @@ def _take(state: Assignment, data: Request, case: Case, agent_id: str, epoch: in
     reason = _why_not(state, case, agent_id, epoch)
     if reason is not None:
         return refuse(state, data, case, agent_id, reason)
-    preferred = case.board.preferred(case.company, case.company.team(state.team_id), agent_id, because)
+    preferred = case.board.preferred(
+        case.company, case.company.team(state.team_id), agent_id, because, inbox_id=state.inbox_id
+    )
     if "full" in preferred.excluded:
         if agent_id in case.board.released:
             raise FullUntilSavedError(agent_id)
@@ -58,7 +60,8 @@ def _why_not(state: Assignment, case: Case, agent_id: str, epoch: int | None) ->
         return "unknown_agent"
     if case.company.owner_of_inbox(state.inbox_id) is not None:
         return "already_yours" if agent_id == state.owner else "not_assignable"
-    return None if case.company.enabled(agent_id) else "not_assignable"
+    may = case.company.enabled(agent_id) and case.company.may_handle(agent_id, state.inbox_id)
+    return None if may else "not_assignable"
 
 
 def refuse(state: Assignment, data: Request, case: Case, agent_id: str | None, reason: RefusedReason) -> Outcome:
@@ -95,7 +98,8 @@ def _put_back(state: Assignment, data: AssignConversation, case: Case) -> Outcom
     if data.epoch is not None and data.epoch != state.epoch:
         return refuse(state, data, case, None, "stale_epoch")
     state = state.after(team_id=team_id, released_by=state.owner or state.released_by)
-    record = case.board.record(case.company, case.company.team(team_id), without=state.released_by)
+    team = case.company.team(team_id)
+    record = case.board.record(case.company, team, inbox_id=state.inbox_id, without=state.released_by)
     return wait(state, case, record, "released", released=True, actor=data.actor)
 
 

@@ -14,7 +14,7 @@ from postroom_contracts.values import Actor, AssignmentRecord, Preferred, Status
 
 from postroom_assigner.domain.assignment import LOST, Assignment
 from postroom_assigner.domain.board import Because, Board
-from postroom_assigner.domain.choose import choose, why_nobody
+from postroom_assigner.domain.choose import choose, nobody_may, why_nobody
 from postroom_assigner.domain.company import Company
 
 SYSTEM = Actor(kind="system", id="assigner")
@@ -73,7 +73,9 @@ def assign(
         return belong(state, case, private_owner)
     team = case.company.team(state.team_id)
     preferred = _preferred(state, case, team, preference) if preference is not None else None
-    record = case.board.record(case.company, team, preferred=preferred, without=state.released_by)
+    record = case.board.record(
+        case.company, team, inbox_id=state.inbox_id, preferred=preferred, without=state.released_by
+    )
     agent_id = choose(record)
     if agent_id is None:
         return wait(state, case, record, lost)
@@ -84,7 +86,14 @@ def assign(
 
 
 def _preferred(state: Assignment, case: Case, team: Team | None, preference: Preference) -> Preferred:
-    return case.board.preferred(case.company, team, preference.agent_id, preference.because, state.released_by)
+    return case.board.preferred(
+        case.company,
+        team,
+        preference.agent_id,
+        preference.because,
+        inbox_id=state.inbox_id,
+        without=state.released_by,
+    )
 
 
 def _reason_of(preference: Preference, otherwise: AssignReason) -> AssignReason:
@@ -155,6 +164,7 @@ def wait(
         queued_at=since,
         priority=state.priority,
         reason="released" if released else why_nobody(record),
+        no_right=nobody_may(record),
         record=record,
     )
     after = state.after(epoch=state.epoch + 1, queue=state.place(since), attempt=0)
@@ -180,7 +190,8 @@ def lose(state: Assignment, case: Case, reason: LostReason, actor: Actor) -> tup
 def settle(state: Assignment, case: Case, *, preference: Preference | None = None, moved: bool = False) -> Outcome:
     """Bring ownership in line with status and team: an active conversation has an owner or waits, another neither.
 
-    `moved`: the router gave it to another team. An owner who is in that team keeps it.
+    `moved`: the router gave it to another team. An owner who is in that team keeps it; one who may not handle the inbox
+    any more, because the conversation was moved to another or rights were taken away, never does.
     """
     if not state.active:
         return leave(state, case)
@@ -189,9 +200,10 @@ def settle(state: Assignment, case: Case, *, preference: Preference | None = Non
     if state.slot is None and state.queue is None:
         back = state.owner or state.previous
         return assign(state, case, preference=preference or (Preference(back, "previous_owner") if back else None))
-    if not moved or _may_keep(state, case):
+    barred = state.slot is not None and not case.company.may_handle(state.slot, state.inbox_id)
+    if not barred and (not moved or _may_keep(state, case)):
         return Outcome(_ranked(state))
-    return assign(state, case, lost="team_changed")
+    return assign(state, case, lost="team_changed" if moved else "removed")
 
 
 def _may_keep(state: Assignment, case: Case) -> bool:

@@ -71,7 +71,7 @@ def _said(
             return _assigned(data, configuration, texts)
         case f.ConversationQueued():
             team = configuration.team(data.team_id)
-            reason = texts.word("reason", data.reason)
+            reason = texts.word("reason", "nobody_may" if data.no_right else data.reason)
             return kind, team.name if team else texts("activity.nobody"), {"reason": reason}
         case f.ConversationUnassigned():
             name = shown.agent_name(configuration, data.previous_agent_id)

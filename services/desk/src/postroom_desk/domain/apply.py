@@ -385,7 +385,8 @@ def _assigned(view: ConversationView, event: Event, fact: f.ConversationAssigned
 def _queued(view: ConversationView, event: Event, fact: f.ConversationQueued) -> Changes:
     if fact.epoch < view.epoch:
         return {}
-    ownership = OwnershipView(outcome="queued", event_id=event.id, reason=fact.reason, at=fact.queued_at)
+    reason = "nobody_may" if fact.no_right else fact.reason
+    ownership = OwnershipView(outcome="queued", event_id=event.id, reason=reason, at=fact.queued_at)
     changes: Changes = {
         "owner_id": None,
         "epoch": fact.epoch,
