@@ -1,6 +1,9 @@
 """The compatibility checker: a table of changes, and the property that it stands for."""
 
 import json
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from postroom_contracts import generate
 from postroom_contracts.check import compare, compare_all
+from postroom_contracts.check_topics import compare_topics
 
 HOME = Path(__file__).resolve().parents[2] / "contracts"
 TEXT = {"type": "string"}
@@ -151,6 +156,136 @@ def test_the_committed_schemas_agree_with_themselves() -> None:
     schemas = {p.stem: json.loads(p.read_text()) for p in (HOME / "schemas").glob("*.json")}
     assert len(schemas) > 50
     assert compare_all(schemas, schemas) == []
+
+
+Document = dict[str, Any]
+DOCUMENT: Document = json.loads((HOME / "asyncapi.json").read_text())
+EVENTS, CONFIGURATION, STATES = "conversationEvents", "configuration", "conversationStates"
+
+
+def _kafka(document: Document, channel: str) -> Any:
+    return document["channels"][channel]["bindings"]["kafka"]
+
+
+def _message(document: Document, name: str) -> Any:
+    return document["components"]["messages"][name]
+
+
+TOPIC_BREAKS: dict[str, tuple[Callable[[Document], Any], list[str]]] = {
+    "topic removed": (
+        lambda d: d["channels"].pop(STATES), ["conversation-states: the topic was removed"],
+    ),
+    "topic renamed": (
+        lambda d: d["channels"][EVENTS].update(address="postroom-facts"),
+        ["conversation-events: its name was postroom-conversation-events, is postroom-facts"],
+    ),
+    "type moved to another topic": (
+        lambda d: d["channels"][STATES]["messages"].update(NoteAdded=d["channels"][EVENTS]["messages"].pop("NoteAdded")),
+        ["conversation-events: NoteAdded stands there no more"],
+    ),
+    "key changed": (
+        lambda d: _message(d, "NoteAdded")["bindings"]["kafka"]["key"].update(description="contact id"),
+        ["NoteAdded: its key was conversation id, is contact id"],
+    ),
+    "type renamed under its class": (
+        lambda d: _message(d, "NoteAdded").update(name="org.postroom.note-written.v1"),
+        ["NoteAdded: ce_type was org.postroom.note-added.v1, is org.postroom.note-written.v1"],
+    ),
+    "made by another service": (
+        lambda d: _message(d, "NoteAdded")["headers"]["allOf"][1]["properties"]["ce_source"].update(enum=["/postroom/desk"]),
+        ["NoteAdded: /postroom/router does not make it any more"],
+    ),
+    "kept for a shorter time": (
+        lambda d: _kafka(d, EVENTS)["topicConfiguration"].update({"retention.ms": 604800000}),
+        ["conversation-events: retention.ms was -1, is 604800000"],
+    ),
+    "compacted": (
+        lambda d: _kafka(d, EVENTS)["topicConfiguration"].update({"cleanup.policy": ["compact"]}),
+        ["conversation-events: cleanup.policy was ['delete'], is ['compact']"],
+    ),
+    "one partition becomes several": (
+        lambda d: _kafka(d, CONFIGURATION).update(partitions=12),
+        ["configuration: had one partition, in which all stood in order, has 12"],
+    ),
+}  # fmt: skip
+
+TOPIC_HARMLESS: dict[str, Callable[[Document], Any]] = {
+    "same": lambda _: None,
+    "topic added": lambda d: d["channels"].update(more=d["channels"][EVENTS]),
+    "type added": lambda d: d["channels"][EVENTS]["messages"].update(More={}),
+    "more partitions": lambda d: _kafka(d, EVENTS).update(partitions=48),
+    "kept longer": lambda d: _kafka(d, "inboundMessages")["topicConfiguration"].update({"retention.ms": -1}),
+    "made by one more": lambda d: _message(d, "AddNote")["headers"]["allOf"][1]["properties"]["ce_source"]["enum"].append("x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOPIC_BREAKS)
+def test_each_break_of_a_topic_is_named(case: str) -> None:
+    change, wanted = TOPIC_BREAKS[case]
+    new = deepcopy(DOCUMENT)
+    change(new)
+    assert compare_topics(DOCUMENT, new) == wanted
+
+
+@pytest.mark.parametrize("case", TOPIC_HARMLESS)
+def test_what_a_reader_of_topics_does_not_notice_is_no_break(case: str) -> None:
+    new = deepcopy(DOCUMENT)
+    TOPIC_HARMLESS[case](new)
+    assert compare_topics(DOCUMENT, new) == []
+
+
+def _schema(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    def apply(home: Path) -> None:
+        path = home / "schemas" / f"{name}.json"
+        schema = json.loads(path.read_text())
+        change(schema)
+        path.write_text(json.dumps(schema))
+
+    return apply
+
+
+def _key(home: Path) -> None:
+    document = json.loads((home / "asyncapi.json").read_text())
+    _message(document, "MessageSent")["bindings"]["kafka"]["key"]["description"] = "delivery"
+    (home / "asyncapi.json").write_text(json.dumps(document))
+
+
+def _topic(home: Path) -> None:
+    document = json.loads((home / "asyncapi.json").read_text())
+    document["channels"]["results"] = {**document["channels"][EVENTS], "title": "results"}
+    (home / "asyncapi.json").write_text(json.dumps(document))
+
+
+CHECKED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "removed field": (
+        _schema("message-sent.v1", lambda s: s["properties"].update(provider=TEXT)),
+        "message-sent.v1.provider: the field was removed",
+    ),
+    "narrowed enum": (
+        _schema("conversation-assigned.v1", lambda s: s["properties"]["reason"]["enum"].append("lottery")),
+        "conversation-assigned.v1.reason: enum value 'lottery' was removed",
+    ),
+    "renamed type": (
+        lambda home: (home / "schemas" / "message-posted.v1.json").write_text(json.dumps(obj())),
+        "message-posted.v1: the type was removed",
+    ),
+    "changed key": (_key, "MessageSent: its key was delivery, is conversation id"),
+    "changed topic": (_topic, "results: the topic was removed"),
+}
+
+
+def test_the_check_of_make_check_names_what_is_not_as_it_was_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("schemas", "examples", "reference", "asyncapi.json"):
+        copy = shutil.copytree if (HOME / part).is_dir() else shutil.copy
+        copy(HOME / part, tmp_path / part)
+    for released, _ in CHECKED.values():
+        released(tmp_path)
+    for arguments in (["--check"], []):  # nor is it written over
+        assert generate.main(["--to", str(tmp_path), *arguments]) == 1
+        said = capsys.readouterr().err.splitlines()
+        assert [found for _, found in CHECKED.values() if found not in said] == []
 
 
 LEAVES = st.sampled_from([TEXT, NUMBER, COLOUR, {"anyOf": [TEXT, NULL]}, {"type": "array", "items": NUMBER}])

@@ -13,6 +13,7 @@ from typing import Any
 
 from postroom_contracts import asyncapi, reference
 from postroom_contracts.check import compare_all
+from postroom_contracts.check_topics import compare_topics
 from postroom_contracts.examples import all_examples
 from postroom_contracts.registry_checks import registry_problems
 from postroom_contracts.schemas import Schema, all_schemas
@@ -44,6 +45,12 @@ def schemas_of(files: dict[str, str]) -> dict[str, Schema]:
     return {p.removeprefix(prefix)[: -len(".json")]: json.loads(t) for p, t in files.items() if p.startswith(prefix)}
 
 
+def breaks_of(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Return every break between two sets of files, of bodies and of topics, each as a line that begins with its place."""
+    before, after = (json.loads(files.get("asyncapi.json", "{}")) for files in (old, new))
+    return compare_all(schemas_of(old), schemas_of(new)) + compare_topics(before, after)
+
+
 def differences(old: dict[str, str], new: dict[str, str]) -> list[str]:
     """Return a line for every file that is missing, left over or not what the registry gives now."""
     missing = [f"{path}: is missing" for path in sorted(new.keys() - old.keys())]
@@ -57,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     old, new = committed(options.to), generated()
     base = committed(options.against) if options.against else old
-    breaks = registry_problems() + compare_all(schemas_of(base), schemas_of(new))
+    breaks = registry_problems() + breaks_of(base, new)
     if options.check:
         return _reported(breaks + differences(old, new), "run `python -m postroom_contracts.generate`")
     if breaks and not options.allow_breaking:
