@@ -8,6 +8,7 @@ from postroom_contracts.registry import BY_TYPE, MODELS, commands_handled_by
 from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
 from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
+from postroom_runtime.gaps import watch_gaps
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stores import Stores
@@ -59,6 +60,7 @@ class Assigner:
 
     async def prepare(self, stores: Stores) -> None:
         await create_indexes(stores.database["assignments"])
+        await MongoDocumentStore(stores.database["assignments"], Assignment).prepare()
 
     async def build(self, runtime: Runtime) -> None:
         given = runtime.settings
@@ -87,6 +89,7 @@ class Assigner:
             models=followed(),
         )
         await runtime.consume("assigner", fold, ignored_types=ignored())
+        runtime.background("gaps", lambda: watch_gaps("assigner", store, runtime.clock))
         runtime.background("drain", drain.run)
         runtime.background("sweep", lambda: _sweeping(runtime, settings.assigner_sweep_seconds, sweep, drain))
 

@@ -11,11 +11,10 @@ from typing import Any
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Database, IndexModel, UpdateOne, aggregate
 
-from postroom_notifier.domain.webhooks import Receiver, WebhookDelivery
+from postroom_notifier.domain.webhooks import Backlog, Receiver, WebhookDelivery
 
 KEPT = timedelta(days=30)
-_LOCATED_KEPT = timedelta(days=400)
-BEHIND = timedelta(seconds=30)
+COUNTED = 10_000
 
 
 class MongoWebhooks:
@@ -25,6 +24,7 @@ class MongoWebhooks:
         self._deliveries = database["webhook_deliveries"]
         self._receivers = database["webhook_receivers"]
         self._conversations = database["webhook_conversations"]
+        self._folded = database["conversations"]
 
     async def prepare(self) -> None:
         """Create the indexes; again: no change."""
@@ -36,6 +36,8 @@ class MongoWebhooks:
                     IndexModel(
                         [("subscription_id", 1), ("conversation_id", 1), ("order", 1)], partialFilterExpression=undone
                     ),
+                    IndexModel([("next_at", 1), ("subscription_id", 1)], partialFilterExpression=undone),
+                    IndexModel([("state", 1)], partialFilterExpression={"state": "dead"}),
                     IndexModel([("subscription_id", 1), ("created_at", -1), ("_id", -1)]),
                     IndexModel([("done_at", 1)], expireAfterSeconds=int(KEPT.total_seconds())),
                 ]
@@ -44,21 +46,28 @@ class MongoWebhooks:
 
     # --- taking in -----------------------------------------------------------------------------------------------
 
-    async def locate(self, found: Mapping[str, str]) -> None:
-        """Note in which inbox conversations are."""
+    async def locate(self, found: Mapping[str, str], version: int) -> None:
+        """Note in which inbox conversations are, under this version of the configuration."""
         if not found:
             return
-        writes = [UpdateOne({"_id": c}, {"$set": {"inbox_id": i}}, upsert=True) for c, i in found.items()]
+        writes = [
+            UpdateOne({"_id": c}, {"$set": {"inbox_id": i, "version": version}}, upsert=True) for c, i in found.items()
+        ]
         async with translated("note inboxes"):
             await self._conversations.bulk_write(writes, ordered=False)
 
-    async def located(self, conversation_ids: Iterable[str]) -> dict[str, str]:
+    async def located(self, conversation_ids: Iterable[str], since: int) -> dict[str, str]:
         wanted = list(dict.fromkeys(conversation_ids))
-        if not wanted:
-            return {}
+        where = {"_id": {"$in": wanted}, "version": {"$gte": since}}
         async with translated("read inboxes"):
-            found = await self._conversations.find({"_id": {"$in": wanted}}).to_list(length=len(wanted))
+            found = await self._conversations.find(where).to_list(length=len(wanted)) if wanted else []
         return {d["_id"]: d["inbox_id"] for d in found}
+
+    async def folded(self, conversation_ids: Iterable[str]) -> dict[str, str | None]:
+        wanted = list(dict.fromkeys(conversation_ids))
+        async with translated("read inboxes"):
+            found = await self._folded.find({"_id": {"$in": wanted}}, {"state.inbox_id": 1}).to_list(length=len(wanted))
+        return {d["_id"]: (d.get("state") or {}).get("inbox_id") for d in found}
 
     async def add(self, deliveries: Sequence[WebhookDelivery], now: datetime) -> None:
         """Store those that are not there yet, then have their receivers looked at. Again: no change."""
@@ -244,14 +253,20 @@ class MongoWebhooks:
             await self.wake({subscription_id}, now)
         return bool(done.modified_count)
 
-    async def backlog(self, now: datetime) -> tuple[int, datetime | None]:
-        """Return how many are undone (counted up to 10,000), and since when the oldest is due."""
-        wanted = {"next_at": {"$exists": True}}
+    async def backlog(self, now: datetime, keep_waiting: Collection[str]) -> Backlog:
+        """Return what waits; `keep_waiting` are subscriptions whose receivers make it wait."""
+        due: dict[str, Any] = {"next_at": {"$lte": now}}
         async with translated("count webhooks"):
-            count = await self._deliveries.count_documents(wanted, limit=10_000)
-            due = {"next_at": {"$lte": now}}
-            oldest = await self._deliveries.find_one(due, {"next_at": 1}, sort=[("next_at", 1)]) if count else None
-        return count, oldest["next_at"] if oldest else None
+            undone = await self._deliveries.count_documents({"next_at": {"$exists": True}}, limit=COUNTED)
+            dead = await self._deliveries.count_documents({"state": "dead"}, limit=COUNTED)
+            oldest = ours = await self._first(due) if undone else None
+            if oldest is not None and keep_waiting:
+                ours = await self._first(due | {"subscription_id": {"$nin": sorted(keep_waiting)}})
+        return Backlog(undone, dead, oldest, ours)
+
+    async def _first(self, where: Mapping[str, Any]) -> datetime | None:
+        found = await self._deliveries.find_one(where, {"next_at": 1}, sort=[("next_at", 1)])
+        return found["next_at"] if found else None
 
 
 def _to_mongo(delivery: WebhookDelivery) -> dict[str, Any]:

@@ -12,9 +12,17 @@ from postroom_notifier.domain.webhooks import Answer, Receiver, WebhookDelivery
 class WebhookStore(Protocol):
     """Keeps deliveries, what is known of receivers, and which inbox each conversation is in."""
 
-    async def locate(self, found: Mapping[str, str]) -> None: ...
+    async def locate(self, found: Mapping[str, str], version: int) -> None:
+        """Note in which inbox conversations are, under this version of the configuration."""
+        ...
 
-    async def located(self, conversation_ids: Iterable[str]) -> dict[str, str]: ...
+    async def located(self, conversation_ids: Iterable[str], since: int) -> dict[str, str]:
+        """Return conversation -> inbox as noted under version `since` or later."""
+        ...
+
+    async def folded(self, conversation_ids: Iterable[str]) -> dict[str, str | None]:
+        """Return conversation -> inbox as the notifier's fold knows it; those that it has never met are left out."""
+        ...
 
     async def add(self, deliveries: Sequence[WebhookDelivery], now: datetime) -> None:
         """Store those that are not there yet, then have their receivers looked at. Again: no change."""

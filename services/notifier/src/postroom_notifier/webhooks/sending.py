@@ -15,7 +15,7 @@ from postroom_runtime.errors import is_infrastructure
 from postroom_runtime.steps import reach
 
 from postroom_notifier.domain.webhooks import Answer, Receiver, WebhookDelivery, after
-from postroom_notifier.metrics import WEBHOOK_SECONDS, WEBHOOKS, WEBHOOKS_DISABLED
+from postroom_notifier.metrics import WEBHOOK_HANDOFF_SECONDS, WEBHOOK_SECONDS, WEBHOOKS, WEBHOOKS_DISABLED
 from postroom_notifier.webhooks.port import WebhookClient, WebhookStore
 
 log = structlog.get_logger(__name__)
@@ -144,6 +144,8 @@ class _Serving:
         WEBHOOK_SECONDS.labels("taken" if answer.taken else "failed").observe(answer.milliseconds / 1000)
         marked = after(delivery, answer, now)
         WEBHOOKS.labels(marked.state if marked.next_at is None else "again").inc()
+        if answer.taken and marked.attempts == 1:
+            WEBHOOK_HANDOFF_SECONDS.observe((self.sender.clock.now() - delivery.created_at).total_seconds())
         await self.sender.store.mark(marked, self.sender.clock.now())
         reach("webhooks.marked")
         await self._learn(answer)
@@ -153,7 +155,8 @@ class _Serving:
         before, now = self.receiver, self.sender.clock.now()
         self.receiver = before.heard(answer, now)
         store = self.sender.store
-        if before.failing_since != self.receiver.failing_since or before.disabled_at != self.receiver.disabled_at:
+        known = [(r.failing_since, r.slow_since, r.disabled_at) for r in (before, self.receiver)]
+        if known[0] != known[1]:
             await store.mark_receiver(self.receiver)
         if before.failing_since is not None and answer.taken:
             await store.recovered(before.subscription_id, now)
