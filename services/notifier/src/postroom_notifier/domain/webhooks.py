@@ -1,7 +1,6 @@
 """Webhooks out: who gets which events, when an attempt is repeated, what becomes of a receiver that is away. Pure."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -161,14 +160,6 @@ def after(delivery: WebhookDelivery, answer: Answer, now: datetime) -> WebhookDe
     return delivery.model_copy(update=changes)
 
 
-def first_of_each(deliveries: Iterable[WebhookDelivery]) -> list[WebhookDelivery]:
-    """Return the first undone one of each conversation, in the order given: what stands behind it waits."""
-    found: dict[str, WebhookDelivery] = {}
-    for delivery in deliveries:
-        found.setdefault(delivery.conversation_id, delivery)
-    return list(found.values())
-
-
 class Receiver(BaseModel):
     """What is known of the receiver of a subscription. `failing_since`: since when it took nothing, None while it does."""
 
@@ -196,6 +187,15 @@ class Receiver(BaseModel):
     def keeps_waiting(self) -> bool:
         """Whether what is due to it may be late because of itself."""
         return (self.failing_since or self.slow_since or self.disabled_at) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A receiver that is ours until `until`; `name` tells this lease from another's."""
+
+    subscription_id: str
+    name: str
+    until: datetime
 
 
 def state_of(subscription: WebhookSubscription, receiver: Receiver | None) -> SubscriptionState:
