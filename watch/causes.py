@@ -58,6 +58,36 @@ PROCESSES = (
     ),
 )
 
+UPKEEP = (
+    Alert(
+        "PostroomConfigurationBehind",
+        "min by (instance) (postroom_configuration_version > 0) < scalar(max(postroom_configuration_version))",
+        "ticket",
+        "configuration",
+        "{{ $labels.instance }} still uses version {{ $value }} of the configuration",
+        "Others use a newer one. It cannot read the new one, or does not follow the topic.",
+        "5m",
+    ),
+    Alert(
+        "PostroomSecretsMissing",
+        "max by (instance) (postroom_secrets_missing) > 0",
+        "page",
+        "secrets",
+        "{{ $labels.instance }} lacks {{ $value }} secrets that the configuration names",
+        "What needs them does not work: accounts do not log in, webhooks cannot be signed.",
+        "2m",
+    ),
+    Alert(
+        "PostroomSecretsOld",
+        "max(postroom_secrets_old) > 0",
+        "info",
+        "secrets",
+        "{{ $value }} secrets were set longer ago than POSTROOM_SECRET_REMINDER_DAYS",
+        "A reminder: set them anew.",
+        "10m",
+    ),
+)
+
 CONSUMERS = (
     Alert(
         "PostroomConsumerLagging",
@@ -92,6 +122,22 @@ CONSUMERS = (
         "dead-letters",
         "{{ $labels.group }} parked records: {{ $labels.reason }}",
         "They stand on its -dlq topic until somebody replays or discards them.",
+    ),
+    Alert(
+        "PostroomDeadLettersExpire",
+        "max by (group) (postroom_dead_letters_oldest_seconds) > $age(2160000)",
+        "ticket",
+        "dead-letters",
+        "A dead letter of {{ $labels.group }} has waited for {{ $value | humanizeDuration }}",
+        "After 30 days Kafka deletes it: replay or discard it before.",
+    ),
+    Alert(
+        "PostroomEventGap",
+        "max by (service) (postroom_event_gap_oldest_seconds) > $age(60)",
+        "ticket",
+        "event-gap",
+        "{{ $labels.service }} has waited for an event that is missing for {{ $value | humanizeDuration }}",
+        "A conversation stands still for it: what came later is kept until the missing one comes.",
     ),
     Alert(
         "PostroomKeysHeld",
@@ -247,6 +293,26 @@ MAIL_OUT = (
     ),
 )
 
+WEBHOOKS = (
+    Alert(
+        "PostroomWebhooksLate",
+        "max(postroom_webhook_ours_oldest_due_seconds) > $age(300)",
+        "page",
+        "webhooks",
+        "A webhook to a receiver that is well has been due for {{ $value | humanizeDuration }}",
+        "Other systems do not learn of events, and it is not they who keep us waiting.",
+        "2m",
+    ),
+    Alert(
+        "PostroomWebhookDisabled",
+        'max(postroom_webhook_subscriptions{state="disabled"}) > 0',
+        "ticket",
+        "webhooks",
+        "{{ $value }} webhook subscriptions are disabled",
+        "Their receivers took nothing for five days; nothing more is sent to them.",
+    ),
+)
+
 PROBE = (
     Alert(
         "PostroomProbeFailing",
@@ -268,8 +334,10 @@ PROBE = (
 
 GROUPS: dict[str, tuple[Alert, ...]] = {
     "postroom-processes": PROCESSES,
+    "postroom-upkeep": UPKEEP,
     "postroom-consumers": CONSUMERS,
     "postroom-mail-in": MAIL_IN,
     "postroom-mail-out": MAIL_OUT,
+    "postroom-webhooks": WEBHOOKS,
     "postroom-probe": PROBE,
 }

@@ -1,5 +1,6 @@
-"""The company of the house in which alerts are provoked: two mailboxes, a webhook, a team that takes by hand."""
+"""The company of the house in which alerts are provoked: two mailboxes, webhooks in and out, a team that takes by hand."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ PASSWORD = "loopback-only"
 WEBHOOK_SECRET = "whsec_d2F0Y2gtaG91c2Utd2ViaG9vay1zZWNyZXQ="
 AGENTS = ("ann", "ben", "cho")
 MAILBOXES = ("support", "club")
+SUBSCRIPTIONS = ("crm", "erp")
+STORED_SECRETS = ("audit-now", "audit-before")
+SECRET = {"env": "WATCH_WEBHOOK_SECRET"}
 ALWAYS = ["00:00-24:00"]
 
 
@@ -29,17 +33,26 @@ def mailbox_of(recipient: str) -> str:
     return address({"letters": "club"}.get(name, name))
 
 
-def configuration(
-    imap_port: int, smtp_port: int, club_password: Path, *, oauth: bool = False, by_hand: bool = True
-) -> Configuration:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the servers of the house are."""
+
+    imap_port: int
+    smtp_port: int
+    club_password: Path
+    hooks: str
+
+
+def configuration(places: Places, *, oauth: bool = False, by_hand: bool = True) -> Configuration:
     """Return the checked configuration.
 
     `oauth` adds an account that nobody has connected, and asks for a signing key that is not there;
     without `by_hand` letters are given out like all else.
     """
+    imap_port, smtp_port = places.imap_port, places.smtp_port
     accounts = [
         _account("support", imap_port, smtp_port, {"env": "WATCH_MAIL_PASSWORD"}),
-        _account("club", imap_port, smtp_port, {"file": str(club_password)}),
+        _account("club", imap_port, smtp_port, {"file": str(places.club_password)}),
         {"id": "shop", "channel": "webhook", "secrets": [{"env": "WATCH_WEBHOOK_SECRET"}]},
     ]
     out = {"host": "127.0.0.1", "port": smtp_port, "tls": "none"}
@@ -77,6 +90,15 @@ def configuration(
             ],
             "agents": [{"id": name, "first_name": name.title(), "email": f"{name}@staff.{DOMAIN}"} for name in AGENTS],
             "notifications": {"account": "support"},
+            "webhooks": [
+                *({"id": name, "url": f"{places.hooks}/{name}", "secrets": [SECRET]} for name in SUBSCRIPTIONS),
+                {
+                    "id": "audit",
+                    "url": f"{places.hooks}/audit",
+                    "secrets": [{"stored": name} for name in STORED_SECRETS],
+                    "events": ["content-erased"],
+                },
+            ],
         }
     )
 

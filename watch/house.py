@@ -11,9 +11,11 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
@@ -29,15 +31,18 @@ from postroom_runtime import mongo
 from postroom_runtime.clock import SystemClock
 from postroom_runtime.kafka import Publisher, create_topics, topic_configs
 from postroom_runtime.settings import RuntimeSettings
+from postroom_runtime.stored_secrets import open_secrets, sealer_of
 
 from watch import company, rules
 from watch.causes import SERVICES
 from watch.pace import HURRIED, Pace
 from watch.prometheus import Prometheus
+from watch.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "watch"
 READY_SECONDS = 120.0
+SIGNING_KEY = "a-signing-key-of-the-watched-house"
 API_TOKEN = "a-token-of-the-watched-house"
 SETTINGS = {
     "POSTROOM_SESSION_TIMEOUT_MS": "6000",
@@ -51,7 +56,9 @@ SETTINGS = {
     "POSTROOM_RECEIVER_MAILS_PER_HOUR": "1000000",
     "POSTROOM_TOPIC_PREFIX": "watch-",
     "POSTROOM_DATABASE_PREFIX": "watch_",
-    "POSTROOM_SIGNING_KEYS": "a-signing-key-of-the-watched-house",
+    "POSTROOM_SIGNING_KEYS": SIGNING_KEY,
+    "POSTROOM_SECRETS_KEY": "c2VhbHMtd2F0Y2hlZC1ob3VzZS13YXRjaGVkLTEyMzQ=",
+    "POSTROOM_WEBHOOK_NETWORKS": "127.0.0.0/8",
     "POSTROOM_TOKEN_KEYS": "d2F0Y2hlZC1ob3VzZS13YXRjaGVkLWhvdXNlLTEyMzQ=",
     "POSTROOM_API_TOKEN": API_TOKEN,
     "POSTROOM_ASSIGNER_SWEEP_SECONDS": "5",
@@ -73,6 +80,9 @@ class House:
     services: dict[str, ManagedProcess] = field(default_factory=dict)
     door_port: int = field(default_factory=free_port)
     version: int = 0
+    options: dict[str, bool] = field(default_factory=dict)
+    """What is unusual in the configuration now: the arguments of `company.configuration`."""
+    receiver: Receiver = field(default_factory=Receiver)
     kafka: KafkaServer = field(init=False)
     mongo: MongoServer = field(init=False)
     dovecot: DovecotServer = field(init=False)
@@ -119,8 +129,10 @@ class House:
 
     async def __aenter__(self) -> Self:
         try:
-            starts = (self.kafka.start, self.mongo.start, self.dovecot.start, self.sink.start)
+            starts = (self.kafka.start, self.mongo.start, self.dovecot.start, self.sink.start, self.receiver.start)
             await asyncio.gather(*(asyncio.to_thread(start) for start in starts))
+            for name in company.STORED_SECRETS:
+                await self.put_secret(name)
             await create_topics(self.settings, all_topics())
             await self.configure()
             for name in self.ports:
@@ -144,6 +156,7 @@ class House:
         self.dovecot.kill()
         self.dovecot.close()
         self.sink.stop()
+        self.receiver.stop()
 
     def _start_prometheus(self) -> None:
         self.prometheus.start(
@@ -151,8 +164,10 @@ class House:
         )
 
     async def configure(self, **options: bool) -> None:
-        """Publish the next version of the configuration."""
-        made = company.configuration(self.dovecot.port, self.sink.port, self.club_password, **options)
+        """Publish the next version of the configuration; what was unusual before and is not named stays so."""
+        self.options |= options
+        ports = company.Places(self.dovecot.port, self.sink.port, self.club_password, self.receiver.url("/hooks"))
+        made = company.configuration(ports, **self.options)
         self.version += 1
         await self._publish(made)
 
@@ -173,6 +188,16 @@ class House:
         finally:
             await publisher.stop()
 
+    async def write(self, topic: str, headers: dict[str, bytes], **more: int) -> None:
+        """Write a record that no service of ours would write."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.kafka.bootstrap)
+        await producer.start()
+        try:
+            name = self.settings.topic(topic)
+            await producer.send_and_wait(name, b"{", b"stranger", headers=list(headers.items()), **more)
+        finally:
+            await producer.stop()
+
     @contextlib.asynccontextmanager
     async def database(self, service: str) -> AsyncIterator[Any]:
         client = mongo.connect(self.settings)
@@ -181,21 +206,39 @@ class House:
         finally:
             await mongo.close(client)
 
+    async def put_secret(self, name: str, *, days_ago: float = 0.0) -> None:
+        """Seal a secret for webhooks and store it, as if it had been set so many days ago."""
+        client = mongo.connect(self.settings)
+        try:
+            store = open_secrets(client, self.settings, SystemClock()).store
+            sealed = sealer_of(self.settings).seal(company.WEBHOOK_SECRET, name)
+            await store.put(name, sealed, SystemClock().now() - timedelta(days=days_ago), "watch")
+        finally:
+            await mongo.close(client)
+
+    async def remove_secret(self, name: str) -> None:
+        client = mongo.connect(self.settings)
+        try:
+            await open_secrets(client, self.settings, SystemClock()).store.remove(name)
+        finally:
+            await mongo.close(client)
+
     # --- services -----------------------------------------------------------------------------------------------
 
-    def start_service(self, name: str, **env: str) -> None:
+    def start_service(self, name: str, *, module: tuple[str, ...] = ("postroom_runtime.cli",), **env: str) -> None:
+        """Start a process; `module` and its first arguments stand for Postroom's command line."""
         probed = {"POSTROOM_PROBE_DESK_URL": self.url("desk")}
         given = {**self.env, **probed, "POSTROOM_HTTP_PORT": str(self.ports[name]), **env}
         what = ["probe"] if name == "probe" else ["run", name]
-        program = [sys.executable, "-m", "postroom_runtime.cli", *what]
+        program = [sys.executable, "-m", *module, *what]
         self.services[name] = spawn(name, program, FOLDER / "logs" / f"{name}.log", env=given, cwd=ROOT)
 
     async def stop_service(self, name: str) -> None:
         await asyncio.to_thread(self.services[name].stop, 45)
 
-    async def restart(self, name: str, **env: str) -> None:
+    async def restart(self, name: str) -> None:
         await self.stop_service(name)
-        self.start_service(name, **env)
+        self.start_service(name)
         await self.until(lambda: self.is_ready(name), f"{name} is ready", READY_SECONDS)
 
     def freeze(self, name: str) -> None:

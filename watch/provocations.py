@@ -4,41 +4,25 @@ import asyncio
 import functools
 import secrets
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
 from postroom_contracts.commands import AddNote
 from postroom_contracts.events import new_event
 from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
 from postroom_contracts.values import Actor, ContentReference
 from postroom_local.smtp_sink import Accept, Reject
+from postroom_runtime.cli_dead_letters import replay_key
 
 from watch import company
 from watch.house import House
+from watch.neglect import Neglect
 from watch.traffic import Traffic
+from watch.trouble import ALL, MAIL, OUT, Provocation, services
 
-Step = Callable[[], Awaitable[None]]
 RESTARTED = ("ingest", "router", "assigner", "analytics", "desk")
-
-
-@dataclass(frozen=True, slots=True)
-class Provocation:
-    """`begin` makes it go wrong, `mend` ends it. `alerts` must fire within `fires` seconds and be silent within `ends`.
-
-    `after`: alerts that fire when it is mended, and are silent again within `ends`, too.
-    """
-
-    name: str
-    alerts: tuple[str, ...]
-    begin: Step
-    mend: Step
-    fires: float = 30
-    ends: float = 30
-    after: tuple[str, ...] = ()
 
 
 @dataclass
@@ -51,27 +35,18 @@ class Provocations:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def every(self) -> list[Provocation]:
+        """Return them in the order in which they are to begin: servers first, whose errors burn budgets longest."""
+        return [
+            *self._of_servers()[:1],
+            *self._of_work(),
+            *self._of_servers()[1:],
+            *self._of_mail(),
+            *self._of_processes(),
+        ]
+
+    def _of_servers(self) -> list[Provocation]:
         h = self.house
         return [
-            Provocation(
-                "a service is gone for a while, and starts with a short memory",
-                ("PostroomServiceMissing", "PostroomConsumerLagging"),
-                lambda: h.stop_service("notifier"),
-                self._start_forgetful_notifier,
-                45,
-                45,
-            ),
-            Provocation(
-                "what came meanwhile is too old for it",
-                ("PostroomDeliveriesTooOld",),
-                _nothing,
-                lambda: h.restart("notifier"),
-                30,
-                40,
-            ),
-            Provocation(
-                "a process is out of breath", ("PostroomEventLoopBlocked",), self._block, self._unblock, 40, 30
-            ),
             Provocation(
                 "MongoDB is away",
                 (
@@ -83,7 +58,11 @@ class Provocations:
                 self._mongo_away,
                 lambda: asyncio.to_thread(h.mongo.start),
                 60,
-                100,
+                120,
+                takes=ALL,
+            ),
+            Provocation(
+                "every service is started again, and waits for MongoDB", (), self._roll, self._let_start, takes=ALL
             ),
             Provocation(
                 "Kafka is away",
@@ -93,6 +72,7 @@ class Provocations:
                 60,
                 120,
                 ("PostroomErrorBudgetBurnsFast:routing",),
+                takes=ALL,
             ),
             Provocation(
                 "Kafka refuses what follows from decisions",
@@ -100,15 +80,121 @@ class Provocations:
                 self._refuse,
                 lambda: h.refuse_writes([CONVERSATION_EVENTS, CONVERSATION_COMMANDS], refuse=False),
                 60,
-                60,
+                90,
+                takes=ALL,
             ),
+        ]
+
+    def _of_work(self) -> list[Provocation]:
+        """Return what harms nobody else: all of these go wrong at the same time."""
+        h, n = self.house, Neglect(self.house, self.traffic)
+        folds = services("assigner", "notifier", "desk")
+        return [
+            Provocation(
+                "the ledger forgot a mail, somebody removed another, and mails lay at their provider",
+                ("PostroomLedgerDifference", "PostroomMailsGone", "PostroomErrorBudgetBurnsFast:storing"),
+                self._differ,
+                _nothing,
+                75,
+                120,
+                uses=services("ingest") | MAIL,
+            ),
+            Provocation(
+                "nobody takes a letter, and an account is not connected",
+                ("PostroomQueueOld", "PostroomOauthGrantRefused"),
+                self._letter_and_account,
+                self._take_letter,
+                60,
+                60,
+                uses=services("ingest", "router", "assigner") | MAIL,
+            ),
+            Provocation(
+                "a stranger's record, and one that meets a broken document",
+                ("PostroomDeadLetters", "PostroomKeysHeld"),
+                self._poison,
+                self._replay,
+                60,
+                60,
+                uses=folds | services("router"),
+            ),
+            Provocation(
+                "a letter has lain for 26 days",
+                ("PostroomDeadLettersExpire",),
+                n.old_letter,
+                n.discard_letter,
+                45,
+                45,
+                uses=services("desk", "analytics"),
+            ),
+            Provocation(
+                "an event comes before its predecessor",
+                ("PostroomEventGap",),
+                n.gap,
+                n.close_gap,
+                45,
+                45,
+                uses=folds | services("router"),
+            ),
+            Provocation(
+                "a stored secret is gone, another is old",
+                ("PostroomSecretsMissing", "PostroomSecretsOld"),
+                n.age_secrets,
+                n.renew_secrets,
+                60,
+                45,
+                uses=services("notifier"),
+            ),
+            Provocation(
+                "a process of an older release does not know a field of the configuration",
+                ("PostroomConfigurationBehind",),
+                n.older_probe,
+                lambda: h.restart("probe"),
+                60,
+                45,
+                takes=services("probe"),
+            ),
+            Provocation(
+                "a receiver of webhooks is held by nobody who serves it, another takes nothing for days",
+                ("PostroomWebhooksLate", "PostroomWebhookDisabled"),
+                n.neglect_receivers,
+                n.serve_receivers,
+                60,
+                45,
+                uses=services("notifier", "router"),
+            ),
+        ]
+
+    def _of_mail(self) -> list[Provocation]:
+        h = self.house
+        return [
             Provocation(
                 "the mail server is away",
                 ("PostroomMailSessionDown", "PostroomMailAccountSilent", "PostroomProbeFailing", "PostroomProbeSilent"),
                 lambda: asyncio.to_thread(h.dovecot.kill),
                 lambda: asyncio.to_thread(h.dovecot.start),
                 60,
-                75,
+                120,
+                takes=MAIL,
+                uses=services("ingest", "probe"),
+            ),
+            Provocation(
+                "the SMTP server is away",
+                ("PostroomSmtpAccountWaiting", "PostroomDeliveriesStuck"),
+                lambda: asyncio.to_thread(h.sink.stop),
+                lambda: asyncio.to_thread(h.sink.start),
+                60,
+                90,
+                takes=OUT,
+                uses=services("router", "assigner", "notifier"),
+            ),
+            Provocation(
+                "a process is out of breath",
+                ("PostroomEventLoopBlocked",),
+                self._block,
+                self._unblock,
+                45,
+                45,
+                takes=services("analytics"),
             ),
             Provocation(
                 "a password was changed",
@@ -117,52 +203,43 @@ class Provocations:
                 self._right_password,
                 45,
                 90,
-            ),
-            Provocation(
-                "the ledger forgot a mail, somebody removed another, and mails lay at their provider",
-                ("PostroomLedgerDifference", "PostroomMailsGone", "PostroomErrorBudgetBurnsFast:storing"),
-                self._differ,
-                _nothing,
-                60,
-                120,
-            ),
-            Provocation(
-                "nobody takes a letter, and an account is not connected",
-                ("PostroomQueueOld", "PostroomOauthGrantRefused"),
-                self._letter_and_account,
-                self._take_letter,
-                60,
-                45,
-            ),
-            Provocation(
-                "the SMTP server is away",
-                ("PostroomSmtpAccountWaiting", "PostroomDeliveriesStuck"),
-                lambda: asyncio.to_thread(h.sink.stop),
-                lambda: asyncio.to_thread(h.sink.start),
-                60,
-                75,
+                takes=MAIL,
+                uses=services("ingest"),
             ),
             Provocation(
                 "the SMTP server refuses an agent",
                 ("PostroomDeliveriesFailing",),
                 self._refuse_agent,
                 self._accept_agent,
-                30,
                 45,
+                45,
+                takes=OUT,
+                uses=services("router", "assigner", "notifier"),
+            ),
+        ]
+
+    def _of_processes(self) -> list[Provocation]:
+        h = self.house
+        notifier = services("notifier")
+        return [
+            Provocation(
+                "a service is gone for a while, and starts with a short memory",
+                ("PostroomServiceMissing", "PostroomConsumerLagging"),
+                lambda: h.stop_service("notifier"),
+                self._start_forgetful_notifier,
+                60,
+                60,
+                takes=notifier,
+                uses=services("router", "assigner"),
             ),
             Provocation(
-                "a stranger's record, and one that meets a broken document",
-                ("PostroomDeadLetters", "PostroomKeysHeld"),
-                self._poison,
-                self._replay,
+                "what came meanwhile is too old for it",
+                ("PostroomDeliveriesTooOld",),
+                _nothing,
+                lambda: h.restart("notifier"),
                 45,
-                45,
-            ),
-            Provocation(
-                "every service is started again, and waits for MongoDB",
-                (),
-                self._roll,
-                self._let_start,
+                60,
+                takes=notifier,
             ),
             Provocation(
                 "a release that fails on everything",
@@ -171,6 +248,8 @@ class Provocations:
                 self._mend_notifier,
                 60,
                 75,
+                takes=notifier,
+                uses=services("router", "assigner", "desk"),
             ),
         ]
 
@@ -197,9 +276,9 @@ class Provocations:
     async def _block(self) -> None:
         async def breathe() -> None:
             while True:
-                self.house.freeze("router")
+                self.house.freeze("analytics")
                 await asyncio.sleep(1.2)
-                self.house.thaw("router")
+                self.house.thaw("analytics")
                 await asyncio.sleep(0.5)
 
         self._tasks.append(asyncio.create_task(breathe()))
@@ -208,7 +287,7 @@ class Provocations:
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
-        self.house.thaw("router")
+        self.house.thaw("analytics")
 
     # --- Kafka --------------------------------------------------------------------------------------------------
 
@@ -232,18 +311,13 @@ class Provocations:
 
     async def _poison(self) -> None:
         """Write a record that is none of ours, and break what the notifier knows of one conversation."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.house.kafka.bootstrap)
-        await producer.start()
-        await producer.send_and_wait(
-            self.house.settings.topic(CONVERSATION_EVENTS.name), b"{", b"stranger", headers=[("ce_type", b"a-stranger")]
-        )
-        await producer.stop()
+        await self.house.write(CONVERSATION_EVENTS.name, {"ce_type": b"a-stranger"})
         await self._break_documents("notifier", 1)
 
     async def _replay(self) -> None:
         await self._mend_documents("notifier")
         for document in self._kept:
-            await self.house.command("dead-letters", "replay", "notifier", "--key", document["_id"])
+            await replay_key(self.house.settings, "notifier", document["_id"])
         self._kept.clear()
 
     async def _break_documents(self, service: str, count: int) -> None:
@@ -274,8 +348,7 @@ class Provocations:
         self.house.start_service("notifier")
         async with self.house.database("notifier") as database:
             held = [hold["key"] async for hold in database["holds"].find({})]
-        for key in held:
-            await self.house.command("dead-letters", "replay", "notifier", "--key", key)
+        await asyncio.gather(*(replay_key(self.house.settings, "notifier", key) for key in held))
         self._kept.clear()
         self.traffic.calm = False
 
@@ -308,7 +381,7 @@ class Provocations:
         await self.house.configure(oauth=True)
 
     async def _take_letter(self) -> None:
-        await self.house.configure(by_hand=False)
+        await self.house.configure(oauth=False, by_hand=False)
 
     async def _refuse_agent(self) -> None:
         for agent in company.AGENTS[:2]:

@@ -11,32 +11,25 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 from watch import pictures, rules
+from watch.direction import Direction, Seen, Watcher
 from watch.house import FOLDER, House
 from watch.moving import Moved, looked_at
-from watch.provocations import Provocation, Provocations
+from watch.provocations import Provocations
 from watch.traffic import Traffic
+from watch.trouble import Provocation
 
 WARM_UP_SECONDS = 25.0
 SLOW_BURN_SECONDS = 200.0
+LIMIT_SECONDS = 840.0
+"""When it ends, whatever is still missing: with start, report and end it takes at most 15 minutes."""
 STARTED = time.monotonic()
 
 
 def say(text: str) -> None:
     print(f"[{time.monotonic() - STARTED:5.0f} s] {text}", flush=True)
-
-
-@dataclass
-class Seen:
-    """What became of one alert: seconds from its provocation to its firing, from mending to its silence; None: not."""
-
-    alert: str
-    provoked_by: str
-    fired_after: float | None = None
-    silent_after: float | None = None
 
 
 @dataclass
@@ -56,55 +49,11 @@ class Report:
         return faults
 
 
-class Watcher:
-    """Waits for alerts of the house's Prometheus. An alert is named `NAME` or, of an objective, `NAME:SLO`."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-
-    async def firing(self) -> set[str]:
-        found = await asyncio.to_thread(self._house.prometheus.firing)
-        return {one["alertname"] for one in found} | {
-            f"{one['alertname']}:{one['slo']}" for one in found if "slo" in one
-        }
-
-    async def provoke(self, provocation: Provocation) -> list[Seen]:
-        """Begin, wait until all of its alerts have fired, mend, wait until all are silent."""
-        seen = [Seen(name, provocation.name) for name in provocation.alerts]
-        later = [Seen(name, provocation.name) for name in provocation.after]
-        began = time.monotonic()
-        await provocation.begin()
-        while time.monotonic() - began < provocation.fires and any(one.fired_after is None for one in seen):
-            await self._look(began, firing=seen)
-        mended = time.monotonic()
-        mending = asyncio.create_task(_awaited(provocation.mend))
-        every = [*seen, *later]
-        awaited = [one for one in seen if one.fired_after is not None] + later
-        while time.monotonic() - mended < provocation.ends and any(one.silent_after is None for one in awaited):
-            await self._look(mended, firing=later, silent=every)
-        await mending
-        for one in every:
-            say(f"  {one.alert}: fired after {_text(one.fired_after)}, silent after {_text(one.silent_after)}")
-        return every
-
-    async def _look(self, since: float, *, firing: Sequence[Seen] = (), silent: Sequence[Seen] = ()) -> None:
-        """Note what fires now, and what has fired and does so no more."""
-        now = await self.firing()
-        for one in firing:
-            if one.fired_after is None and one.alert in now:
-                one.fired_after = time.monotonic() - since
-        for one in silent:
-            if one.fired_after is not None and one.silent_after is None and one.alert not in now:
-                one.silent_after = time.monotonic() - since
-        await asyncio.sleep(0.4)
-
-
-async def _awaited(step: Callable[[], Awaitable[None]]) -> None:
-    await step()
-
-
-def _text(seconds: float | None) -> str:
-    return "never" if seconds is None else f"{seconds:.0f} s"
+async def firing(house: House) -> set[str]:
+    """Return the alerts that fire now, by name and, of an objective, also as `NAME:SLO`."""
+    found = await asyncio.to_thread(house.prometheus.firing)
+    names = {one["alertname"] for one in found}
+    return names | {f"{one['alertname']}:{one['slo']}" for one in found if "slo" in one}
 
 
 async def main(options: argparse.Namespace) -> int:
@@ -112,48 +61,47 @@ async def main(options: argparse.Namespace) -> int:
     report = Report()
     async with House() as house:
         traffic = Traffic(house)
-        people = asyncio.create_task(traffic.run())
-        watcher = Watcher(house)
+        watcher = Watcher(lambda: firing(house))
+        beside = [asyncio.create_task(traffic.run()), asyncio.create_task(watcher.run())]
         try:
             began = time.time()
             await asyncio.sleep(WARM_UP_SECONDS)
-            say(f"quiet: {sorted(await watcher.firing()) or 'no alert fires'}")
-            for provocation in Provocations(house, traffic).every():
-                if options.only and not any(text in provocation.name for text in options.only.split("|")):
-                    continue
-                say(f"{provocation.name} ...")
-                report.alerts += await watcher.provoke(provocation)
-            if not options.only:
-                report.alerts.append(await _slow_burn(watcher))
+            say(f"quiet: {sorted(watcher.firing) or 'no alert fires'}")
+            every = Provocations(house, traffic).every()
+            chosen = [p for p in every if not options.only or any(t in p.name for t in options.only.split("|"))]
+            report.alerts = await provoked(watcher, chosen, slow_burn=not options.only)
             report.panels = await asyncio.to_thread(looked_at, house.prometheus, began, time.time())
             if options.pictures:
                 await asyncio.to_thread(pictures.draw_all, house.prometheus, began, time.time())
         finally:
-            people.cancel()
-            await asyncio.gather(people, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
     return _tell(report, partly=bool(options.only))
 
 
-async def _slow_burn(watcher: Watcher) -> Seen:
-    """The slow alert has been provoked by all that went before; it resolves when its shorter window has passed."""
-    name = "PostroomErrorBudgetBurnsSlowly"
-    one = Seen(name, "all of it together")
-    started = time.monotonic()
-    while time.monotonic() - started < SLOW_BURN_SECONDS:
-        firing = name in await watcher.firing()
-        if firing and one.fired_after is None:
-            one.fired_after = time.monotonic() - started
-        if one.fired_after is not None and not firing:
-            one.silent_after = time.monotonic() - started
-            break
-        await asyncio.sleep(1)
-    say(f"  {name}: firing at {_text(one.fired_after)} from here, silent at {_text(one.silent_after)}")
-    return one
+async def provoked(watcher: Watcher, chosen: list[Provocation], *, slow_burn: bool) -> list[Seen]:
+    """Return what became of each alert. The slow burn is provoked by all of them, and is over when its windows are empty."""
+    slow = Seen("PostroomErrorBudgetBurnsSlowly", "all of it together")
+    direction = Direction(watcher, say)
+    left = LIMIT_SECONDS - (time.monotonic() - STARTED)
+    try:
+        async with asyncio.timeout(left):
+            if slow_burn:
+                watcher.expect([slow], mended=True)
+            await direction.carry_out(chosen)
+            if slow_burn:
+                await watcher.until(lambda: slow.silent_after is not None, SLOW_BURN_SECONDS)
+                say(f"  {slow.alert}: {'fired and is silent' if slow.silent_after is not None else 'not seen whole'}")
+    except TimeoutError:
+        say(f"ended after {LIMIT_SECONDS:.0f} s")
+    return [*direction.seen, *([slow] if slow_burn else [])]
 
 
 def _tell(report: Report, *, partly: bool) -> int:
     faults = [] if partly else report.missing()
     written = {
+        "seconds": round(time.monotonic() - STARTED),
         "alerts": [asdict(a) for a in report.alerts],
         "panels": [asdict(p) for p in report.panels],
         "missing": faults,

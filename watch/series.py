@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
 SERVICES = ("ingest", "router", "assigner", "notifier", "desk")
-RUNTIME = ("metrics", "group_watch", "http_metrics", "loop_delay", "mongo_metrics")
+RUNTIME = ("metrics", "group_watch", "dead_letter_watch", "http_metrics", "loop_delay", "mongo_metrics")
 ROOMS = {"postroom_runtime": "Every service", "postroom_analytics": "Analytics"}
 HEADER = """# Every series
 

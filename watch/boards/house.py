@@ -153,6 +153,49 @@ HOUSE = Board(
             ],
         ),
         (
+            "Upkeep",
+            [
+                one(
+                    "Oldest dead letter",
+                    "Of those that nobody replayed or discarded, by group. After 30 days they are gone.",
+                    "s",
+                    "max by (group) (postroom_dead_letters_oldest_seconds)",
+                    "{{group}}",
+                    width=6,
+                    bad_from=25 * 86_400,
+                ),
+                one(
+                    "Dead letters waiting",
+                    "Records that were parked and neither replayed nor discarded.",
+                    "short",
+                    "max by (group) (postroom_dead_letters_waiting)",
+                    "{{group}}",
+                    width=6,
+                ),
+                one(
+                    "Gaps",
+                    "For how long a service has waited for an event that must come before one that it has.",
+                    "s",
+                    "max by (service) (postroom_event_gap_oldest_seconds)",
+                    "{{service}}",
+                    width=6,
+                    bad_from=60,
+                ),
+                Panel(
+                    "Configuration and secrets",
+                    "The newest and the oldest version in use (one line on a good day); stored secrets that are old or missing.",
+                    "short",
+                    [
+                        Query("max(postroom_configuration_version)", "newest version"),
+                        Query("min(postroom_configuration_version > 0)", "oldest version in use"),
+                        Query("max(postroom_secrets_old)", "secrets old"),
+                        Query("max(postroom_secrets_missing)", "secrets missing"),
+                    ],
+                    width=6,
+                ),
+            ],
+        ),
+        (
             "Probe",
             [
                 one(

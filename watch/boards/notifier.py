@@ -1,11 +1,11 @@
 """Mail that leaves."""
 
-from watch.panels import RATE, Board, Panel, consuming, one, process, quantiles
+from watch.panels import RATE, Board, Panel, Query, consuming, one, process, quantiles
 
 NOTIFIER = Board(
     "notifier",
     "Notifier",
-    "Replies, notifications and what became of them. Runbooks: deliveries, outbox.",
+    "Replies, notifications, webhooks and what became of them. Runbooks: deliveries, webhooks, outbox.",
     [
         (
             "Mail",
@@ -84,7 +84,64 @@ NOTIFIER = Board(
                 ),
             ],
         ),
-        consuming("notifier"),
+        (
+            "Webhooks",
+            [
+                one(
+                    "Webhook attempts",
+                    "By outcome: delivered, to be tried again, given up.",
+                    "ops",
+                    f"sum by (outcome) (rate(postroom_webhooks_total{RATE}))",
+                    "{{outcome}}",
+                ),
+                Panel(
+                    "Event to receiver",
+                    "From an event's being due until it was taken, at the first attempt.",
+                    "s",
+                    quantiles("postroom_webhook_handoff_seconds"),
+                ),
+                Panel(
+                    "One request",
+                    "Until the receiver's answer, by whether it took the event. At most 15 s.",
+                    "s",
+                    quantiles("postroom_webhook_seconds", "outcome"),
+                ),
+                one(
+                    "Webhooks undone",
+                    "Neither delivered nor given up.",
+                    "short",
+                    "max(postroom_webhooks_undone)",
+                    width=6,
+                ),
+                Panel(
+                    "Oldest webhook due",
+                    "How long the oldest has waited; ours: to receivers that take what they get within a second.",
+                    "s",
+                    [
+                        Query("max(postroom_webhook_oldest_due_seconds)", "all"),
+                        Query("max(postroom_webhook_ours_oldest_due_seconds)", "ours"),
+                    ],
+                    width=6,
+                    bad_from=300,
+                ),
+                one(
+                    "Subscriptions",
+                    "By how their receivers do. A disabled one took nothing for five days.",
+                    "short",
+                    "max by (state) (postroom_webhook_subscriptions)",
+                    "{{state}}",
+                    width=6,
+                ),
+                one(
+                    "Webhook dead letters",
+                    "Given up; they can be tried anew for 30 days.",
+                    "short",
+                    "max(postroom_webhook_dead_letters)",
+                    width=6,
+                ),
+            ],
+        ),
+        consuming("notifier|webhooks"),
         process("notifier"),
     ],
 )

@@ -55,6 +55,15 @@ class Configurations:
             raise ConfigurationNotYetError(f"configuration version {version} has not been read yet")
         return applied.configuration
 
+    def unbroken(self, holds: Callable[[Configuration], bool]) -> int:
+        """Return the version from which on `holds` is true of every version up to the newest; above it if not of that."""
+        since = self.latest_version + 1
+        for version in sorted(self._versions, reverse=True):
+            if not holds(self._versions[version].configuration):
+                break
+            since = version
+        return since
+
     def number(self, version: int) -> int:
         """Return `version`, or the newest number for 0."""
         return version or self.latest_version

@@ -7,6 +7,7 @@ are not known to be published. A repeated record decides nothing again: it publi
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from postroom_contracts.events import Data
@@ -14,13 +15,14 @@ from pydantic import BaseModel
 
 from postroom_runtime.errors import ConflictError, translated
 from postroom_runtime.kafka import Outgoing
-from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, ReplaceOne
+from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, IndexModel, ReplaceOne
 from postroom_runtime.mongo_steps import bulk_write, find_all
 from postroom_runtime.records import Position
 
 S = TypeVar("S", bound=BaseModel)
 MAX_REQUESTS = 50
 MAX_AHEAD = 200
+_GAP = {"ahead_since": {"$type": "date"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class Document(Generic[S]):
     seen: dict[str, int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     ahead: list[Ahead] = field(default_factory=list)
+    ahead_since: datetime | None = None
+    """Since when an event waits for a missing one, None while none does."""
     out: list[Pending] = field(default_factory=list)
     changed: bool = False
     repeated: bool = False
@@ -140,6 +144,10 @@ class Document(Generic[S]):
         """Forget pending output whose cause is committed: it was acknowledged before that commit."""
         self.out = [p for p in self.out if p.physical.offset >= committed.get(p.physical.stream, 0)]
 
+    def note_gap(self, now: datetime) -> None:
+        """Keep since when something is missing: from `now` on, or as it stands here, or nothing is missing any more."""
+        self.ahead_since = (self.ahead_since or now) if self.ahead else None
+
 
 def to_mongo(document: Document[S], version: int) -> dict[str, Any]:
     """Return the stored form. State fields keep their Python types (times as dates)."""
@@ -152,6 +160,7 @@ def to_mongo(document: Document[S], version: int) -> dict[str, Any]:
         "seen": document.seen,
         "requests": document.requests[-MAX_REQUESTS:],
         "ahead": [_ahead_to_mongo(a) for a in document.ahead],
+        "ahead_since": document.ahead_since,
         "out": [p.to_mongo() for p in document.out],
         "state": None if document.state is None else document.state.model_dump(exclude_defaults=True),
     }
@@ -187,6 +196,7 @@ def from_mongo(stored: Mapping[str, Any], model: type[S]) -> Document[S]:
         seen=stored["seen"],
         requests=stored["requests"],
         ahead=[_ahead_from_mongo(a) for a in stored["ahead"]],
+        ahead_since=stored.get("ahead_since"),
         out=[Pending.from_mongo(p) for p in stored["out"]],
     )
 
@@ -212,6 +222,17 @@ class MongoDocumentStore(Generic[S]):
     def __init__(self, collection: Collection, model: type[S]) -> None:
         self._collection = collection
         self._model = model
+
+    async def prepare(self) -> None:
+        """Make the index by which gaps are found; again: no change."""
+        async with translated("index documents"):
+            await self._collection.create_indexes([IndexModel([("ahead_since", 1)], partialFilterExpression=_GAP)])
+
+    async def gap_since(self) -> datetime | None:
+        """Return since when the oldest gap of any key stands; None when nothing is missing anywhere."""
+        async with translated("look for gaps"):
+            found = await self._collection.find_one(_GAP, {"ahead_since": 1}, sort=[("ahead_since", 1)])
+        return found["ahead_since"] if found else None
 
     async def load(self, keys: Iterable[str]) -> dict[str, Document[S]]:
         wanted = list(dict.fromkeys(keys))

@@ -129,6 +129,7 @@ class Fold(Generic[S, C]):
         for document in changed:
             if document.id in last:
                 self._conclude(document, last[document.id])
+            document.note_gap(self._clock.now())
             document.drop_committed(committed)
             document.out.extend(document.added)
         reach("fold.decided")

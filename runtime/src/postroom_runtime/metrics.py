@@ -28,6 +28,11 @@ PARKED = Counter("postroom_dead_letters", "Records parked.", ["group", "reason"]
 RETRIES = Counter("postroom_retries", "Batches tried again.", ["group", "reason"])
 """reason: infrastructure, unexpected, hanging (cancelled by us)."""
 SEQUENCE_AHEAD = Counter("postroom_events_ahead", "Events that came before their predecessor.", ["service"])
+GAP_SECONDS = Gauge(
+    "postroom_event_gap_oldest_seconds",
+    "For how long an event has waited for one that must come before it and has not come; of any conversation.",
+    ["service"],
+)
 TIMERS_OVERDUE = Gauge("postroom_timers_overdue", "Timers that are due and not yet acted on.", ["service"])
 TIMER_OVERDUE_SECONDS = Gauge(
     "postroom_timer_overdue_seconds", "How long the oldest due timer has waited to be acted on.", ["service"]

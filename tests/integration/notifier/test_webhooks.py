@@ -64,6 +64,7 @@ class Bench:
 
     def __init__(self, database: Any, allowed: str, seconds: float) -> None:
         self.clock = MovableClock()
+        self.database = database
         self.store = MongoWebhooks(database)
         self.configurations = Configurations()
         client = HttpWebhookClient(self.clock, seconds, parse_networks(allowed))
@@ -232,6 +233,28 @@ async def test_five_days_of_failure_disable_a_subscription_and_enabling_sends_ag
         assert await bench.store.again(dead.id, "crm", bench.clock.now())
         bench.sender.wake()
         await until(lambda: len(receiver.received) == 3, "the dead letter, tried anew")
+
+
+async def test_a_younger_subscription_and_the_backlog_by_whose_fault_it_is(benches: Callable[..., Bench]) -> None:
+    """The fold met the conversation before there was a subscription; a receiver that hangs makes nobody late but itself."""
+    bench, facts = benches(), Facts()
+    facts.received()
+    await bench.database["conversations"].insert_one({"_id": facts.conversation, "state": {"inbox_id": "support"}})
+    async with Receiver(answer=lambda r: 500 if r.path == "/away" else 200) as receiver:
+        await bench.open([subscription("well", receiver.url()), subscription("away", receiver.url("/away"))])
+        await bench.happens(facts.replied())
+        await until(lambda: len(receiver.received) == 2, "both")
+        deadline = time.monotonic() + 20
+        while not (known := await bench.store.receivers()) or not known["away"].failing_since:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        assert not known["well"].keeps_waiting
+        later = bench.clock.now() + timedelta(minutes=10)
+        waiting = await bench.store.backlog(later, ["away"])
+        assert (waiting.undone, waiting.dead, waiting.ours_at) == (1, 0, None)
+        assert waiting.oldest_at is not None
+        await bench.store.give_up("away", later)
+        assert (await bench.store.backlog(later, [])).dead == 1
 
 
 async def _told(receiver: Receiver, count: int) -> list[str]:

@@ -64,6 +64,19 @@ async def test_a_write_over_another_version_conflicts_and_changes_nothing(store:
     assert (await store.load(["a"]))["a"].version == 2
 
 
+async def test_the_oldest_gap_is_found_by_its_index(database: Any) -> None:
+    store = MongoDocumentStore(database["docs"], Notes)
+    await store.prepare()
+    assert await store.gap_since() is None
+    gaps = [changed(key, "m1") for key in ("a", "b", "whole")]
+    for document, hour in zip(gaps, (11, 10), strict=False):
+        document.ahead_since = NOW.replace(hour=hour)
+    await store.save(gaps)
+    assert await store.gap_since() == NOW.replace(hour=10)
+    plan = await database.command("explain", {"find": "docs", "filter": {"ahead_since": {"$type": "date"}}})
+    assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"])
+
+
 async def test_nothing_to_save_is_no_call(store: Any) -> None:
     await store.save([])
 

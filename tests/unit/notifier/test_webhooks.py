@@ -12,6 +12,7 @@ from postroom_notifier.domain.webhooks import (
     Receiver,
     after,
     delivery_of,
+    state_of,
     wanted_by,
 )
 
@@ -84,6 +85,22 @@ def test_the_same_event_has_the_same_id_and_a_replay_the_same_webhook_id() -> No
     assert first.id == again.id == first.webhook_id
     assert (replayed.webhook_id, replayed.id != first.id) == (first.webhook_id, True)
     assert other.webhook_id != first.webhook_id
+
+
+def test_one_that_takes_its_time_keeps_us_waiting_until_it_is_quick_again() -> None:
+    slow = Receiver(subscription_id="w0").heard(Answer(200, None, 1001), NOW)
+    assert (slow.slow_since, slow.keeps_waiting) == (NOW, True)
+    assert slow.heard(Answer(200, None, 3000), NOW + timedelta(hours=1)).slow_since == NOW
+    assert not slow.heard(TAKEN, NOW + timedelta(hours=1)).keeps_waiting
+    assert Receiver(subscription_id="w0").heard(AWAY, NOW).keeps_waiting
+
+
+def test_the_state_of_a_subscription() -> None:
+    (there,), (off,) = house({}).webhooks, house({"enabled": False}).webhooks
+    failing = Receiver(subscription_id="w0", failing_since=NOW)
+    assert [state_of(there, r) for r in (None, Receiver(subscription_id="w0"), failing)] == ["ok", "ok", "failing"]
+    assert state_of(there, failing.model_copy(update={"disabled_at": NOW})) == "disabled"
+    assert state_of(off, None) == "off"
 
 
 def test_five_days_without_one_success_disable_a_receiver() -> None:

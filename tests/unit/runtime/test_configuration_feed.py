@@ -25,6 +25,15 @@ def test_every_version_stays_readable_and_the_newest_is_in_use() -> None:
     assert (found.number(0), found.number(2)) == (3, 2)
 
 
+def test_since_when_something_holds_without_a_break() -> None:
+    found = Configurations()
+    for number, snapshot in ((1, "with"), (2, "without"), (4, "with"), (5, "with")):
+        found.add(version(number, snapshot))
+    assert found.unbroken(lambda c: "without" not in str(c)) == 4
+    assert found.unbroken(lambda c: "without" in str(c)) == 6, "not even of the newest"
+    assert found.unbroken(lambda _: True) == 1
+
+
 def test_a_version_that_has_not_come_is_waited_for() -> None:
     found = Configurations()
     with pytest.raises(ConfigurationNotYetError):

@@ -73,6 +73,18 @@ def test_a_document_that_only_waits_has_no_state() -> None:
     assert after.ahead == waiting.ahead
 
 
+def test_a_gap_is_as_old_as_its_first_event_and_over_with_its_last() -> None:
+    noon, later = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 2, 13, tzinfo=UTC)
+    waiting: Document[State] = Document("c1", ahead=document().ahead)
+    waiting.note_gap(noon)
+    waiting.note_gap(later)
+    again = from_mongo(through_bson(to_mongo(waiting, 1)), State)
+    assert again.ahead_since == noon
+    again.ahead, again.seen = [], {"/postroom/router": 2}
+    again.note_gap(later)
+    assert to_mongo(again, 2)["ahead_since"] is None
+
+
 def test_the_last_fifty_requests_are_kept() -> None:
     many = document()
     many.requests = [f"r{n}" for n in range(60)]

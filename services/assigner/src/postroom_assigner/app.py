@@ -12,6 +12,7 @@ from postroom_contracts.response_times.model import TargetKind
 from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
 from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
+from postroom_runtime.gaps import watch_gaps
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stores import Stores
@@ -75,6 +76,7 @@ class Assigner:
     async def prepare(self, stores: Stores) -> None:
         await create_indexes(stores.database["assignments"])
         await MongoDeadlines(stores.database["assignments"]).prepare()
+        await MongoDocumentStore(stores.database["assignments"], Assignment).prepare()
 
     async def build(self, runtime: Runtime) -> None:
         given = runtime.settings
@@ -113,6 +115,7 @@ class Assigner:
             lag_seconds=runtime.lag_seconds,
         )
         await runtime.consume("assigner", fold, ignored_types=ignored())
+        runtime.background("gaps", lambda: watch_gaps("assigner", store, runtime.clock))
         runtime.background("drain", drain.run)
         runtime.background("timers", timers.run)
         runtime.background("sweep", lambda: _sweeping(runtime, settings.assigner_sweep_seconds, sweep, drain))

@@ -6,8 +6,10 @@ import contextlib
 from postroom_contracts.signed_ids import service_key
 from postroom_contracts.topics import CONVERSATION_EVENTS, GROUPS
 from postroom_runtime.clock import SystemClock
+from postroom_runtime.dead_letter_watch import DeadLetterWatch
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.fold import Fold
+from postroom_runtime.gaps import watch_gaps
 from postroom_runtime.group_watch import GroupWatch
 from postroom_runtime.kafka import client_options
 from postroom_runtime.service import Runtime
@@ -76,6 +78,7 @@ class Desk:
         await MongoEventLog(database, topic_id="").prepare()
         await MongoRequests(database).prepare()
         await MongoConversations(database["conversations"]).prepare()
+        await ConversationDocuments(database["conversations"], ConversationView).prepare()
         await MongoFolderCounts(database["conversations"], SystemClock(0)).prepare()
         await MongoFilters(database).prepare()
         await MongoBulks(database).prepare()
@@ -99,6 +102,7 @@ class Desk:
         await self._follow(runtime, settings, live)
         await self._fold(runtime, events)
         runtime.background("groups", GroupWatch(settings, runtime.publisher, GROUPS, self.name).run)
+        runtime.background("dead letters", DeadLetterWatch(settings, runtime.publisher, GROUPS).run)
         refolding = Refolding(runtime.database, events, topic)
         runtime.background("shape of the read model", lambda: keep_shape(refolding, runtime.leases))
         index = MongoSearchIndex(runtime.database)
@@ -193,10 +197,12 @@ class Desk:
         runtime.on_stop(end_streams)
 
     async def _fold(self, runtime: Runtime, events: MongoEventLog) -> None:
+        documents = ConversationDocuments(runtime.database["conversations"], ConversationView)
+        runtime.background("gaps", lambda: watch_gaps(self.name, documents, runtime.clock))
         fold: Fold[ConversationView, Batch] = Fold(
             service=self.name,
             decider=ReadModelDecider(events),
-            store=ConversationDocuments(runtime.database["conversations"], ConversationView),
+            store=documents,
             publisher=runtime.publisher,
             clock=runtime.clock,
             models=MODELS,

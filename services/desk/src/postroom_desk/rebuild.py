@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import structlog
 from postroom_contracts.topics import CONVERSATION_EVENTS
@@ -171,6 +172,7 @@ class Refolding:
         document.state = found.view
         document.seen = {**document.seen, **found.seen}
         document.ahead = [*skipped, *(self._ahead(e.source, e.sequence or 0, by_position[p]) for e, p in found.waiting)]
+        document.note_gap(min((event.time for event, _ in found.waiting), default=datetime.now(UTC)))
 
     def _ahead(self, source: str, sequence: int, fact: LoggedEvent) -> Ahead:
         place = Position(self._events.topic_id, fact.position.partition, fact.position.offset)

@@ -7,6 +7,8 @@ from postroom_contracts.registry import BY_TYPE, models_of
 from postroom_contracts.topics import CONVERSATION_EVENTS
 from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
+from postroom_runtime.gaps import watch_gaps
+from postroom_runtime.mongo import Database
 from postroom_runtime.outbound import parse_networks
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
@@ -47,6 +49,7 @@ class Notifier:
 
     async def prepare(self, stores: Stores) -> None:
         database, no_key = stores.database, b""  # addresses are hashed when they are kept, not when they are indexed
+        await _documents(database).prepare()
         await MongoDeliveryStore(database["deliveries"]).prepare()
         await MongoWebhooks(database).prepare()
         await MongoAddressBook(database["addresses"], stores.clock, no_key).prepare()
@@ -62,10 +65,16 @@ class Notifier:
         sender = _sender(runtime, settings, deliveries, AddressWatch(addresses, limit))
         returns = Returns(runtime.content, runtime.configurations, addresses)
         fold = _fold(runtime, settings, deliveries, sender, returns)
-        await runtime.consume("notifier", fold, ignored_types=OWN_TYPES)
+        consumer = await runtime.consume("notifier", fold, ignored_types=OWN_TYPES)
+        documents = _documents(runtime.database)
+        runtime.background("gaps", lambda: watch_gaps("notifier", documents, runtime.clock))
         runtime.background("sender", sender.run)
-        await add_webhooks(runtime, settings, sender.mail)
+        await add_webhooks(runtime, settings, sender.mail, consumer.lag_seconds)
         runtime.background("delivery gauges", lambda: _gauges(runtime, deliveries))
+
+
+def _documents(database: Database) -> MongoDocumentStore[Conversation]:
+    return MongoDocumentStore(database["conversations"], Conversation)
 
 
 def _mail_sender(runtime: Runtime, settings: NotifierSettings) -> MailSender:
@@ -119,7 +128,7 @@ def _fold(
     return Fold(
         service="notifier",
         decider=decider,
-        store=MongoDocumentStore(runtime.database["conversations"], Conversation),
+        store=_documents(runtime.database),
         publisher=runtime.publisher,
         clock=runtime.clock,
         models=models_of(CONVERSATION_EVENTS),

@@ -57,8 +57,25 @@ WEBHOOK_SECONDS = Histogram(
     ["outcome"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
 )
+WEBHOOK_HANDOFF_SECONDS = Histogram(
+    "postroom_webhook_handoff_seconds",
+    "Time from an event's being due to a receiver until it took it, at the first attempt.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
 WEBHOOKS_UNDONE = Gauge("postroom_webhooks_undone", "Webhooks that are not delivered yet and not given up.")
 WEBHOOK_OLDEST_SECONDS = Gauge("postroom_webhook_oldest_due_seconds", "How long the oldest due webhook has waited.")
+WEBHOOK_OURS_SECONDS = Gauge(
+    "postroom_webhook_ours_oldest_due_seconds",
+    "The same of receivers that take what they get within a second: what is late to them is late because of us.",
+)
+WEBHOOKS_DEAD = Gauge(
+    "postroom_webhook_dead_letters",
+    "Webhooks that were given up; they can be tried anew for 30 days (at most 10,000 are counted).",
+)
+WEBHOOK_SUBSCRIPTIONS = Gauge(
+    "postroom_webhook_subscriptions", "Subscriptions of the configuration by how their receivers do.", ["state"]
+)
+"""state: ok, failing, disabled (after five days of failure), off (by the configuration)."""
 WEBHOOKS_DISABLED = Counter(
     "postroom_webhook_subscriptions_disabled", "Subscriptions disabled after five days of failure."
 )

@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from postroom_runtime.errors import translated
-from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Database, IndexModel, UpdateOne, aggregate
+from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Database, IndexModel, UpdateMany, UpdateOne, aggregate
 
-from postroom_notifier.domain.webhooks import Receiver, WebhookDelivery
+from postroom_notifier.domain.webhooks import Backlog, Lease, Receiver, WebhookDelivery
 
 KEPT = timedelta(days=30)
-_LOCATED_KEPT = timedelta(days=400)
-BEHIND = timedelta(seconds=30)
+COUNTED = 10_000
 
 
 class MongoWebhooks:
@@ -25,6 +24,7 @@ class MongoWebhooks:
         self._deliveries = database["webhook_deliveries"]
         self._receivers = database["webhook_receivers"]
         self._conversations = database["webhook_conversations"]
+        self._folded = database["conversations"]
 
     async def prepare(self) -> None:
         """Create the indexes; again: no change."""
@@ -36,6 +36,8 @@ class MongoWebhooks:
                     IndexModel(
                         [("subscription_id", 1), ("conversation_id", 1), ("order", 1)], partialFilterExpression=undone
                     ),
+                    IndexModel([("next_at", 1), ("subscription_id", 1)], partialFilterExpression=undone),
+                    IndexModel([("state", 1)], partialFilterExpression={"state": "dead"}),
                     IndexModel([("subscription_id", 1), ("created_at", -1), ("_id", -1)]),
                     IndexModel([("done_at", 1)], expireAfterSeconds=int(KEPT.total_seconds())),
                 ]
@@ -44,21 +46,28 @@ class MongoWebhooks:
 
     # --- taking in -----------------------------------------------------------------------------------------------
 
-    async def locate(self, found: Mapping[str, str]) -> None:
-        """Note in which inbox conversations are."""
+    async def locate(self, found: Mapping[str, str], version: int) -> None:
+        """Note in which inbox conversations are, under this version of the configuration."""
         if not found:
             return
-        writes = [UpdateOne({"_id": c}, {"$set": {"inbox_id": i}}, upsert=True) for c, i in found.items()]
+        writes = [
+            UpdateOne({"_id": c}, {"$set": {"inbox_id": i, "version": version}}, upsert=True) for c, i in found.items()
+        ]
         async with translated("note inboxes"):
             await self._conversations.bulk_write(writes, ordered=False)
 
-    async def located(self, conversation_ids: Iterable[str]) -> dict[str, str]:
+    async def located(self, conversation_ids: Iterable[str], since: int) -> dict[str, str]:
         wanted = list(dict.fromkeys(conversation_ids))
-        if not wanted:
-            return {}
+        where = {"_id": {"$in": wanted}, "version": {"$gte": since}}
         async with translated("read inboxes"):
-            found = await self._conversations.find({"_id": {"$in": wanted}}).to_list(length=len(wanted))
+            found = await self._conversations.find(where).to_list(length=len(wanted)) if wanted else []
         return {d["_id"]: d["inbox_id"] for d in found}
+
+    async def folded(self, conversation_ids: Iterable[str]) -> dict[str, str | None]:
+        wanted = list(dict.fromkeys(conversation_ids))
+        async with translated("read inboxes"):
+            found = await self._folded.find({"_id": {"$in": wanted}}, {"state.inbox_id": 1}).to_list(length=len(wanted))
+        return {d["_id"]: (d.get("state") or {}).get("inbox_id") for d in found}
 
     async def add(self, deliveries: Sequence[WebhookDelivery], now: datetime) -> None:
         """Store those that are not there yet, then have their receivers looked at. Again: no change."""
@@ -105,78 +114,96 @@ class MongoWebhooks:
                 found = mine
         return [_receiver(d) for d in found]
 
-    async def release(self, subscription_id: str, lease: str, until: datetime) -> None:
-        """Give a receiver back; it is looked at again when its next delivery is due, or at once if one came meanwhile."""
-        async with translated("release receiver"):
-            next_one = await self._deliveries.find_one(
-                {"subscription_id": subscription_id, "next_at": {"$exists": True}},
-                {"next_at": 1},
-                sort=[("next_at", 1)],
-            )
-            change: dict[str, Any] = {"$unset": {"lease": "", "until": ""}}
-            if next_one is not None:
-                change["$set"] = {"next_at": next_one["next_at"]}
-            else:
-                change["$unset"]["next_at"] = ""
-            untouched = {"_id": subscription_id, "lease": lease, "next_at": until}
-            done = await self._receivers.update_one(untouched, change)
-            if done.matched_count == 0:  # something came meanwhile: its `next_at` stands
-                await self._receivers.update_one(
-                    {"_id": subscription_id, "lease": lease}, {"$unset": {"lease": "", "until": ""}}
-                )
+    async def release(self, leases: Sequence[Lease], now: datetime) -> bool:
+        """Give receivers back; each is looked at again when its next delivery is due, or at once if one came meanwhile.
 
-    async def due(self, subscription_id: str, limit: int, now: datetime) -> list[WebhookDelivery]:
+        Returns whether something is due to one of them already.
+        """
+        async with translated("release receivers"):
+            following = await self._following([lease.subscription_id for lease in leases])
+            writes = []
+            for lease in leases:
+                mine = {"_id": lease.subscription_id, "lease": lease.name}
+                next_at = following.get(lease.subscription_id)
+                gone = {"lease": "", "until": ""} | ({} if next_at else {"next_at": ""})
+                change: dict[str, Any] = {"$unset": gone} | ({"$set": {"next_at": next_at}} if next_at else {})
+                writes.append(UpdateOne(mine | {"next_at": lease.until}, change))
+                # Something came meanwhile, so that the first does not match: its `next_at` stands.
+                writes.append(UpdateOne(mine, {"$unset": {"lease": "", "until": ""}}))
+            await self._receivers.bulk_write(writes, ordered=True)
+        return any(at <= now for at in following.values())
+
+    async def _following(self, subscription_ids: Sequence[str]) -> dict[str, datetime]:
+        """Return when the first undone delivery of each is due."""
+        pipeline: list[dict[str, Any]] = [
+            {"$match": {"subscription_id": {"$in": list(subscription_ids)}, "next_at": {"$exists": True}}},
+            {"$sort": {"subscription_id": 1, "next_at": 1}},
+            {"$group": {"_id": "$subscription_id", "next_at": {"$first": "$next_at"}}},
+        ]
+        return {d["_id"]: d["next_at"] for d in await aggregate(self._deliveries, pipeline)}
+
+    async def due(self, subscription_ids: Sequence[str], limit: int, now: datetime) -> dict[str, list[WebhookDelivery]]:
         """Return due deliveries that nothing undone of their conversation stands before; what must wait is put off."""
-        wanted = {"subscription_id": subscription_id, "next_at": {"$lte": now}}
+        wanted = {"subscription_id": {"$in": list(subscription_ids)}, "next_at": {"$lte": now}}
         async with translated("load webhooks"):
             found = await self._deliveries.find(wanted).sort("next_at", 1).to_list(length=limit)
-            if not found:
-                return []
-            heads = await self._heads(subscription_id, {d["conversation_id"] for d in found})
-            waiting = [d for d in found if heads[d["conversation_id"]]["id"] != d["_id"]]
+            heads = await self._heads(found) if found else {}
+            waiting = [d for d in found if heads[_place(d)]["id"] != d["_id"]]
             writes = [
                 UpdateOne({"_id": d["_id"], "next_at": {"$exists": True}}, {"$set": {"next_at": later}})
                 for d in waiting
-                if (later := heads[d["conversation_id"]]["next_at"]) > now
+                if (later := heads[_place(d)]["next_at"]) > now
             ]
             if writes:
                 await self._deliveries.bulk_write(writes, ordered=False)
         behind = {d["_id"] for d in waiting}
-        first = [_delivery(d) for d in found if d["_id"] not in behind]
-        return sorted(first, key=lambda d: d.order)
+        first: dict[str, list[WebhookDelivery]] = {} if len(found) == limit else {s: [] for s in subscription_ids}
+        for stored in sorted(found, key=lambda d: d["order"]):
+            of_one = first.setdefault(stored["subscription_id"], [])
+            if stored["_id"] not in behind:
+                of_one.append(_delivery(stored))
+        return first
 
-    async def _heads(self, subscription_id: str, conversation_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-        undone = {"$exists": True}
+    async def _heads(self, found: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the first undone delivery of each conversation to each receiver."""
         pipeline: list[dict[str, Any]] = [
             {
                 "$match": {
-                    "subscription_id": subscription_id,
-                    "conversation_id": {"$in": list(conversation_ids)},
-                    "next_at": undone,
+                    "subscription_id": {"$in": list({d["subscription_id"] for d in found})},
+                    "conversation_id": {"$in": list({d["conversation_id"] for d in found})},
+                    "next_at": {"$exists": True},
                 }
             },
-            {"$sort": {"conversation_id": 1, "order": 1}},
-            {"$group": {"_id": "$conversation_id", "id": {"$first": "$_id"}, "next_at": {"$first": "$next_at"}}},
+            {"$sort": {"subscription_id": 1, "conversation_id": 1, "order": 1}},
+            {
+                "$group": {
+                    "_id": {"s": "$subscription_id", "c": "$conversation_id"},
+                    "id": {"$first": "$_id"},
+                    "next_at": {"$first": "$next_at"},
+                }
+            },
         ]
-        return {d["_id"]: d for d in await aggregate(self._deliveries, pipeline)}
+        return {(d["_id"]["s"], d["_id"]["c"]): d for d in await aggregate(self._deliveries, pipeline)}
 
-    async def mark(self, delivery: WebhookDelivery, now: datetime) -> None:
-        """Write what became of an attempt. When it is done, those of its conversation that waited behind it are due."""
-        stored = _to_mongo(delivery)
-        identifier = stored.pop("_id")
-        change: dict[str, Any] = {"$set": stored}
-        if delivery.next_at is None:
-            change["$unset"] = {"next_at": ""}
-        async with translated("mark webhook"):
-            await self._deliveries.update_one({"_id": identifier, "next_at": {"$exists": True}}, change)
+    async def mark(self, deliveries: Sequence[WebhookDelivery], now: datetime) -> None:
+        """Write what became of attempts. When one is done, those of its conversation that waited behind it are due."""
+        writes: list[UpdateOne | UpdateMany] = []
+        for delivery in deliveries:
+            stored = _to_mongo(delivery)
+            identifier = stored.pop("_id")
+            change: dict[str, Any] = {"$set": stored}
             if delivery.next_at is None:
+                change["$unset"] = {"next_at": ""}
                 behind = {
                     "subscription_id": delivery.subscription_id,
                     "conversation_id": delivery.conversation_id,
                     "next_at": {"$gt": now},
                     "attempts": 0,
                 }
-                await self._deliveries.update_many(behind, {"$set": {"next_at": now}})
+                writes.append(UpdateMany(behind, {"$set": {"next_at": now}}))
+            writes.append(UpdateOne({"_id": identifier, "next_at": {"$exists": True}}, change))
+        async with translated("mark webhooks"):
+            await self._deliveries.bulk_write(writes, ordered=False)
 
     async def mark_receiver(self, receiver: Receiver) -> None:
         """Write what is known of a receiver; one that was disabled gives its undone deliveries up."""
@@ -244,20 +271,30 @@ class MongoWebhooks:
             await self.wake({subscription_id}, now)
         return bool(done.modified_count)
 
-    async def backlog(self, now: datetime) -> tuple[int, datetime | None]:
-        """Return how many are undone (counted up to 10,000), and since when the oldest is due."""
-        wanted = {"next_at": {"$exists": True}}
+    async def backlog(self, now: datetime, keep_waiting: Collection[str]) -> Backlog:
+        """Return what waits; `keep_waiting` are subscriptions whose receivers make it wait."""
+        due: dict[str, Any] = {"next_at": {"$lte": now}}
         async with translated("count webhooks"):
-            count = await self._deliveries.count_documents(wanted, limit=10_000)
-            due = {"next_at": {"$lte": now}}
-            oldest = await self._deliveries.find_one(due, {"next_at": 1}, sort=[("next_at", 1)]) if count else None
-        return count, oldest["next_at"] if oldest else None
+            undone = await self._deliveries.count_documents({"next_at": {"$exists": True}}, limit=COUNTED)
+            dead = await self._deliveries.count_documents({"state": "dead"}, limit=COUNTED)
+            oldest = ours = await self._first(due) if undone else None
+            if oldest is not None and keep_waiting:
+                ours = await self._first(due | {"subscription_id": {"$nin": sorted(keep_waiting)}})
+        return Backlog(undone, dead, oldest, ours)
+
+    async def _first(self, where: Mapping[str, Any]) -> datetime | None:
+        found = await self._deliveries.find_one(where, {"next_at": 1}, sort=[("next_at", 1)])
+        return found["next_at"] if found else None
 
 
 def _to_mongo(delivery: WebhookDelivery) -> dict[str, Any]:
     stored = delivery.model_dump(exclude_none=True)
     stored["_id"] = stored.pop("id")
     return stored
+
+
+def _place(stored: Mapping[str, Any]) -> tuple[str, str]:
+    return stored["subscription_id"], stored["conversation_id"]
 
 
 def _delivery(stored: Mapping[str, Any]) -> WebhookDelivery:

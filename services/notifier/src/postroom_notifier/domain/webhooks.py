@@ -1,7 +1,6 @@
 """Webhooks out: who gets which events, when an attempt is repeated, what becomes of a receiver that is away. Pure."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -17,10 +16,13 @@ GAPS_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
 """Wait after the first, second ... attempt: eight attempts in 27 hours and 35 minutes. Source: Standard Webhooks, "Retries"."""
 ATTEMPTS = len(GAPS_SECONDS) + 1
 ATTEMPTS_KEPT = 10
+SLOW_MILLISECONDS = 1000
+"""An answer that takes longer is slow: what then waits for its turn at this receiver waits because of the receiver."""
 DISABLED_AFTER = timedelta(days=5)
 """A receiver that took nothing for so long gets nothing more, until somebody enables it."""
 TEST_TYPE = f"{TYPE_PREFIX}webhook-test.v1"
 State = Literal["due", "delivered", "dead"]
+SubscriptionState = Literal["ok", "failing", "disabled", "off"]
 
 
 class Attempt(BaseModel):
@@ -158,14 +160,6 @@ def after(delivery: WebhookDelivery, answer: Answer, now: datetime) -> WebhookDe
     return delivery.model_copy(update=changes)
 
 
-def first_of_each(deliveries: Iterable[WebhookDelivery]) -> list[WebhookDelivery]:
-    """Return the first undone one of each conversation, in the order given: what stands behind it waits."""
-    found: dict[str, WebhookDelivery] = {}
-    for delivery in deliveries:
-        found.setdefault(delivery.conversation_id, delivery)
-    return list(found.values())
-
-
 class Receiver(BaseModel):
     """What is known of the receiver of a subscription. `failing_since`: since when it took nothing, None while it does."""
 
@@ -173,6 +167,8 @@ class Receiver(BaseModel):
 
     subscription_id: str
     failing_since: UtcTime | None = None
+    slow_since: UtcTime | None = None
+    """Since when it takes what it gets, and takes its time."""
     last_success_at: UtcTime | None = None
     disabled_at: UtcTime | None = None
     told_at: UtcTime | None = None
@@ -181,7 +177,44 @@ class Receiver(BaseModel):
     def heard(self, answer: Answer, now: datetime) -> "Receiver":
         """Return what is known after an attempt; five days without one success disable it."""
         if answer.taken:
-            return self.model_copy(update={"failing_since": None, "last_success_at": now})
+            slow = (self.slow_since or now) if answer.milliseconds > SLOW_MILLISECONDS else None
+            return self.model_copy(update={"failing_since": None, "slow_since": slow, "last_success_at": now})
         since = self.failing_since or now
         disabled = self.disabled_at or (now if now - since >= DISABLED_AFTER else None)
         return self.model_copy(update={"failing_since": since, "disabled_at": disabled})
+
+    @property
+    def keeps_waiting(self) -> bool:
+        """Whether what is due to it may be late because of itself."""
+        return (self.failing_since or self.slow_since or self.disabled_at) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A receiver that is ours until `until`; `name` tells this lease from another's."""
+
+    subscription_id: str
+    name: str
+    until: datetime
+
+
+def state_of(subscription: WebhookSubscription, receiver: Receiver | None) -> SubscriptionState:
+    """Return how a subscription does; `off`: its owner switched it off in the configuration."""
+    if not subscription.enabled:
+        return "off"
+    if receiver is not None and receiver.disabled_at:
+        return "disabled"
+    return "failing" if receiver is not None and receiver.failing_since else "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits at one moment. `undone` and `dead` are counted up to a bound.
+
+    `oldest_at`: since when the oldest is due; `ours_at`: the same without those whose receivers keep us waiting.
+    """
+
+    undone: int = 0
+    dead: int = 0
+    oldest_at: datetime | None = None
+    ours_at: datetime | None = None

@@ -26,7 +26,7 @@ from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.tail import Place, parse_place, read_to_end
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from postroom_notifier.domain.webhooks import Receiver, WebhookDelivery, test_delivery
+from postroom_notifier.domain.webhooks import Receiver, WebhookDelivery, state_of, test_delivery
 from postroom_notifier.webhooks.port import WebhookStore
 from postroom_notifier.webhooks.taking import TakeEvents
 
@@ -145,7 +145,7 @@ async def _replay(webhooks: Webhooks, identifier: str, start: Place, until: Plac
     topic = webhooks.settings.topic(CONVERSATION_EVENTS.name)
 
     async def store() -> int:
-        due = await webhooks.taking.due(chunk, only=identifier, replay=name)
+        due = await webhooks.taking.again(chunk, identifier, name)
         await webhooks.store.add(due, webhooks.clock.now())
         webhooks.taking.wake()
         chunk.clear()
@@ -166,7 +166,7 @@ def _subscription(subscription: WebhookSubscription, receiver: Receiver | None) 
     """Return what may be shown: no secret, and of the address neither path nor query, which may hold one."""
     known = receiver or Receiver(subscription_id=subscription.id)
     host = "/".join(subscription.url.split("/")[:3])
-    state = "disabled" if known.disabled_at or not subscription.enabled else "failing" if known.failing_since else "ok"
+    state = state_of(subscription, receiver)
     times = {
         "failing_since": known.failing_since,
         "last_success_at": known.last_success_at,
@@ -177,7 +177,7 @@ def _subscription(subscription: WebhookSubscription, receiver: Receiver | None) 
         "receiver": host,
         "events": subscription.events,
         "inboxes": subscription.inboxes,
-        "state": state,
+        "state": "disabled" if state == "off" else state,
         **{name: format_time(at) if at else None for name, at in times.items()},
     }
 

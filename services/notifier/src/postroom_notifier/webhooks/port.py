@@ -6,15 +6,23 @@ from typing import Protocol
 
 from postroom_contracts.configuration import WebhookSubscription
 
-from postroom_notifier.domain.webhooks import Answer, Receiver, WebhookDelivery
+from postroom_notifier.domain.webhooks import Answer, Lease, Receiver, WebhookDelivery
 
 
 class WebhookStore(Protocol):
     """Keeps deliveries, what is known of receivers, and which inbox each conversation is in."""
 
-    async def locate(self, found: Mapping[str, str]) -> None: ...
+    async def locate(self, found: Mapping[str, str], version: int) -> None:
+        """Note in which inbox conversations are, under this version of the configuration."""
+        ...
 
-    async def located(self, conversation_ids: Iterable[str]) -> dict[str, str]: ...
+    async def located(self, conversation_ids: Iterable[str], since: int) -> dict[str, str]:
+        """Return conversation -> inbox as noted under version `since` or later."""
+        ...
+
+    async def folded(self, conversation_ids: Iterable[str]) -> dict[str, str | None]:
+        """Return conversation -> inbox as the notifier's fold knows it; those that it has never met are left out."""
+        ...
 
     async def add(self, deliveries: Sequence[WebhookDelivery], now: datetime) -> None:
         """Store those that are not there yet, then have their receivers looked at. Again: no change."""
@@ -28,13 +36,18 @@ class WebhookStore(Protocol):
         """Claim up to `limit` receivers with due work until `until`, each for one caller."""
         ...
 
-    async def release(self, subscription_id: str, lease: str, until: datetime) -> None: ...
-
-    async def due(self, subscription_id: str, limit: int, now: datetime) -> list[WebhookDelivery]:
-        """Return due deliveries of one receiver, at most the first undone of each conversation."""
+    async def release(self, leases: Sequence[Lease], now: datetime) -> bool:
+        """Give receivers back; return whether something is due to one of them already."""
         ...
 
-    async def mark(self, delivery: WebhookDelivery, now: datetime) -> None: ...
+    async def due(self, subscription_ids: Sequence[str], limit: int, now: datetime) -> dict[str, list[WebhookDelivery]]:
+        """Return due deliveries by receiver, at most the first undone of each conversation.
+
+        At most `limit` in all; a receiver that is not in the answer has to be asked for again, alone.
+        """
+        ...
+
+    async def mark(self, deliveries: Sequence[WebhookDelivery], now: datetime) -> None: ...
 
     async def mark_receiver(self, receiver: Receiver) -> None: ...
 
