@@ -12,6 +12,7 @@ from tests.component.desk.test_login import PASSWORD, give, visitor
 from tests.integration.desk.office import company
 
 PATH = "/account/notifications"
+DEADLINES = ("deadline_warned", "deadline_breached")
 
 
 async def save(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
@@ -29,14 +30,14 @@ async def test_what_is_not_ticked_is_muted_and_quiet_hours_are_kept() -> None:
     async with visitor(desk) as client:
         await give(client, "ana@velo.test", PASSWORD)
         night = {"start": "20:00", "end": "07:30", "zone": "Europe/Lisbon"}
-        done = await save(client, kind=["assigned", "mentioned"], **night)
+        done = await save(client, kind=["assigned", "mentioned", *DEADLINES], **night)
         assert (done.status_code, done.headers["location"]) == (303, f"{PATH}?saved=true")
         hours = QuietHours(start="20:00", end="07:30", time_zone="Europe/Lisbon")
         assert written(desk) == (["replied"], Preferences(muted_inboxes=["support"], quiet_hours=hours))
         shown = (await client.get(PATH)).text
         assert 'value="20:00"' in shown
         assert 'name="inbox" value="sales"' not in shown  # what she may not read
-        await save(client, kind=["assigned", "replied", "mentioned"], inbox=["support"])
+        await save(client, kind=["assigned", "replied", "mentioned", *DEADLINES], inbox=["support"])
         assert written(desk) == ([], None)
 
 
