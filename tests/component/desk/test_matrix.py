@@ -267,8 +267,12 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
         {"console_id": "page-of-the-matrix", "doing": "viewing", "conversation_id": "{conversation}"},
     ),
     **{
-        f"{method} /account/notifications": ("/account/notifications", {} if method == "POST" else None)
+        f"{method} /account/notifications{end}": (
+            f"/account/notifications{end and '/{inbox}'}",
+            {} if method == "POST" else None,
+        )
         for method in ("GET", "POST")
+        for end in ("", "/{inbox_id}")
     },
     "GET /notifications": ("/notifications", None),
     "POST /notifications/read": ("/notifications/read", {"until": "2030-01-01T00:00:00Z"}),
