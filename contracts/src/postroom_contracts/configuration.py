@@ -469,7 +469,14 @@ class SavedReply(Section):
     """Whose; empty: everybody's."""
 
 
-MutableKind = Literal["assigned", "replied", "mentioned"]
+MutableKind = Literal["assigned", "replied", "mentioned", "deadline_warned", "deadline_breached"]
+"""What is told by mail and to chat tools, and by mail only to those who want it."""
+ToldKind = Literal[
+    "assigned", "replied", "mentioned", "deadline_warned", "deadline_breached", "unassigned", "woken", "draft"
+]
+"""All of which somebody may say how they are told; the last three in the console alone (`notifying.WAYS`)."""
+Way = Literal["console", "mail", "chat"]
+Ways = dict[ToldKind, list[Way]]
 
 
 class QuietHours(Section):
@@ -497,7 +504,11 @@ class Preferences(Section):
     muted_inboxes: list[Slug] = Field(default_factory=list)
     """Nothing of conversations in these is sent to them."""
     quiet_hours: QuietHours | None = None
-    """Mail waits until they end, but for urgent conversations and what the agent wrote and did not go out."""
+    """Mail waits until they end, but for urgent conversations, missed deadlines, and what the agent wrote and did not go out."""
+    ways: Ways = Field(default_factory=dict)
+    """How they are told of which kind; of one that is not named as `defaults` of the house say."""
+    inbox_ways: dict[Slug, Ways] = Field(default_factory=dict)
+    """The same for conversations in one inbox; what is named here goes before `ways` and `muted`."""
 
 
 class ChatDestination(Section):
@@ -520,11 +531,16 @@ class ChatDestination(Section):
 
 
 class Notifications(Section):
-    """What agents are told by mail. `muted`: kinds that an agent does not want."""
+    """What agents are told. `muted`: kinds that an agent does not want by mail."""
 
     assigned: bool = True
     replied: bool = True
     mentioned: bool = True
+    deadline_warned: bool = True
+    deadline_breached: bool = True
+    """These five: whether anybody is told of it by mail or in a chat tool."""
+    defaults: Ways = Field(default_factory=dict)
+    """How somebody is told who has not said how; of a kind that is not named: by all ways that there are."""
     muted: dict[Slug, list[MutableKind]] = Field(default_factory=dict)
     preferences: dict[Slug, Preferences] = Field(default_factory=dict)
     """By agent."""

@@ -388,6 +388,9 @@ def _notifications(c: Configuration) -> Iterator[Finding]:
         yield from _reference((*at, "preferences", agent_id), agent_id, "an agent", _ids(c.agents))
         path = (*at, "preferences", agent_id, "muted_inboxes")
         yield from _references(path, preferences.muted_inboxes, "an inbox", _ids(c.inboxes))
+        for inbox_id in preferences.inbox_ways:
+            path = (*at, "preferences", agent_id, "inbox_ways", inbox_id)
+            yield from _reference(path, inbox_id, "an inbox", _ids(c.inboxes))
     for n, chat in enumerate(c.notifications.chat):
         yield from _references((*at, "chat", n, "agents"), chat.agents, "an agent", _ids(c.agents))
         yield from _references((*at, "chat", n, "teams"), chat.teams, "a team", _ids(c.teams))

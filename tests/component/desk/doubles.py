@@ -14,6 +14,9 @@ from postroom_desk.answering.drafts import Drafts
 from postroom_desk.answering.parts import Writing
 from postroom_desk.answering.uploads import Upload, Uploads
 from postroom_desk.api.build import build
+from postroom_desk.bell.feed import BellFeed
+from postroom_desk.bell.parts import Bell
+from postroom_desk.bell.ringing import Ringer
 from postroom_desk.bulk import BulkRecord
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.apply import apply
@@ -23,6 +26,7 @@ from postroom_desk.domain.folders import FacetRow, FolderTable, PersonRow
 from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition, Positions
 from postroom_desk.domain.queries import ListQuery
+from postroom_desk.domain.ringing import rings_of
 from postroom_desk.domain.saved_replies import Saved
 from postroom_desk.domain.view import ConversationView
 from postroom_desk.folder_feed import FolderFeed
@@ -46,6 +50,7 @@ from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import InMemoryContentStore
 from postroom_runtime.errors import InfrastructureError
 
+from tests.component.desk.bell_double import InMemoryNotifications
 from tests.component.desk.identity_doubles import QUICK, InMemoryStores
 from tests.component.desk.search_double import InMemorySearch
 from tests.integration.desk.office import company
@@ -423,6 +428,9 @@ class DeskBench:
         self.bulks = InMemoryBulks()
         self.search = InMemorySearch(self.conversations.views)
         self.folders = FolderFeed(self.marks, reader, self.live)
+        self.notifications = InMemoryNotifications()
+        ringer = Ringer(self.notifications, lambda: self.configurations.latest, self.clock)
+        self.bell = Bell(self.notifications, ringer, BellFeed(self.notifications, reader, self.live))
         door = RequestDoor(
             self.requests,
             self.content,
@@ -462,6 +470,7 @@ class DeskBench:
                 searcher=Searcher(self.search, reader, self.content, self.clock),
                 suggestions=self.search,
                 bulks=self.bulks,
+                bell=self.bell,
             )
         )
         self._sequences: dict[tuple[str, str], int] = {}
@@ -498,8 +507,12 @@ class DeskBench:
         headers: dict[str, bytes | None] = dict(encode_headers(event))
         logged = logged_event(position, headers, encode_body(fact), int(self.clock.now().timestamp() * 1000))
         assert logged is not None
-        view = apply(self.conversations.views.get(conversation), event, position)
+        before = self.conversations.views.get(conversation)
+        view = apply(before, event, position)
         if view is not None:
+            if before is not None and before.inbox_id != view.inbox_id:
+                await self.bell.ringer.moved(conversation, view.inbox_id)
+            await self.bell.ringer.ring(rings_of(before, view, event))
             self.conversations.views[conversation] = view
         await self.events.record([logged], [position])
         self.live.publish(logged)

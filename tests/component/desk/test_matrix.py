@@ -17,6 +17,7 @@ from postroom_contracts import facts as f
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_contracts.ids import content_id
 from postroom_desk.api import auth
+from postroom_desk.domain.notifications import Notification
 from postroom_desk.domain.permissions import TABLE, Operation
 from postroom_desk.identity.principal import Principal
 from postroom_desk.live import Broadcaster, Subscription
@@ -119,7 +120,14 @@ async def planted() -> DeskBench:
         await desk.happens(fact, conversation_of(inbox), cause=f"cause-{inbox}")
         note = f.NoteAdded(message_id=f"n-{inbox}", actor=ANA, content=received(f"n-{inbox}").content)
         await desk.happens(note, conversation_of(inbox))
+        everybody = [Notification(**_ring(inbox, a.id)) for a in staffed().agents]
+        await desk.notifications.add(everybody)  # as if each had once been told of it, and lost the right since
     return desk
+
+
+def _ring(inbox: str, agent_id: str) -> dict[str, Any]:
+    about = {"conversation_id": conversation_of(inbox), "inbox_id": inbox, "at": NOW, "kind": "mentioned"}
+    return about | {"id": canary(inbox, agent_id), "agent_id": agent_id}
 
 
 def _message(inbox: str) -> dict[str, Any]:
@@ -259,9 +267,17 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
         {"console_id": "page-of-the-matrix", "doing": "viewing", "conversation_id": "{conversation}"},
     ),
     **{
-        f"{method} /account/notifications": ("/account/notifications", {} if method == "POST" else None)
+        f"{method} /account/notifications{end}": (
+            f"/account/notifications{end and '/{inbox}'}",
+            {} if method == "POST" else None,
+        )
         for method in ("GET", "POST")
+        for end in ("", "/{inbox_id}")
     },
+    "GET /notifications": ("/notifications", None),
+    "POST /notifications/read": ("/notifications/read", {"until": "2030-01-01T00:00:00Z"}),
+    "GET /api/v1/notifications": ("/api/v1/notifications", None),
+    "POST /api/v1/notifications/read": ("/api/v1/notifications/read", {"conversation_id": "{conversation}"}),
     "POST /api/v1/bulk": ("/api/v1/bulk", {"action": "resolve", "conversations": ["{conversation}"]}),
     "POST /api/v1/bulk/{bulk_id}/undo": ("/api/v1/bulk/unknown/undo", {}),
     "GET /search": ("/search?q=canary", None),
@@ -429,6 +445,17 @@ async def test_a_stream_shows_the_facts_of_readable_conversations_and_no_others(
             text = (await client.get("/api/v1/events", params={"after": "0:0"})).text
         assert {i for i in INBOXES if conversation_of(i) in text} == caller.reads, name
         assert {i for i in INBOXES if canary(i, "tag") in text} == caller.reads, name
+
+
+async def test_notifications_are_listed_and_counted_of_readable_inboxes_alone(desk: DeskBench) -> None:
+    for name, caller in CALLERS.items():
+        if not is_let_in(caller, Operation.LIST_CONVERSATIONS):
+            continue
+        agent = {} if caller.principal.agent_id else {"agent": "rita"}  # whom the house may not act for there
+        async with desk.client(f"token-of-{name}") as client:
+            found = (await client.get("/api/v1/notifications", params=agent)).json()
+        assert {n["inbox_id"] for n in found["items"]} == caller.reads, name
+        assert found["unread"] == len(caller.reads) if caller.principal.agent_id else len(SHARED), name
 
 
 async def test_the_canaries_are_there_to_be_found(desk: DeskBench) -> None:

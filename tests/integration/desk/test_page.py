@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.integration.desk.cable import cable_to
-from tests.integration.desk.office import TOKEN, Office
+from tests.integration.desk.office import START_SECONDS, TOKEN, TOKENS, Office
 
 pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
 PATIENCE_MS = 30_000
@@ -45,12 +45,13 @@ async def page(browser: Browser, office: Office) -> AsyncIterator[Page]:
     await context.close()
 
 
-async def signs_in(page: Page, office: Office) -> None:
-    await page.goto(f"{office.desk.url}/login")
+async def signs_in(page: Page, office: Office, url: str = "") -> None:
+    url = url or office.desk.url
+    await page.goto(f"{url}/login")
     await page.locator("details summary").click()
     await page.fill("input[name=token]", TOKEN)
     await page.keyboard.press("Enter")
-    await page.wait_for_url(f"{office.desk.url}/")
+    await page.wait_for_url(f"{url}/")
 
 
 async def acts_as(page: Page, agent_id: str) -> None:
@@ -282,7 +283,8 @@ async def test_no_view_is_a_barrier(browser: Browser, office: Office, subject: s
     page.set_default_timeout(PATIENCE_MS)
     await signs_in(page, office)
     await acts_as(page, "ana")
-    for path in ("/", "/overview", "/folders", "/conversations?sort=newest", f"/conversations/{identifier}"):
+    paths = ("/", "/overview", "/folders", "/notifications", "/conversations?sort=newest")
+    for path in (*paths, f"/conversations/{identifier}"):
         await page.goto(office.desk.url + path)
         await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
         assert await violations(page) == [], path
@@ -319,3 +321,43 @@ async def test_two_agents_see_each_other_view_and_reply(
     await expect(other.locator("#here")).to_contain_text("Ana Ruiz is here")
     await context.close()
     await expect(page.locator("#here")).to_be_empty()
+
+
+async def test_the_bell_rises_at_another_replica_and_falls_when_it_is_looked_at(
+    page: Page, browser: Browser, office: Office, subject: str
+) -> None:
+    other = office.deployment.start("desk", **TOKENS)
+    [identifier] = await written(office, subject)
+    await other.ready(START_SECONDS)
+    await office.ask(identifier, "assign", {"agent_id": "ana"})
+    context = await browser.new_context()
+    his = await context.new_page()
+    his.set_default_timeout(PATIENCE_MS)
+    await signs_in(his, office, other.url)
+    await acts_as(his, "ben")
+    await office.client.post("/api/v1/notifications/read", json={"agent": "ben", "until": "2100-01-01T00:00:00Z"})
+    await his.goto(f"{other.url}/overview")
+    await expect(his.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    bell = his.locator("#bell")
+    await expect(bell).to_have_attribute("aria-label", "Notifications, 0 unread")
+
+    await acts_as(page, "ana")
+    await page.goto(f"{office.desk.url}/conversations/{identifier}")
+    await page.keyboard.press("a")
+    await page.keyboard.type("Ben")
+    await page.keyboard.press("Enter")
+    await expect(bell).to_have_attribute("aria-label", "Notifications, 1 unread", timeout=PATIENCE_MS)
+    await expect(bell.locator(".bell-count")).to_have_text("1")
+    await expect(his.locator("#bell-said")).to_have_text("Notifications, 1 unread")
+
+    await his.keyboard.press("b")
+    line = his.locator(".notice.unread")
+    await expect(line.locator(".notice-said")).to_contain_text("Ana Ruiz gave you this conversation")
+    await line.locator("a").focus()
+    await his.keyboard.press("Enter")
+    await expect(his.locator("#subject")).to_have_text(subject)
+    await expect(bell).to_have_attribute("aria-label", "Notifications, 0 unread", timeout=PATIENCE_MS)
+    await his.goto(f"{other.url}/notifications")
+    await expect(his.locator(".notice", has_text=subject).first).to_be_visible()
+    await expect(his.locator(".notice.unread")).to_have_count(0)
+    await context.close()

@@ -8,6 +8,8 @@ from postroom_contracts.configuration import Configuration
 from postroom_contracts.events import Data, Event, new_event
 from postroom_contracts.facts import (
     ConversationAssigned,
+    DeadlineBreached,
+    DeadlineWarned,
     MessageReceived,
     NoteAdded,
     ReplyAccepted,
@@ -189,6 +191,15 @@ class Facts:
             "mentions": list(mentions),
         }
         return self.event(NoteAdded.model_validate(fields | changes))
+
+    def warned(self, in_minutes: int = 60, deadline: str = "first_response") -> Event:
+        at = self.now + timedelta(minutes=in_minutes)
+        return self.event(DeadlineWarned.model_validate({"deadline": deadline, "due_at": at, "generation": 1}))
+
+    def breached(self, deadline: str = "first_response") -> Event:
+        return self.event(
+            DeadlineBreached.model_validate({"deadline": deadline, "breached_at": self.now, "generation": 1})
+        )
 
     def refused(self, reason: str = "stale", **changes: Any) -> Event:
         fields: dict[str, Any] = {

@@ -28,6 +28,7 @@ from postroom_desk.adapters.filters import MongoFilters
 from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity, provider_of
+from postroom_desk.adapters.notifications import MongoNotifications
 from postroom_desk.adapters.presence import KafkaPresence, PresenceTail
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
@@ -43,6 +44,9 @@ from postroom_desk.answering.uploads import Uploads
 from postroom_desk.api.build import build
 from postroom_desk.audit.store import MongoAuditStore
 from postroom_desk.audit.writer import QueuedAudit
+from postroom_desk.bell.feed import BellFeed
+from postroom_desk.bell.parts import Bell
+from postroom_desk.bell.ringing import Ringer
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.logged import MODELS
 from postroom_desk.domain.view import ConversationView
@@ -82,6 +86,7 @@ class Desk:
         await MongoFolderCounts(database["conversations"], SystemClock(0)).prepare()
         await MongoFilters(database).prepare()
         await MongoBulks(database).prepare()
+        await MongoNotifications(database).prepare()
         await MongoSearchIndex(database).prepare()
         await prepare_identity(database)
         await MongoUploads(database).prepare()
@@ -100,7 +105,10 @@ class Desk:
         live = Broadcaster(settings.live_queue, inboxes.learn)
         STREAMS.set_function(lambda: live.streams)
         await self._follow(runtime, settings, live)
-        await self._fold(runtime, events)
+        notifications = MongoNotifications(runtime.database)
+        ringer = Ringer(notifications, lambda: runtime.configurations.latest, runtime.clock)
+        runtime.background("notification lists", ringer.keep_short)
+        await self._fold(runtime, events, ringer)
         runtime.background("groups", GroupWatch(settings, runtime.publisher, GROUPS, self.name).run)
         runtime.background("dead letters", DeadLetterWatch(settings, runtime.publisher, GROUPS).run)
         refolding = Refolding(runtime.database, events, topic)
@@ -110,6 +118,8 @@ class Desk:
         reader = Reader(conversations, events, runtime.content, runtime.configurations, settings.read_wait_seconds)
         folders = FolderFeed(MongoFolderCounts(runtime.database["conversations"], runtime.clock), reader, live)
         runtime.background("folder counts", folders.follow)
+        bell = Bell(notifications, ringer, BellFeed(notifications, reader, live))
+        runtime.background("bell", bell.feed.follow)
         mark = IndexMark(runtime.database["meta"], topic_id)
         indexer = Indexer(index, mark, events, conversations, runtime.content, runtime.configurations, runtime.leases)
         runtime.background("search index", indexer.follow)
@@ -157,6 +167,7 @@ class Desk:
                     searcher=Searcher(MongoSearchReads(runtime.database), reader, runtime.content, runtime.clock),
                     suggestions=index,
                     bulks=MongoBulks(runtime.database),
+                    bell=bell,
                 )
             )
         )
@@ -196,12 +207,12 @@ class Desk:
 
         runtime.on_stop(end_streams)
 
-    async def _fold(self, runtime: Runtime, events: MongoEventLog) -> None:
+    async def _fold(self, runtime: Runtime, events: MongoEventLog, ringer: Ringer) -> None:
         documents = ConversationDocuments(runtime.database["conversations"], ConversationView)
         runtime.background("gaps", lambda: watch_gaps(self.name, documents, runtime.clock))
         fold: Fold[ConversationView, Batch] = Fold(
             service=self.name,
-            decider=ReadModelDecider(events),
+            decider=ReadModelDecider(events, ringer),
             store=documents,
             publisher=runtime.publisher,
             clock=runtime.clock,

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from postroom_desk.answering.parts import Writing
 from postroom_desk.audit.port import AuditLog, AuditSearch, NoAudit
+from postroom_desk.bell.parts import Bell
 from postroom_desk.bulk import Bulks
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.folder_feed import FolderFeed
@@ -54,6 +55,7 @@ class Parts:
     searcher: Searcher = field(kw_only=True)
     suggestions: Suggestions = field(kw_only=True)
     bulks: Bulks = field(kw_only=True)
+    bell: Bell = field(kw_only=True)
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

@@ -3,17 +3,18 @@
 A GET only asks: scanners of mail follow every link. The token is signed, so that nobody mutes others; a repeat changes nothing.
 """
 
-from typing import get_args
+from typing import Any, get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from postroom_contracts.configuration import Configuration, MutableKind
+from postroom_contracts.configuration import MutableKind
 from postroom_contracts.signed_ids import Unsubscribe, read_unsubscribe_token
 
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.problems import Problem
 from postroom_desk.console.pages import render_bare
 from postroom_desk.console.viewer import stranger
+from postroom_desk.domain.preferring import without_mail
 from postroom_desk.parts import Parts
 
 router = APIRouter(prefix="/u", include_in_schema=False)
@@ -31,18 +32,11 @@ async def mute(token: str, request: Request, parts: PartsOf) -> Response:
     if said is not None:
         if parts.writer is None:
             raise Problem(503, "unavailable", "Not available", "the configuration cannot be written here")
-        await parts.writer.change(lambda c: muted(c, said), applied_by=f"one-click of {said.agent_id}")
+        kind: Any = said.kind
+        await parts.writer.change(
+            lambda c: without_mail(c, said.agent_id, kind), applied_by=f"one-click of {said.agent_id}"
+        )
     return _answer(request, said, done=True)
-
-
-def muted(configuration: Configuration, said: Unsubscribe) -> Configuration:
-    """Return the configuration with this kind muted for this agent; the same one when it is already, or has no such agent."""
-    kinds = configuration.notifications.muted.get(said.agent_id, [])
-    if said.kind in kinds or configuration.agent(said.agent_id) is None:
-        return configuration
-    everybody = {**configuration.notifications.muted, said.agent_id: [*kinds, said.kind]}
-    notifications = configuration.notifications.model_copy(update={"muted": everybody})
-    return configuration.model_copy(update={"notifications": notifications})
 
 
 def _said(token: str, parts: Parts) -> Unsubscribe | None:

@@ -1,8 +1,9 @@
 """Drafts: shared, saved while they are written, handed over, approved, sent once."""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -27,6 +28,8 @@ from postroom_desk.api.problems import Problem, not_found
 from postroom_desk.api.shown import agent_name
 from postroom_desk.api.writes import OUTCOMES, Asking, Place, answer_of, asking
 from postroom_desk.domain import draft as d
+from postroom_desk.domain.notifications import Kind as RingKind
+from postroom_desk.domain.notifications import Ring
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.written import TooDeepError, clean_html
 from postroom_desk.domain.written import text_of as plain_text_of
@@ -233,13 +236,31 @@ async def lease(conversation: str, asked: m.LeaseAsked, ask: Edits, kind: Kind =
     responses=_CONFLICTS,
 )
 async def hand_over(conversation: str, asked: m.HandOverAsked, ask: Edits, kind: Kind = "reply") -> Response:
-    """To tell them, mention them in a note."""
+    """They are notified of it."""
     place = await ask.place(conversation)
     if not can(ask.parts.reader.configuration, Ability.NOTE, place.inbox_id, asked.to):
         raise Problem(422, "cannot-write", "Cannot be handed over", f"{asked.to} cannot write in this inbox")
     agent_id, now = ask.actor(asked).id, ask.parts.clock.now()
     draft = await _change(ask, conversation, kind, lambda x: d.handed(x, agent_id, asked.to, now))
+    await _ring(ask.parts, place, draft, "draft_handed", (asked.to,), agent_id)
     return await _answer(ask.parts, draft)
+
+
+async def _ring(parts: Parts, place: Place, draft: d.Draft, kind: RingKind, whom: Iterable[str], by: str) -> None:
+    """Tell colleagues of a draft. It is no fact: should MongoDB fail just now, the draft is theirs all the same."""
+    ring = Ring(
+        kind=kind,
+        cause_id=f"{draft.id}.{draft.revision}",
+        agent_ids=tuple(whom),
+        conversation_id=place.conversation_id,
+        inbox_id=place.inbox_id,
+        team_id=None,
+        at=parts.clock.now(),
+        actor_id=by,
+    )
+    with contextlib.suppress(InfrastructureError):
+        await parts.bell.ringer.ring([ring])
+    parts.bell.feed.touch()
 
 
 @router.delete("/conversations/{conversation}/draft", summary="Throw the draft away", status_code=204)
@@ -314,6 +335,7 @@ async def send(conversation: str, asked: m.SendDraftAsked, ask: Sends) -> Respon
     )
     draft = await _change(ask, conversation, "reply", step)
     if not may_approve:
+        await _ring(parts, place, draft, "draft_waits", sorted(approvers or ()), sender.id)
         waits = m.AwaitsApproval(approvers=sorted(approvers or ()))
         return JSONResponse(waits.model_dump(mode="json"), 202)
     try:

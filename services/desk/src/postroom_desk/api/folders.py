@@ -158,10 +158,11 @@ Reading = Annotated[Asker, Depends(needs(Operation.READ_CONVERSATION))]
 
 @router.put("/conversations/{conversation_id}/read", summary="Mark as read", status_code=204)
 async def mark_read(conversation_id: str, parts: PartsOf, asker: Reading, agent: AgentNamed = None) -> Response:
-    """For this person: all that is there now. It is no longer unattended, and nothing else follows from it."""
+    """For this person: all that is there now, and their notifications of it. It is no longer unattended."""
     agent_id = acting_agent(asker, parts, agent)
-    await asker.conversation(parts, conversation_id)
+    view = await asker.conversation(parts, conversation_id)
     await parts.marks.read(conversation_id, agent_id, parts.clock.now())
+    await parts.bell.opened(agent_id, [conversation_id, *view.absorbed])
     parts.folders.touch()
     return Response(status_code=204)
 

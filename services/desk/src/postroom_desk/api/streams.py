@@ -12,6 +12,7 @@ from postroom_runtime.errors import InfrastructureError
 
 from postroom_desk.api import shown
 from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.bell_teller import BellTeller
 from postroom_desk.api.gate import Gate, GateClosedError
 from postroom_desk.api.guard import Asker, access_for, needs
 from postroom_desk.api.presence_teller import PresenceTeller
@@ -65,6 +66,7 @@ async def events(
     agent: Annotated[str | None, Query(max_length=63, description="Whose counts; with a token bound to nobody")] = None,
     counts: Annotated[bool, Query(description="Tell of folder counts, too: the event `counts`")] = False,
     presence: Annotated[bool, Query(description="Tell who is where, too: the event `presence`")] = False,
+    notifications: Annotated[bool, Query(description="Tell how many are unread: the event `notifications`")] = False,
 ) -> AsyncIterator[ServerSentEvent]:
     """Every fact that you may read, as it comes: `data` has `position`, `conversation_id`, `type` and the CloudEvent.
 
@@ -74,12 +76,15 @@ async def events(
     session does. With `counts` a third, `counts`, at most once a second: `data` maps the key of each folder
     (`GET /folders`) to what lies in it, without zeros. It has no id. With `presence` a fourth, `presence`: `data` is as
     the answer of `GET /presence`; `whole` says that who is not in it is not there, else that they are as they were.
+    With `notifications` a fifth, `notifications`: `data.unread` is how many of them this person has not read.
     """
     subscription = parts.live.subscribe()
     gate = Gate(parts, asker, conversation)
     teller = Teller(parts, asker.principal, agent, subscription) if counts else None
     crier = PresenceTeller(parts, asker.principal, subscription) if presence else None
-    tellers = [t for t in (teller, crier) if t is not None]
+    whose = asker.principal.agent_id or agent
+    ringer = BellTeller(parts, asker.principal, whose, subscription) if notifications and whose else None
+    tellers = [t for t in (teller, crier, ringer) if t is not None]
     try:
         delivered = seen.copy() if seen is not None else subscription.positions.copy()
         yield ServerSentEvent(event="hello", data={}, id=str(delivered), retry=RETRY_MS)
@@ -182,7 +187,10 @@ async def _taken_in(parts: Parts, until: Positions) -> bool:
 
 
 async def _live(
-    subscription: Subscription, delivered: Positions, gate: Gate, tellers: Sequence["Teller | PresenceTeller"] = ()
+    subscription: Subscription,
+    delivered: Positions,
+    gate: Gate,
+    tellers: Sequence["Teller | PresenceTeller | BellTeller"] = (),
 ) -> AsyncIterator[ServerSentEvent]:
     while True:
         item = await gate.next(subscription)

@@ -1,8 +1,8 @@
 """The one live connection of a page: what happened where, so that it asks again for what it shows.
 
-Events: `hello` at the beginning, `fact` (conversation and type), `counts` (what lies in each folder), `resync` when everything
-must be asked for again, `beat` every ten seconds, so that a page notices a connection that has silently gone. It resumes
-by `Last-Event-ID` as the API's stream does.
+Events: `hello` at the beginning, `fact` (conversation and type), `counts` (what lies in each folder), `notifications` (how many
+are unread), `resync` when everything must be asked for again, `beat` every ten seconds, so that a page notices a connection
+that has silently gone. It resumes by `Last-Event-ID` as the API's stream does.
 """
 
 import asyncio
@@ -28,7 +28,9 @@ Follows = Annotated[Viewer, Depends(page_needs(Operation.FOLLOW_EVENTS))]
 async def live(
     parts: PartsOf, viewer: Follows, seen: Annotated[Positions | None, Depends(streams.seen_before)]
 ) -> AsyncIterator[ServerSentEvent]:
-    facts = streams.events(parts, viewer.signed_in, seen, agent=viewer.acting_id, counts=True, presence=True)
+    facts = streams.events(
+        parts, viewer.signed_in, seen, agent=viewer.acting_id, counts=True, presence=True, notifications=True
+    )
     async with contextlib.aclosing(with_beats(facts, BEAT_SECONDS)) as items:
         async for item in items:
             yield item if item.event is not None else _short(item)

@@ -17,6 +17,7 @@ from postroom_desk.console import (
     links,
     live,
     login,
+    notifications,
     overview,
     preferences,
     search,
@@ -45,6 +46,7 @@ def install(app: FastAPI) -> None:
         tokens,
         sign_on,
         configuration,
+        notifications,
         preferences,
     ):
         app.include_router(module.router)

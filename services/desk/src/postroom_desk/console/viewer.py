@@ -1,5 +1,6 @@
 """Who looks at a page: in which language and time zone, as whom, and what they may do."""
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from postroom_contracts.configuration import Configuration
+from postroom_runtime.errors import InfrastructureError
 
 from postroom_desk.api.auth import identify
 from postroom_desk.api.guard import Asker, checked
@@ -35,6 +37,8 @@ class Viewer:
     asker: Asker | None = None
     acting_id: str | None = None
     acting: Access | None = None
+    unread: int | None = None
+    """Notifications that the agent has not read; None: nobody was chosen, or a fragment is asked for."""
 
     @property
     def readable(self) -> frozenset[str]:
@@ -85,10 +89,21 @@ def page_needs(operation: Operation) -> Callable[[Request], Awaitable[Viewer]]:
         configuration = parts.reader.configuration
         acting_id = principal.agent_id or _chosen(request, configuration)
         acting = access_of(configuration, acting_id) if acting_id else None
-        return replace(stranger(request), asker=asker, acting_id=acting_id, acting=acting)
+        unread = await _unread(request, asker, acting_id)
+        return replace(stranger(request), asker=asker, acting_id=acting_id, acting=acting, unread=unread)
 
     check.operation = operation  # type: ignore[attr-defined]  # the test of all routes reads it
     return check
+
+
+async def _unread(request: Request, asker: Asker, agent_id: str | None) -> int | None:
+    """Return it for a whole page; afterwards the page's live connection tells it."""
+    whole = "text/html" in request.headers.get("accept", "") and "hx-request" not in request.headers
+    if agent_id is None or not whole or request.method != "GET":
+        return None
+    with contextlib.suppress(InfrastructureError):
+        return await parts_of(request).bell.feed.unread(agent_id, asker.readable)
+    return None
 
 
 def _chosen(request: Request, configuration: Configuration) -> str | None:

@@ -5,7 +5,9 @@ from typing import Literal
 
 from postroom_contracts.fields import UtcTime
 from postroom_contracts.values import Actor, Channel, Priority, Status
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from postroom_desk.domain.notifications import Ring
 
 NOT_WAITING = datetime(9999, 1, 1, tzinfo=UTC)
 """Sorts conversations in which nobody waits behind all others."""
@@ -127,6 +129,8 @@ class ConversationView(View):
     """Deadlines that were missed."""
     notifications: list[NotificationView] = []
     event_counts: dict[str, int] = {}
+    rings: tuple[Ring, ...] = Field(default=(), exclude=True)
+    """What this batch of facts rings; never stored here (`handlers.py`), and made by no fold of old facts."""
 
     @computed_field  # type: ignore[prop-decorator]  # stored, so that an index can cover it: tags as a list could not be
     @property

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from postroom_contracts.configuration import ChatDestination, Configuration
+from postroom_contracts.notifying import ways_of
 from postroom_contracts.rights import Ability, can
 
 from postroom_notifier.domain.delivery import Delivery
 from postroom_notifier.domain.headers import one_line
+from postroom_notifier.domain.wording import agent_name, local_time, target
 
 PREFIX = "chat:"
 """Of a delivery's receiver and account: what follows is the id of the destination."""
@@ -17,23 +19,30 @@ _SAID: Mapping[str, str] = {
     "assigned": "{agent} has a new conversation",
     "replied": "The customer wrote again to {agent}",
     "mentioned": "{agent} was mentioned in a note",
+    "deadline_warned": "{agent}: {target} is due at {at}",
+    "deadline_breached": "{agent}: {target} was due at {at} and is missed",
 }
 
 
 def destinations(
     configuration: Configuration, kind: str, agent_id: str, inbox_id: str | None, team_id: str | None
 ) -> list[ChatDestination]:
-    """Return who is sent this notification to `agent_id`: of what they may read; of a private inbox only who names it."""
+    """Return who is sent this notification to `agent_id`: of what they may read; of a private inbox only who names it.
+
+    A destination that names the agent is theirs, and gets what they want to be told in chat; nobody silences a team's.
+    """
     inbox = configuration.inbox(inbox_id or "")
     if inbox is None or kind not in _SAID or not can(configuration, Ability.READ, inbox.id, agent_id):
         return []
+    chosen: Any = kind
+    personal = "chat" in ways_of(configuration, agent_id, chosen, inbox.id)
     return [
         d
         for d in configuration.notifications.chat
         if d.enabled
         and (not d.kinds or kind in d.kinds)
         and (inbox.id in d.inboxes if d.inboxes else inbox.owner is None)
-        and (agent_id in d.agents or team_id in d.teams or not (d.agents or d.teams))
+        and (team_id in d.teams or not (d.agents or d.teams) or (agent_id in d.agents and personal))
     ]
 
 
@@ -52,13 +61,12 @@ def chat_body(
 ) -> bytes:
     """Return the request's body: `{"text": ...}` for Slack and what understands it, else JSON with ids and codes."""
     kind, agent_id = str(delivery.details["kind"]), str(delivery.details["agent"])
-    agent, inbox = configuration.agent(agent_id), configuration.inbox(delivery.inbox_id or "")
-    name = f"{agent.first_name} {agent.last_name}".strip() if agent else agent_id
+    inbox = configuration.inbox(delivery.inbox_id or "")
     link = f"{desk_url.rstrip('/')}/conversations/{delivery.conversation_id}"
     content = contents.get(delivery.contents.get("customer", ""), {}) if destination.subject else {}
     subject = one_line(str(content.get("subject") or ""), SUBJECT)
     if destination.format == "slack":
-        said = _SAID[kind].format(agent=name) + (f" ({inbox.name})" if inbox else "")
+        said = _SAID[kind].format(**_names(delivery, configuration)) + (f" ({inbox.name})" if inbox else "")
         text = "\n".join(filter(None, (_escaped(said), _escaped(subject), link)))
         return json.dumps({"text": text}, ensure_ascii=False).encode()
     told = {
@@ -71,7 +79,19 @@ def chat_body(
         "delivery_id": delivery.id,
         "url": link,
     }
+    told |= {"deadline": delivery.details["deadline"]} if "deadline" in delivery.details else {}
     return json.dumps(told | ({"subject": subject} if subject else {}), ensure_ascii=False).encode()
+
+
+def _names(delivery: Delivery, configuration: Configuration) -> dict[str, str]:
+    """Return the words of a line: of a deadline that nobody owns the team instead of whoever is told."""
+    agent_id, team = str(delivery.details["agent"]), configuration.team(delivery.team_id)
+    name = agent_name(configuration.agent(agent_id), agent_id)
+    if "deadline" not in delivery.details:
+        return {"agent": name}
+    if not delivery.details.get("owner"):
+        name = f"{team.name}, nobody's" if team else "Nobody's"
+    return {"agent": name, "target": target(delivery.details), "at": local_time(delivery, configuration)}
 
 
 def _escaped(text: str) -> str:

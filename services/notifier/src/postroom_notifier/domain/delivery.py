@@ -11,7 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 CUSTOMER = "customer"
 """The receiver of a reply; every other receiver is an agent's id."""
-DeliveryKind = Literal["reply", "bounce", "assigned", "replied", "mentioned", "refused", "undelivered", "chat"]
+DeliveryKind = Literal[
+    "reply",
+    "bounce",
+    "assigned",
+    "replied",
+    "mentioned",
+    "deadline_warned",
+    "deadline_breached",
+    "refused",
+    "undelivered",
+    "chat",
+]
 """`reply` goes to the customer; `bounce` sends nothing, it only reports; `chat` goes to a chat tool (chat.py); the others are
 notifications to agents."""
 DeliveryState = Literal["due", "accepted", "failed", "reported_only", "skipped", "skipped_too_old", "cancelled"]

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from postroom_contracts.answers import MARKER
-from postroom_contracts.configuration import Configuration
+from postroom_contracts.configuration import Configuration, MutableKind
 from postroom_contracts.ids import digest
 from postroom_contracts.signed_ids import answer_key, unsubscribe_token
 
@@ -16,7 +16,7 @@ from postroom_notifier.domain.mime import OutgoingMail, build
 from postroom_notifier.domain.reply_mail import CannotBeSentError, Content
 from postroom_notifier.domain.wording import headline
 
-MUTABLE = frozenset({"assigned", "replied", "mentioned"})
+MUTABLE: frozenset[str] = frozenset(get_args(MutableKind))
 """Kinds that an agent may do without; the others say that a customer does not have the agent's text."""
 TEXT_CHARACTERS = 50_000
 """More of a text is not mailed: the link shows all of it."""

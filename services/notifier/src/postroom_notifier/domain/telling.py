@@ -7,6 +7,7 @@ from typing import Any
 
 from postroom_contracts.configuration import Configuration, MailAccount
 from postroom_contracts.events import Event
+from postroom_contracts.notifying import ways_of
 from postroom_contracts.rights import Ability, can
 
 from postroom_notifier.domain.chat import PREFIX, destinations
@@ -18,7 +19,8 @@ from postroom_notifier.domain.quiet import quiet_until
 ALWAYS_TOLD = frozenset({"refused", "undelivered"})
 """Cannot be muted: the agent believes that the customer has their text."""
 
-
+NEVER_HELD = ALWAYS_TOLD | {"deadline_breached"}
+"""Quiet hours do not hold it back: a customer waits for longer than was promised."""
 _THEIR_OWN = frozenset({"refused", "undelivered"})
 """What somebody is given back who may not read the conversation (any more)."""
 
@@ -79,17 +81,19 @@ def tell(
     configuration_version: int = 0,
     extra: Mapping[str, str] | None = None,
     answers_machine: bool = False,
+    useless_from: datetime | None = None,
     **fields: Any,
 ) -> Conversation:
     """Make a notification, unless the agent is unknown, disabled, may not read the inbox, or does not want this kind.
 
     `answers_machine`: it would tell of what a machine wrote; it is skipped, so that two systems which notify each other's
-    addresses stop.
+    addresses stop. `useless_from`: a mail that quiet hours hold back until then is not sent at all.
     """
     version = configuration_version or around.newest_version
     configuration = around.configuration_at(version)
     if not answers_machine:
-        state = _told_in_chat(state, event, kind, agent_id, configuration, version)
+        about = fields.get("details", {})
+        state = _told_in_chat(state, event, kind, agent_id, configuration, version, about)
     if not wants(configuration, kind, agent_id, state.inbox_id):
         return state
     contents = dict(extra or {})
@@ -101,8 +105,10 @@ def tell(
     elif state.customer_content_id:
         contents.setdefault("customer", state.customer_content_id)
     fields.setdefault("message_id", state.customer_message_id)
-    if kind not in ALWAYS_TOLD and not state.urgent:
-        fields["due_at"] = _held_until(configuration, agent_id, max(event.time, around.now))
+    if kind not in NEVER_HELD and not state.urgent:
+        held = fields["due_at"] = _held_until(configuration, agent_id, max(event.time, around.now))
+        if held is not None and useless_from is not None and held >= useless_from:
+            return state
     state = state.with_due(
         event,
         kind,
@@ -115,8 +121,17 @@ def tell(
     return counted(state, event, around, answers_machine=answers_machine)
 
 
+_TOLD_IN_CHAT = ("deadline", "at", "owner")
+
+
 def _told_in_chat(
-    state: Conversation, event: Event, kind: DeliveryKind, agent_id: str, configuration: Configuration, version: int
+    state: Conversation,
+    event: Event,
+    kind: DeliveryKind,
+    agent_id: str,
+    configuration: Configuration,
+    version: int,
+    about: Mapping[str, Any],
 ) -> Conversation:
     """Add what chat tools are sent of it: one of each event to each, however many people it is for."""
     agent = configuration.agent(agent_id)
@@ -134,7 +149,7 @@ def _told_in_chat(
             account_id=receiver,
             configuration_version=version,
             contents=contents,
-            details={"kind": kind, "agent": agent_id},
+            details={"kind": kind, "agent": agent_id} | {k: about[k] for k in _TOLD_IN_CHAT if k in about},
         )
     return state
 
@@ -145,17 +160,12 @@ def _held_until(configuration: Configuration, agent_id: str, at: datetime) -> da
 
 
 def wants(configuration: Configuration, kind: DeliveryKind, agent_id: str, inbox_id: str | None = None) -> bool:
-    """Say whether the agent is told of `kind`, of a conversation in this inbox."""
+    """Say whether the agent is told of `kind` by mail, of a conversation in this inbox."""
     agent = configuration.agent(agent_id)
     if agent is None or not agent.enabled:
         return False
-    if kind in ALWAYS_TOLD:
-        return True
-    section = configuration.notifications
-    own = section.preferences.get(agent_id)
-    if own is not None and inbox_id in own.muted_inboxes:
-        return False
-    return bool(getattr(section, kind)) and kind not in section.muted.get(agent_id, [])
+    chosen: Any = kind
+    return kind in ALWAYS_TOLD or "mail" in ways_of(configuration, agent_id, chosen, inbox_id)
 
 
 def notification_account(configuration: Configuration, inbox_id: str | None) -> str | None:

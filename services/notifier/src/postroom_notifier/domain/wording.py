@@ -1,7 +1,9 @@
 """What notifications say, in plain words."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from postroom_contracts.configuration import Agent, Configuration
 
@@ -55,6 +57,11 @@ _CHANGES: Mapping[str, str] = {
     "reply_accepted": "a colleague answered",
     "status_changed": "its status was changed",
 }
+_TARGETS: Mapping[str, str] = {
+    "first_response": "the first answer",
+    "next_response": "the next answer",
+    "resolution": "the resolution",
+}
 _POLICIES: Mapping[str, str] = {
     "round_robin": "it was your turn",
     "least_loaded": "you had the fewest open conversations",
@@ -85,10 +92,35 @@ def headline(delivery: Delivery, configuration: Configuration) -> str:
         case "mentioned":
             author = agent_name(configuration.agent(delivery.details.get("actor")))
             return f"{hello}{author} mentioned you in a note."
+        case "deadline_warned":
+            when = local_time(delivery, configuration)
+            return f"{hello}{target(delivery.details)} is due at {when}.\n{_why_told(delivery, configuration)}"
+        case "deadline_breached":
+            when = local_time(delivery, configuration)
+            return f"{hello}{target(delivery.details)} was due at {when}, and is missed.\n{_why_told(delivery, configuration)}"
         case "undelivered":
             return f"{hello}your reply did NOT reach the customer.\n{why_undelivered(delivery)}"
         case _:
             return f"{hello}your answer was NOT sent to the customer.\n{why_refused(delivery.details)}"
+
+
+def target(details: Mapping[str, Any]) -> str:
+    """Return what a policy promises, in words."""
+    return _TARGETS.get(str(details.get("deadline")), "an answer")
+
+
+def local_time(delivery: Delivery, configuration: Configuration) -> str:
+    """Return when a deadline is, by the clock of the calendar that counts it."""
+    zone = configuration.calendar_for(delivery.inbox_id or "", delivery.team_id).time_zone
+    at = datetime.fromisoformat(str(delivery.details["at"])).astimezone(ZoneInfo(zone))
+    return f"{at:%Y-%m-%d %H:%M} ({zone})"
+
+
+def _why_told(delivery: Delivery, configuration: Configuration) -> str:
+    if delivery.details.get("owner"):
+        return "You are told because this conversation is yours."
+    team = configuration.team(delivery.team_id)
+    return f"Nobody has it yet; you are told as one of {team.name}." if team else "Nobody has it yet."
 
 
 def why_assigned(details: Mapping[str, Any], team_id: str | None, configuration: Configuration) -> str:

@@ -1,5 +1,6 @@
 // The page's script: shows times in the reader's zone, follows live updates, carries out actions, moves by keys.
 import { startActions } from "./actions.js";
+import { startBell } from "./bell.js";
 import { startBulk } from "./bulk.js";
 import { onRefreshed, startComposer } from "./composer.js";
 import { startDemo } from "./demo.js";
@@ -68,6 +69,7 @@ addEventListener("load", markRead, { once: true });
 showTimes();
 setInterval(showTimes, 5000);
 startActions();
+startBell();
 startBulk();
 startComposer();
 startKeys();

@@ -49,6 +49,7 @@ const KEYS = {
   s: () => menu("menu-snooze"),
   t: () => (anyPicked() ? document.querySelector("#bulk input").focus() : tag()),
   x: () => pick(links()[here()]?.closest(".row")),
+  b: () => press("#bell"),
   "/": () => document.getElementById("search")?.focus(),
   "?": () => document.getElementById("help").showModal(),
 };

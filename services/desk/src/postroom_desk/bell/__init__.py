@@ -1,0 +1,1 @@
+"""The bell: people's notifications in the console."""
