@@ -58,7 +58,12 @@ async def test_people_are_let_in_reset_listed_and_put_out(mongo_uri: str, databa
         assert person is not None
         assert person.second_factor is None
         assert user("list").split() == ["ana", "agent", "invited", "-"]
+        env["POSTROOM_NOTIFIER_URL"] = "http://127.0.0.1:1"
+        assert "the desk mails the link to ana@velo.test" in user("reset", "ana")
+        assert user("list").split() == ["ana", "agent", "invited", "-", "reset", "mail", "waiting"]
+        assert (await stores.letters.all())["ana"].made_by.startswith("command line")
+        assert "/invitation/" in user("add", "ana", "--print")
         assert "ana is out" in user("disable", "ana")
-        assert user("list").split() == ["ana", "agent", "out", "-"]
+        assert user("list").split()[:4] == ["ana", "agent", "out", "-"]
     finally:
         await mongo.close(client)

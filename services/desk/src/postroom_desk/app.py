@@ -26,6 +26,7 @@ from postroom_desk.adapters.filters import MongoFilters
 from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity, provider_of
+from postroom_desk.adapters.postman import NotifierPostman
 from postroom_desk.adapters.presence import KafkaPresence, PresenceTail
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
@@ -124,7 +125,12 @@ class Desk:
         for peer in filter(None, (figures, demo, webhooks)):
             runtime.on_stop(peer.close)
         stores = identity_stores(runtime.database)
-        identity = identity_of(stores, settings, runtime.clock, provider=provider_of(settings))
+        postman = NotifierPostman(webhooks) if webhooks is not None else None
+        identity = identity_of(
+            stores, settings, runtime.clock, provider=provider_of(settings), postman=postman, audit=audit
+        )
+        runtime.background("letters", lambda: identity.letters.run(lambda: reader.configuration))
+        runtime.background("forgotten passwords", lambda: identity.forgotten.run(lambda: reader.configuration))
         runtime.serve(
             build(
                 Parts(

@@ -14,16 +14,22 @@ from postroom_runtime.errors import InfrastructureError
 
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity
+from postroom_desk.identity.administration import Known
 from postroom_desk.identity.build import identity_of
 from postroom_desk.identity.links import LASTS, Purpose, address
 from postroom_desk.identity.parts import Identity
 from postroom_desk.settings import DeskSettings
 
 T = TypeVar("T")
+Made = tuple[Agent, str | None]
+"""Whose link it is, and what stands in its address; None: the desk mails it."""
+_OUT = frozenset({"disabled", "not_enabled", "gone"})
 app = typer.Typer(help="Who may log in to the desk.", no_args_is_help=True)
 AgentId = Annotated[
     str, typer.Argument(metavar="AGENT", help="The id or mail address of an agent of the configuration.")
 ]
+
+PrintIt = Annotated[bool, typer.Option("--print", help="Print the link, also where it could be mailed.")]
 
 
 def register(parent: typer.Typer) -> None:
@@ -32,15 +38,15 @@ def register(parent: typer.Typer) -> None:
 
 
 @app.command("add")
-def add(agent: AgentId) -> None:
-    """Let an agent log in, and print the link by which they choose a password (7 days, once). Again: a new link."""
+def add(agent: AgentId, *, print_it: PrintIt = False) -> None:
+    """Let an agent log in, by a link with which they choose a password (7 days, once). Again: a new link."""
 
-    async def work(identity: Identity, configuration: Configuration) -> tuple[Agent, str]:
+    async def work(identity: Identity, configuration: Configuration) -> Made:
         found = _agent(configuration, agent)
         await identity.people.add(found.id)
-        return found, await identity.credentials.link(found.id, "invitation", command_user())
+        return await _made(identity, configuration, found, "invitation", print_it=print_it)
 
-    _print_link(*_with_identity(work), "invitation")
+    _say(_with_identity(work), "invitation")
 
 
 @app.command("reset")
@@ -49,10 +55,12 @@ def reset(
     second_factor: Annotated[
         bool, typer.Option("--second-factor", help="Also take off the second factor, which was lost.")
     ] = False,
+    *,
+    print_it: PrintIt = False,
 ) -> None:
-    """Print a link by which an agent chooses another password (24 hours, once). Until then the old one stays."""
+    """Give an agent a link by which they choose another password (24 hours, once). Until then the old one stays."""
 
-    async def work(identity: Identity, configuration: Configuration) -> tuple[Agent, str]:
+    async def work(identity: Identity, configuration: Configuration) -> Made:
         found = _agent(configuration, agent)
         person = await identity.people.get(found.id)
         if person is None or person.disabled:
@@ -60,9 +68,9 @@ def reset(
         if second_factor:
             await identity.people.set_second_factor(found.id, None, [], 0)
             await identity.sessions.store.remove_of(found.id)
-        return found, await identity.credentials.link(found.id, "reset", command_user())
+        return await _made(identity, configuration, found, "reset", print_it=print_it)
 
-    _print_link(*_with_identity(work), "reset")
+    _say(_with_identity(work), "reset")
 
 
 @app.command("disable")
@@ -82,20 +90,29 @@ def disable(agent: AgentId) -> None:
 
 @app.command("list")
 def show() -> None:
-    """List who may log in: agent, role, whether there is a password and a second factor."""
+    """List who may log in: agent, role, state, second factor, what became of the latest mail with a link."""
 
     async def work(identity: Identity, configuration: Configuration) -> list[str]:
         lines = []
-        for person in await identity.people.all():
-            agent = configuration.agent(person.agent_id)
-            off = person.disabled or agent is None or not agent.enabled
-            state = "out" if off else "password" if person.password_hash else "invited"
-            factor = "second factor" if person.second_factor is not None else "-"
-            lines.append(f"{person.agent_id:24} {agent.role if agent else '-':8} {state:10} {factor}")
+        for known in await identity.administration.all(configuration):
+            if known.person is None:
+                continue
+            role = known.agent.role if known.agent else "-"
+            state = "out" if known.state in _OUT else known.state.replace("_", " ")
+            factor = "second factor" if known.person.second_factor is not None else "-"
+            lines.append(f"{known.agent_id:24} {role:8} {state:14} {factor:13} {_letter(known)}".rstrip())
         return lines
 
     lines = _with_identity(work)
     typer.echo("\n".join(lines) if lines else "nobody yet: postroom user add AGENT")
+
+
+def _letter(known: Known) -> str:
+    """Return what became of the latest mail with a link."""
+    letter = known.letter
+    if letter is None:
+        return ""
+    return f"{letter.purpose} mail {letter.state}{f': {letter.reason}' if letter.reason else ''}"
 
 
 def _agent(configuration: Configuration, name: str) -> Agent:
@@ -107,9 +124,23 @@ def _agent(configuration: Configuration, name: str) -> Agent:
     return found[0]
 
 
-def _print_link(agent: Agent, token: str, purpose: Purpose) -> None:
-    base = DeskSettings().public_url
+async def _made(
+    identity: Identity, configuration: Configuration, agent: Agent, purpose: Purpose, *, print_it: bool
+) -> Made:
+    """Have the link mailed by the desk, or return it where that cannot be, or was not wanted."""
+    if identity.letters.can_send(configuration) and not print_it:
+        await identity.letters.want(agent, purpose, "", command_user())
+        return agent, None
+    return agent, await identity.credentials.link(agent.id, purpose, command_user())
+
+
+def _say(made: Made, purpose: Purpose) -> None:
+    agent, token = made
     days = LASTS[purpose].total_seconds() / 86_400
+    if token is None:
+        typer.echo(f"the desk mails the link to {agent.email}; `postroom user list` says what became of it")
+        return
+    base = DeskSettings().public_url
     typer.echo(f"{agent.id} chooses a password here, once, within {days:g} day{'s' if days > 1 else ''}:")
     typer.echo(address(base, purpose, token))
     if base is None:

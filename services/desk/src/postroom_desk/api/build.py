@@ -10,6 +10,7 @@ from postroom_desk.api import (
     drafts,
     folders,
     limits,
+    people,
     presence,
     problems,
     published,
@@ -56,6 +57,7 @@ def build(parts: Parts) -> FastAPI:
         bulk,
         search,
         audit,
+        people,
         published,
         webhooks,
     ):

@@ -13,11 +13,13 @@ from postroom_desk.api.auth import PartsOf
 from postroom_desk.console import (
     account,
     configuration,
+    forgot,
     inbox,
     links,
     live,
     login,
     overview,
+    people,
     preferences,
     search,
     second_factor,
@@ -39,11 +41,13 @@ def install(app: FastAPI) -> None:
         overview,
         live,
         login,
+        forgot,
         links,
         account,
         second_factor,
         tokens,
         sign_on,
+        people,  # before `/settings/{section}`
         configuration,
         preferences,
     ):

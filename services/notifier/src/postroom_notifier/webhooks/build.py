@@ -7,6 +7,7 @@ from postroom_runtime.service import Runtime
 
 from postroom_notifier.adapters.mongo_webhooks import MongoWebhooks
 from postroom_notifier.adapters.webhook_client import HttpWebhookClient
+from postroom_notifier.letters import LetterBox, router
 from postroom_notifier.metrics import WEBHOOK_OLDEST_SECONDS, WEBHOOKS_UNDONE
 from postroom_notifier.ports import MailSender
 from postroom_notifier.settings import NotifierSettings
@@ -19,7 +20,7 @@ GAUGE_SECONDS = 5.0
 
 
 async def add_webhooks(runtime: Runtime, settings: NotifierSettings, mail: MailSender) -> None:
-    """Consume group `webhooks`, send what is due, and serve the API."""
+    """Consume group `webhooks`, send what is due, and serve the API; letters have their route in it."""
     store = MongoWebhooks(runtime.database)
     client = HttpWebhookClient(runtime.clock, settings.webhook_seconds, parse_networks(settings.webhook_networks))
     sender = WebhookSender(
@@ -37,7 +38,9 @@ async def add_webhooks(runtime: Runtime, settings: NotifierSettings, mail: MailS
     runtime.background("webhook news", telling.run)
     runtime.background("webhook gauges", lambda: _gauges(runtime, store))
     keys = settings.keys()
-    runtime.serve(application(Webhooks(store, taking, runtime.configurations, runtime.clock, settings, keys)))
+    api = application(Webhooks(store, taking, runtime.configurations, runtime.clock, settings, keys))
+    api.include_router(router(LetterBox(mail, runtime.configurations, runtime.clock)))
+    runtime.serve(api)
 
 
 async def _gauges(runtime: Runtime, store: MongoWebhooks) -> None:
