@@ -1,8 +1,8 @@
 """`postroom user ...`: who may log in. People are agents of the configuration; here they get and lose their credentials."""
 
 import asyncio
-import getpass
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, TypeVar
 
 import typer
@@ -14,6 +14,7 @@ from postroom_runtime.errors import InfrastructureError
 
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity
+from postroom_desk.audit.command import command_user, record_command
 from postroom_desk.identity.administration import Known
 from postroom_desk.identity.build import identity_of
 from postroom_desk.identity.links import LASTS, Purpose, address
@@ -21,6 +22,8 @@ from postroom_desk.identity.parts import Identity
 from postroom_desk.settings import DeskSettings
 
 T = TypeVar("T")
+Did = Callable[..., Awaitable[None]]
+"""Tells the audit: action, whom it concerns, details."""
 Made = tuple[Agent, str | None]
 """Whose link it is, and what stands in its address; None: the desk mails it."""
 _OUT = frozenset({"disabled", "not_enabled", "gone"})
@@ -41,9 +44,10 @@ def register(parent: typer.Typer) -> None:
 def add(agent: AgentId, *, print_it: PrintIt = False) -> None:
     """Let an agent log in, by a link with which they choose a password (7 days, once). Again: a new link."""
 
-    async def work(identity: Identity, configuration: Configuration) -> Made:
+    async def work(identity: Identity, configuration: Configuration, did: Did) -> Made:
         found = _agent(configuration, agent)
         await identity.people.add(found.id)
+        await did("person-invited", found.id)
         return await _made(identity, configuration, found, "invitation", print_it=print_it)
 
     _say(_with_identity(work), "invitation")
@@ -60,7 +64,7 @@ def reset(
 ) -> None:
     """Give an agent a link by which they choose another password (24 hours, once). Until then the old one stays."""
 
-    async def work(identity: Identity, configuration: Configuration) -> Made:
+    async def work(identity: Identity, configuration: Configuration, did: Did) -> Made:
         found = _agent(configuration, agent)
         person = await identity.people.get(found.id)
         if person is None or person.disabled:
@@ -68,6 +72,8 @@ def reset(
         if second_factor:
             await identity.people.set_second_factor(found.id, None, [], 0)
             await identity.sessions.store.remove_of(found.id)
+            await did("second-factor-taken-off", found.id)
+        await did("reset-link-made", found.id)
         return await _made(identity, configuration, found, "reset", print_it=print_it)
 
     _say(_with_identity(work), "reset")
@@ -77,12 +83,13 @@ def reset(
 def disable(agent: AgentId) -> None:
     """End all sessions, links and API tokens of an agent, and let them log in no more until `add`."""
 
-    async def work(identity: Identity, configuration: Configuration) -> str:
+    async def work(identity: Identity, configuration: Configuration, did: Did) -> str:
         """An agent who is gone from the configuration can still be named by id."""
         known = [a for a in configuration.agents if agent in (a.id, a.email)]
         agent_id = known[0].id if known else agent
         if not await identity.credentials.disable(agent_id):
             raise typer.BadParameter(f"{agent_id} has never been let in")
+        await did("person-disabled", agent_id)
         return agent_id
 
     typer.echo(f"{_with_identity(work)} is out: sessions, links and tokens have ended")
@@ -92,7 +99,7 @@ def disable(agent: AgentId) -> None:
 def show() -> None:
     """List who may log in: agent, role, state, second factor, what became of the latest mail with a link."""
 
-    async def work(identity: Identity, configuration: Configuration) -> list[str]:
+    async def work(identity: Identity, configuration: Configuration, _did: Did) -> list[str]:
         lines = []
         for known in await identity.administration.all(configuration):
             if known.person is None:
@@ -147,14 +154,14 @@ def _say(made: Made, purpose: Purpose) -> None:
         typer.echo("(behind the desk's address; set POSTROOM_PUBLIC_URL to have it printed whole)", err=True)
 
 
-def _with_identity(work: Callable[[Identity, Configuration], Awaitable[T]]) -> T:
+def _with_identity(work: Callable[[Identity, Configuration, Did], Awaitable[T]]) -> T:
     try:
         return asyncio.run(_connected(work))
     except InfrastructureError as error:
         raise fail(f"{error} (POSTROOM_MONGO_URI)") from error
 
 
-async def _connected(work: Callable[[Identity, Configuration], Awaitable[T]]) -> T:
+async def _connected(work: Callable[[Identity, Configuration, Did], Awaitable[T]]) -> T:
     settings = DeskSettings()
     client = mongo.connect(settings)
     try:
@@ -165,14 +172,7 @@ async def _connected(work: Callable[[Identity, Configuration], Awaitable[T]]) ->
         configuration = latest.configuration
         clock = SystemClock(settings.clock_offset_seconds)
         await prepare_identity(database)
-        return await work(identity_of(identity_stores(database), settings, clock), configuration)
+        did = partial(record_command, database, clock)
+        return await work(identity_of(identity_stores(database), settings, clock), configuration, did)
     finally:
         await mongo.close(client)
-
-
-def command_user() -> str:
-    """Return who types the command, for records of what was changed by whom."""
-    try:
-        return f"command line, {getpass.getuser()}"
-    except (KeyError, OSError):
-        return "command line"
