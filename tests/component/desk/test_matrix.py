@@ -273,6 +273,12 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
     "POST /settings/history/{version}/restore": ("/settings/history/1/restore", {}),
     "GET /api/v1/search": ("/api/v1/search?q=canary", None),
     "GET /api/v1/contacts": ("/api/v1/contacts?q=canary", None),
+    "GET /audit": ("/audit", None),
+    "POST /audit/check": ("/audit/check", {}),
+    "GET /api/v1/audit/export": ("/api/v1/audit/export", None),
+    **{
+        f"{method} /api/v1/audit/check": ("/api/v1/audit/check", body) for method, body in (("GET", None), ("POST", {}))
+    },
     "GET /api/v1/people": ("/api/v1/people", None),
     "GET /settings/people": ("/settings/people", None),
     **{f"GET {base}/{{agent_id}}": (f"{base}/rita", None) for base in ("/api/v1/people", "/settings/people")},

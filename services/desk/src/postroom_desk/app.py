@@ -40,6 +40,8 @@ from postroom_desk.answering.parts import Writing
 from postroom_desk.answering.uploads import SWEEP_SECONDS as UPLOAD_SWEEP_SECONDS
 from postroom_desk.answering.uploads import Uploads
 from postroom_desk.api.build import build
+from postroom_desk.audit.check_store import MongoAuditChecks
+from postroom_desk.audit.checking import AuditChecks
 from postroom_desk.audit.store import MongoAuditStore
 from postroom_desk.audit.writer import QueuedAudit
 from postroom_desk.configuration_writer import ConfigurationWriter
@@ -115,6 +117,8 @@ class Desk:
         audit = QueuedAudit(audit_store, runtime.clock)
         runtime.background("audit", audit.run)
         runtime.on_stop(audit.stop)
+        audit_checks = AuditChecks(audit_store, MongoAuditChecks(runtime.database), runtime.clock)
+        runtime.background("audit check", audit_checks.run)
         commands = KafkaCommands(runtime.publisher, settings.command_timeout_seconds)
         door = RequestDoor(
             requests, runtime.content, commands, events, live, runtime.clock, settings.request_wait_seconds
@@ -148,6 +152,7 @@ class Desk:
                     writing=self._writing(runtime, settings),
                     audit=audit,
                     audit_log=audit_store,
+                    audit_checks=audit_checks,
                     demo=demo,
                     webhooks=webhooks,
                     writer=writer,

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.console import (
     account,
+    audit,
     configuration,
     forgot,
     inbox,
@@ -50,6 +51,7 @@ def install(app: FastAPI) -> None:
         people,  # before `/settings/{section}`
         configuration,
         preferences,
+        audit,
     ):
         app.include_router(module.router)
     app.include_router(router)
