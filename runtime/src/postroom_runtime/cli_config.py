@@ -10,6 +10,7 @@ from postroom_contracts.configuration import Configuration
 from postroom_contracts.configuration_checks import compressed_bytes, shown, warnings
 
 from postroom_runtime.configuration_file import ConfigurationFileError, load_configuration, unresolved_secrets
+from postroom_runtime.stored_secrets_check import unreadable_stored
 
 config = typer.Typer(no_args_is_help=True, help="Check and apply the configuration of the company.")
 _SECTIONS = ("inboxes", "teams", "agents", "calendars", "accounts", "policies", "tags", "rules")
@@ -29,7 +30,11 @@ def _group() -> None:
 def check(
     file: Annotated[Path, typer.Argument(help="The configuration file (YAML).")],
     secrets: Annotated[
-        bool, typer.Option("--secrets", help="Also fail when a secret that it refers to is not here.")
+        bool,
+        typer.Option(
+            "--secrets",
+            help="Also fail when a secret that it refers to is not here, or not stored (POSTROOM_MONGO_URI).",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print problems as JSON, for programs.")] = False,
 ) -> None:
@@ -41,6 +46,8 @@ def check(
         _report([str(problem) for problem in error.problems], rows, as_json=as_json)
         raise typer.Exit(1) from error
     missing = unresolved_secrets(configuration, os.environ)
+    if secrets:
+        missing += unreadable_stored(configuration)
     if missing and secrets:
         rows = [{"file": str(file), "line": None, "field": m.field, "message": m.message} for m in missing]
         _report([f"{file}: {m}" for m in missing], rows, as_json=as_json)

@@ -32,6 +32,7 @@ from postroom_desk.domain.view import ConversationView
 from postroom_desk.folder_feed import FolderFeed
 from postroom_desk.identity.build import identity_of
 from postroom_desk.identity.hashing import Hasher
+from postroom_desk.identity.letters import Never, NotNow, Sent
 from postroom_desk.identity.login import Begun
 from postroom_desk.identity.people import Person
 from postroom_desk.identity.sessions import Where, csrf_token
@@ -394,6 +395,18 @@ def settings(**changes: Any) -> DeskSettings:
 
 
 @dataclass
+class RecordingPostman:
+    """Port Postman: keeps what it was given."""
+
+    outcome: Sent | NotNow | Never = field(default_factory=Sent)
+    mails: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def send(self, agent_id: str, subject: str, text: str) -> Sent | NotNow | Never:
+        self.mails.append((agent_id, subject, text))
+        return self.outcome
+
+
+@dataclass
 class DeskBench:
     """A desk over doubles. `happens` puts a fact on the log, into the read model and into the live streams."""
 
@@ -441,7 +454,10 @@ class DeskBench:
             self.settings.request_wait_seconds,
         )
         self.stores = InMemoryStores()
-        self.identity = identity_of(self.stores.all(), self.settings, self.clock, Hasher(QUICK), self.provider)
+        self.postman = RecordingPostman()
+        self.identity = identity_of(
+            self.stores.all(), self.settings, self.clock, Hasher(QUICK), self.provider, self.postman
+        )
         self.app: FastAPI = build(
             Parts(
                 self.settings,

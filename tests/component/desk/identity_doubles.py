@@ -1,11 +1,13 @@
 """In-memory doubles of the stores of identity; test_identity_stores.py holds them to what MongoDB does."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from postroom_desk.identity.api_tokens import ApiToken, TokenNameTakenError
 from postroom_desk.identity.build import Stores
+from postroom_desk.identity.letters import Letter
 from postroom_desk.identity.links import Link
 from postroom_desk.identity.people import Person
 from postroom_desk.identity.sessions import Session
@@ -57,6 +59,10 @@ class InMemoryPeople:
         if agent_id in self.people:
             self._change(agent_id, second_factor=sealed, recovery=tuple(recovery), last_step=step)
 
+    async def logged_in(self, agent_id: str, at: datetime, by: str) -> None:
+        if person := self.people.get(agent_id):
+            self.people[agent_id] = replace(person, last_login_at=at, last_login_by=by)
+
     async def use_step(self, agent_id: str, step: int) -> bool:
         person = self.people.get(agent_id)
         if person is None or person.last_step >= step:
@@ -102,6 +108,9 @@ class InMemorySessions:
     async def of(self, agent_id: str) -> list[Session]:
         mine = [s for s in self.sessions.values() if s.agent_id == agent_id]
         return sorted(mine, key=lambda s: s.seen_at, reverse=True)
+
+    async def counts(self, now: datetime) -> dict[str, int]:
+        return Counter(s.agent_id for s in self.sessions.values() if s.agent_id and s.ends_at > now)
 
     async def alive(self, ids: Iterable[str], now: datetime) -> set[str]:
         return {i for i in ids if i in self.sessions and self.sessions[i].ends_at > now}
@@ -171,6 +180,9 @@ class InMemoryTokens:
         mine = [t for t in self.tokens.values() if t.agent_id == agent_id]
         return sorted(mine, key=lambda t: t.created_at, reverse=True)
 
+    async def counts(self, now: datetime) -> dict[str, int]:
+        return Counter(t.agent_id for t in self.tokens.values() if t.ends_at > now)
+
     async def used(self, token_id: str, at: datetime) -> None:
         if token := self.tokens.get(token_id):
             self.tokens[token_id] = replace(token, used_at=max(at, token.used_at or at))
@@ -204,6 +216,31 @@ class InMemoryJourneys:
         return self.journeys.pop(journey_id)
 
 
+class InMemoryLetters:
+    """Port LetterStore."""
+
+    def __init__(self) -> None:
+        self.letters: dict[str, Letter] = {}
+
+    async def want(self, letter: Letter) -> None:
+        self.letters[letter.agent_id] = letter
+
+    async def claim(self, now: datetime, until: datetime) -> Letter | None:
+        due = next((x for x in self.letters.values() if x.state == "waiting" and x.due_at <= now), None)
+        if due is None:
+            return None
+        self.letters[due.agent_id] = replace(due, due_at=until, tries=due.tries + 1)
+        return self.letters[due.agent_id]
+
+    async def mark(self, letter: Letter) -> None:
+        now = self.letters.get(letter.agent_id)
+        if now is not None and (now.wanted_at, now.tries) == (letter.wanted_at, letter.tries):
+            self.letters[letter.agent_id] = letter
+
+    async def all(self) -> dict[str, Letter]:
+        return dict(self.letters)
+
+
 @dataclass
 class InMemoryStores:
     """All of them, to look into."""
@@ -214,6 +251,7 @@ class InMemoryStores:
     links: InMemoryLinks = field(default_factory=InMemoryLinks)
     tokens: InMemoryTokens = field(default_factory=InMemoryTokens)
     journeys: InMemoryJourneys = field(default_factory=InMemoryJourneys)
+    letters: InMemoryLetters = field(default_factory=InMemoryLetters)
 
     def all(self) -> Stores:
-        return Stores(self.people, self.sessions, self.tries, self.links, self.tokens, self.journeys)
+        return Stores(self.people, self.sessions, self.tries, self.links, self.tokens, self.journeys, self.letters)

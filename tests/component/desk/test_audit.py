@@ -1,14 +1,16 @@
 """What the audit is told: who did what in which conversation, from where; a change is not answered before it stands there."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_desk.api.build import build
 from postroom_desk.audit.chain import Head, Link, Verification, linked
+from postroom_desk.audit.checking import AuditCheck, AuditChecks
 from postroom_desk.audit.port import AuditFullError, Entry
 from postroom_desk.audit.search import Search
 from postroom_desk.audit.writer import QueuedAudit
@@ -37,7 +39,51 @@ class InMemoryAuditStore:
         self.links += linked(head, [e for e in entries if e["id"] not in known])
 
     async def find(self, search: Search) -> list[Link]:
-        return self.links[::-1][: search.limit + 1]
+        return [link for link in self.links[::-1] if self._fits(link, search)][: search.limit + 1]
+
+    async def stream(self, search: Search) -> AsyncIterator[Link]:
+        for link in self.links:
+            if self._fits(link, search):
+                yield link
+
+    async def all(self, begin: datetime | None = None, end: datetime | None = None) -> AsyncIterator[Link]:
+        assert begin is end is None
+        for link in self.links:
+            yield link
+
+    @staticmethod
+    def _fits(link: Link, search: Search) -> bool:
+        at = datetime.fromisoformat(link["at"])
+        return (
+            (search.person is None or link["person"] == search.person)
+            and (search.action is None or link["action"] == search.action)
+            and (search.outcome is None or link["outcome"] == search.outcome)
+            and (search.conversation_id is None or link["conversation_id"] == search.conversation_id)
+            and (search.conversation_id is None or link["inbox_id"] not in search.hidden)
+            and (search.begin is None or at >= search.begin)
+            and (search.end is None or at < search.end)
+            and (search.before is None or link["sequence"] < search.before)
+        )
+
+
+class InMemoryChecks:
+    """Port CheckStore."""
+
+    def __init__(self) -> None:
+        self.check: AuditCheck | None = None
+
+    async def latest(self) -> AuditCheck | None:
+        return self.check
+
+    async def begin(self, check: AuditCheck, silent_since: datetime) -> bool:
+        if self.check is not None and self.check.state == "running" and self.check.seen_at > silent_since:
+            return False
+        self.check = check
+        return True
+
+    async def put(self, check: AuditCheck) -> None:
+        if self.check is not None and (self.check.begun_at, self.check.by) == (check.begun_at, check.by):
+            self.check = check
 
 
 class AuditedDesk(DeskBench):
@@ -47,7 +93,8 @@ class AuditedDesk(DeskBench):
         super().__post_init__()
         self.store = InMemoryAuditStore()
         self.audit = QueuedAudit(self.store, self.clock, seconds=0.2)
-        parts = replace(self.app.state.parts, audit=self.audit, audit_log=self.store)
+        self.checks = AuditChecks(self.store, InMemoryChecks(), self.clock, pause_seconds=0)
+        parts = replace(self.app.state.parts, audit=self.audit, audit_log=self.store, audit_checks=self.checks)
         self.app = build(parts)
 
     async def entries(self, *names: str) -> list[tuple[Any, ...]]:

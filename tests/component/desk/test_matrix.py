@@ -289,6 +289,30 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
     "POST /settings/history/{version}/restore": ("/settings/history/1/restore", {}),
     "GET /api/v1/search": ("/api/v1/search?q=canary", None),
     "GET /api/v1/contacts": ("/api/v1/contacts?q=canary", None),
+    "GET /audit": ("/audit", None),
+    "POST /audit/check": ("/audit/check", {}),
+    "GET /api/v1/audit/export": ("/api/v1/audit/export", None),
+    **{
+        f"{method} /api/v1/audit/check": ("/api/v1/audit/check", body) for method, body in (("GET", None), ("POST", {}))
+    },
+    "GET /api/v1/people": ("/api/v1/people", None),
+    "GET /settings/people": ("/settings/people", None),
+    **{f"GET {base}/{{agent_id}}": (f"{base}/rita", None) for base in ("/api/v1/people", "/settings/people")},
+    **{
+        f"POST /api/v1/people/{{agent_id}}/{end}": (f"/api/v1/people/unknown/{end}", {})
+        for end in ("invitation", "reset", "disable", "enable")
+    },
+    **{
+        f"DELETE /api/v1/people/{{agent_id}}/{end}": (f"/api/v1/people/unknown/{end}", None)
+        for end in ("sessions", "second-factor")
+    },
+    "DELETE /api/v1/people/{agent_id}/tokens/{token_id}": ("/api/v1/people/unknown/tokens/00", None),
+    "PUT /api/v1/people/{agent_id}/rights": ("/api/v1/people/unknown/rights", {"role": "admin"}),
+    "POST /settings/people/{agent_id}/do/{action}": ("/settings/people/unknown/do/disable", {}),
+    **{
+        f"POST /settings/people/{{agent_id}}/{end}": (f"/settings/people/unknown/{end}", {})
+        for end in ("link", "rights", "tokens/withdraw")
+    },
     "GET /api/v1/webhooks": ("/api/v1/webhooks", None),
     "GET /api/v1/webhooks/{identifier}/deliveries": ("/api/v1/webhooks/unknown/deliveries", None),
     **{

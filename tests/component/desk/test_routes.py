@@ -14,6 +14,7 @@ PUBLIC = {
     "/static",
     "/login",  # before anybody is known
     "/login/code",
+    "/login/forgot",
     "/login/enrol",
     "/login/sso",
     "/login/sso/callback",

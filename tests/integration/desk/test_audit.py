@@ -3,17 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import typer
 from postroom_desk.audit.chain import Verification, fields_of
+from postroom_desk.audit.check_store import MongoAuditChecks
+from postroom_desk.audit.checking import SILENT, AuditCheck, AuditChecks
 from postroom_desk.audit.port import Entry
 from postroom_desk.audit.search import Search
 from postroom_desk.audit.store import MongoAuditStore
 from postroom_desk.cli import register
 from postroom_runtime import mongo
+from postroom_runtime.clock import ManualClock
 from postroom_runtime.settings import RuntimeSettings
 from pydantic import SecretStr
 from typer.testing import CliRunner
@@ -87,3 +91,25 @@ async def _finds(store: MongoAuditStore) -> None:
     assert await store.find(Search(hidden={"own"}, conversation_id="c")) == []
     assert [e["sequence"] for e in await store.find(Search(hidden=(), before=3))] == [2, 1]
     assert await store.find(Search(hidden=(), outcome="refused")) == []
+    assert [e["id"] async for e in store.stream(Search(hidden=(), person="p2", limit=1))] == [
+        f"2-{n}" for n in range(40)
+    ]
+
+
+async def test_a_check_is_begun_by_one_replica_and_its_result_stays(database: Any) -> None:
+    chain, here, there = MongoAuditStore(database), MongoAuditChecks(database), MongoAuditChecks(database)
+    await chain.prepare()
+    await chain.append(entries(1, 3))
+    assert await here.latest() is None
+    check = AuditCheck("running", AT, AT, "otto")
+    begun = await asyncio.gather(*(store.begin(check, AT - SILENT) for store in (here, there)))
+    assert sorted(begun) == [False, True]
+    assert await there.begin(replace(check, begun_at=AT + SILENT, by="ada"), AT), "the other has died"
+    await here.put(replace(check, entries=2))
+    assert await here.latest() == replace(check, begun_at=AT + SILENT, by="ada"), "who was overtaken changes nothing"
+    checks = AuditChecks(chain, here, ManualClock(AT + 3 * SILENT), pause_seconds=0)
+    assert await checks.begin("otto")
+    await checks.wait()
+    latest = await there.latest()
+    assert latest is not None
+    assert (latest.state, latest.entries, latest.head) == ("in_order", 3, str(await chain.head()))

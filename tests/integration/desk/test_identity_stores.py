@@ -10,6 +10,7 @@ import pytest_asyncio
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity
 from postroom_desk.identity.api_tokens import ApiToken, TokenNameTakenError
 from postroom_desk.identity.build import Stores
+from postroom_desk.identity.letters import Letter
 from postroom_desk.identity.links import made
 from postroom_desk.identity.people import Person
 from postroom_desk.identity.sessions import Limits, Where, begun
@@ -73,6 +74,31 @@ async def test_people_and_their_credentials(stores: Stores) -> None:
     assert await people.set_password("ben", "hash", NOW) == Person("ben", 1, "hash", NOW)
 
 
+async def test_a_log_in_is_noted_and_changes_no_credentials(stores: Stores) -> None:
+    await stores.people.add("ana")
+    await stores.people.logged_in("ana", NOW, "sso")
+    await stores.people.logged_in("nobody", NOW, "sso")
+    assert await stores.people.all() == [Person("ana", 1, last_login_at=NOW, last_login_by="sso")]
+
+
+async def test_of_a_letter_one_gets_it_and_a_later_one_is_not_marked_by_an_earlier(stores: Stores) -> None:
+    letters, later = stores.letters, NOW + timedelta(seconds=120)
+    letter = Letter("ana", "reset", "de", "tests", NOW, NOW)
+    await letters.want(letter)
+    claimed = [x for x in await asyncio.gather(*(letters.claim(NOW, later) for _ in range(5))) if x is not None]
+    assert claimed == [replace(letter, tries=1, due_at=later)]
+    assert await letters.claim(NOW + timedelta(seconds=119), later) is None
+    again = await letters.claim(later, later + timedelta(seconds=120))
+    assert again is not None, "who had it died"
+    await letters.mark(replace(claimed[0], state="failed"))
+    await letters.mark(replace(again, state="sent"))
+    assert await letters.all() == {"ana": replace(again, state="sent")}
+    newer = replace(letter, wanted_at=later, due_at=later)
+    await letters.want(newer)
+    await letters.mark(replace(again, state="failed"))
+    assert await letters.all() == {"ana": newer}
+
+
 async def test_a_code_and_a_recovery_code_work_once(stores: Stores) -> None:
     people = stores.people
     await people.add("ana")
@@ -98,6 +124,8 @@ async def test_sessions_end_one_by_one_and_together(stores: Stores) -> None:
         made.append(session)
     assert await stores.sessions.get(made[0].id) == made[0]
     assert await stores.sessions.of("ana") == [made[2], made[1], made[0]]
+    assert await stores.sessions.counts(NOW) == {"ana": 3, "ben": 1}
+    assert await stores.sessions.counts(NOW + timedelta(hours=12, minutes=1)) == {"ana": 1, "ben": 1}
     later = replace(made[0], seen_at=NOW + timedelta(hours=1), ends_at=NOW + timedelta(hours=13))
     await stores.sessions.touch(later)
     assert await stores.sessions.get(made[0].id) == later
@@ -143,6 +171,7 @@ async def test_tokens_are_named_once_a_person_and_withdrawn_by_it_alone(stores: 
     await stores.tokens.add(later)
     assert await stores.tokens.get("d1") == first
     assert await stores.tokens.of("ana") == [later, first]
+    assert await stores.tokens.counts(NOW) == {"ana": 2, "ben": 1}
     await stores.tokens.used("d1", NOW + timedelta(minutes=2))
     await stores.tokens.used("d1", NOW)
     assert await stores.tokens.get("d1") == replace(first, used_at=NOW + timedelta(minutes=2))

@@ -6,14 +6,18 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import structlog
 from postroom_contracts.configuration import Configuration, ConfigurationApplied, SecretReference
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
 from postroom_desk.adapters.people_store import MongoPeople
+from postroom_desk.audit.store import MongoAuditStore
 from postroom_desk.identity.second_factor import sealed_name
+from postroom_desk.settings_text import as_yaml
 from postroom_runtime import mongo
+from postroom_runtime.cli import build
 from postroom_runtime.clock import ManualClock
 from postroom_runtime.metrics import SECRETS_MISSING, SECRETS_OLD
 from postroom_runtime.oauth_cipher import TokenCipher
@@ -22,6 +26,7 @@ from postroom_runtime.secret_cipher import Sealer
 from postroom_runtime.secrets import MissingSecretError, resolve
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stored_secrets import DATABASE, MongoSecretStore, open_secrets
+from typer.testing import CliRunner
 
 from tests.integration.desk.office import company
 
@@ -49,7 +54,16 @@ def secret(env: dict[str, str], *words: str, value: str = "", code: int = 0) -> 
     return said
 
 
-async def test_a_secret_is_set_used_rotated_and_removed(mongo_uri: str, database_prefix: str) -> None:
+async def checked(file: Path, env: dict[str, str]) -> str:
+    """Return what `config check --secrets` complains of."""
+    words = ["config", "check", str(file), "--secrets"]
+    done = await asyncio.to_thread(CliRunner().invoke, build("config"), words, env=env)
+    assert done.exit_code == int("problem" in done.stderr), done.output
+    assert CANARY not in done.output
+    return done.stderr if done.exit_code else ""
+
+
+async def test_a_secret_is_set_used_rotated_and_removed(mongo_uri: str, database_prefix: str, tmp_path: Path) -> None:
     env = {"POSTROOM_MONGO_URI": mongo_uri, "POSTROOM_DATABASE_PREFIX": database_prefix}
     assert "openssl rand -base64 32" in secret(env, "set", "mail", value=CANARY, code=1)
     env["POSTROOM_SECRETS_KEY"] = OLD
@@ -63,6 +77,15 @@ async def test_a_secret_is_set_used_rotated_and_removed(mongo_uri: str, database
     try:
         store = MongoSecretStore(mongo.database(client, settings, DATABASE))
         desk = mongo.database(client, settings, "desk")
+        file = tmp_path / "company.yaml"
+        file.write_text(as_yaml(naming("mail")))
+        assert await checked(file, env) == ""
+        assert f"sealed with key {(await store.all())[0].key_id}" in await checked(
+            file, {**env, "POSTROOM_SECRETS_KEY": NEW}
+        )
+        assert "set POSTROOM_SECRETS_KEY" in await checked(file, {**env, "POSTROOM_SECRETS_KEY": ""})
+        file.write_text(as_yaml(naming("nothing")))
+        assert "accounts[0].smtp.password: nothing is stored as nothing" in await checked(file, env)
         (kept,) = await store.all()
         assert CANARY.encode() not in kept.sealed
         used = open_secrets(client, settings, clock)
@@ -99,6 +122,15 @@ async def test_a_secret_is_set_used_rotated_and_removed(mongo_uri: str, database
         with pytest.raises(MissingSecretError, match="run `postroom secret set mail`"):
             resolve(SecretReference(stored="mail"))
         assert SECRETS_MISSING._value.get() == 1
+        entries = [link async for link in MongoAuditStore(desk).all()]
+        assert [(e["action"], e["about"]) for e in entries if e["action"] != "secrets-key-rotated"] == [
+            ("secret-set", "mail"),
+            ("secret-set", "mail"),
+            ("secret-removed", "mail"),
+        ]
+        assert all(e["principal"].startswith("command line") for e in entries)
+        assert len(entries) == 4
+        assert CANARY not in repr(entries)
     finally:
         await mongo.close(client)
 

@@ -29,6 +29,7 @@ from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity, provider_of
 from postroom_desk.adapters.notifications import MongoNotifications
+from postroom_desk.adapters.postman import NotifierPostman
 from postroom_desk.adapters.presence import KafkaPresence, PresenceTail
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
@@ -42,6 +43,8 @@ from postroom_desk.answering.parts import Writing
 from postroom_desk.answering.uploads import SWEEP_SECONDS as UPLOAD_SWEEP_SECONDS
 from postroom_desk.answering.uploads import Uploads
 from postroom_desk.api.build import build
+from postroom_desk.audit.check_store import MongoAuditChecks
+from postroom_desk.audit.checking import AuditChecks
 from postroom_desk.audit.store import MongoAuditStore
 from postroom_desk.audit.writer import QueuedAudit
 from postroom_desk.bell.feed import BellFeed
@@ -128,6 +131,8 @@ class Desk:
         audit = QueuedAudit(audit_store, runtime.clock)
         runtime.background("audit", audit.run)
         runtime.on_stop(audit.stop)
+        audit_checks = AuditChecks(audit_store, MongoAuditChecks(runtime.database), runtime.clock)
+        runtime.background("audit check", audit_checks.run)
         commands = KafkaCommands(runtime.publisher, settings.command_timeout_seconds)
         door = RequestDoor(
             requests, runtime.content, commands, events, live, runtime.clock, settings.request_wait_seconds
@@ -138,7 +143,12 @@ class Desk:
         for peer in filter(None, (figures, demo, webhooks)):
             runtime.on_stop(peer.close)
         stores = identity_stores(runtime.database)
-        identity = identity_of(stores, settings, runtime.clock, provider=provider_of(settings))
+        postman = NotifierPostman(webhooks) if webhooks is not None else None
+        identity = identity_of(
+            stores, settings, runtime.clock, provider=provider_of(settings), postman=postman, audit=audit
+        )
+        runtime.background("letters", lambda: identity.letters.run(lambda: reader.configuration))
+        runtime.background("forgotten passwords", lambda: identity.forgotten.run(lambda: reader.configuration))
         runtime.serve(
             build(
                 Parts(
@@ -156,6 +166,7 @@ class Desk:
                     writing=self._writing(runtime, settings),
                     audit=audit,
                     audit_log=audit_store,
+                    audit_checks=audit_checks,
                     demo=demo,
                     webhooks=webhooks,
                     writer=writer,

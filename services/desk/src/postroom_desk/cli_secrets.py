@@ -32,7 +32,7 @@ from postroom_runtime.stored_secrets import (
 
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
 from postroom_desk.adapters.people_store import MongoPeople
-from postroom_desk.cli_people import command_user
+from postroom_desk.audit.command import command_user, record_command
 from postroom_desk.identity.second_factor import sealed_name
 
 T = TypeVar("T")
@@ -57,6 +57,10 @@ class Vault:
     def database(self, name: str) -> Any:
         return mongo.database(self.client, self.settings, name)
 
+    async def did(self, action: str, about: str = "", **details: str) -> None:
+        """Tell the audit, never a value. Raises InfrastructureError."""
+        await record_command(self.database("desk"), self.clock, action, about, **details)
+
 
 def register(parent: typer.Typer) -> None:
     """Hang these commands under the one program."""
@@ -72,6 +76,7 @@ def put(name: Name) -> None:
 
     async def work(vault: Vault) -> None:
         await vault.store.put(name, vault.sealer().seal(value, name), vault.clock.now(), command_user())
+        await vault.did("secret-set", name)
 
     _with_vault(work)
     typer.echo(f"stored; the configuration names it {{stored: {name}}}")
@@ -125,7 +130,10 @@ def remove(
         latest = await MongoConfigurationStore(vault.database("desk")).latest()
         if latest is not None and name in stored_names(latest.configuration) and not force:
             raise fail(f"the configuration refers to {name}; --force removes it all the same")
-        return await vault.store.remove(name)
+        removed = await vault.store.remove(name)
+        if removed:
+            await vault.did("secret-removed", name)
+        return removed
 
     if not _with_vault(work):
         raise fail(f"nothing is stored as {name}")
@@ -146,6 +154,7 @@ def rotate_key() -> None:
                 sealed = sealer.rewrapped(person.second_factor, sealed_name(person.agent_id))
                 factors += await people.rewrap_second_factor(person, sealed)
         grants = await rewritten_grants(vault.database(GRANTS), vault.settings)
+        await vault.did("secrets-key-rotated", sealer.key_id)
         return f"{sum(secrets)} secrets, {factors} second factors, {grants} grants are under key {sealer.key_id} now"
 
     typer.echo(_with_vault(work))

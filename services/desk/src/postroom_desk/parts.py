@@ -8,6 +8,7 @@ from postroom_runtime.content_store import ContentStore
 from starlette.requests import HTTPConnection
 
 from postroom_desk.answering.parts import Writing
+from postroom_desk.audit.checking import AuditChecks
 from postroom_desk.audit.port import AuditLog, AuditSearch, NoAudit
 from postroom_desk.bell.parts import Bell
 from postroom_desk.bulk import Bulks
@@ -42,6 +43,7 @@ class Parts:
     writing: Writing
     audit: AuditLog = field(default_factory=NoAudit)
     audit_log: AuditSearch | None = None
+    audit_checks: AuditChecks | None = None
     demo: Demo | None = None
     writer: ConfigurationWriter | None = None
     """Writes what agents may change of the configuration themselves."""

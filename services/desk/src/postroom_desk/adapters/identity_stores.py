@@ -3,6 +3,7 @@
 from postroom_runtime.mongo import Database
 
 from postroom_desk.adapters.journey_store import MongoJourneys
+from postroom_desk.adapters.letter_store import MongoLetters
 from postroom_desk.adapters.link_store import MongoLinks
 from postroom_desk.adapters.oidc import OidcClient, OidcProvider
 from postroom_desk.adapters.people_store import MongoPeople
@@ -15,7 +16,7 @@ from postroom_desk.settings import DeskSettings
 
 async def prepare_identity(database: Database) -> None:
     """Make the indexes of the stores; again: no change."""
-    for store in (MongoSessions, MongoTries, MongoLinks, MongoTokens, MongoJourneys):
+    for store in (MongoSessions, MongoTries, MongoLinks, MongoTokens, MongoJourneys, MongoLetters):
         await store(database).prepare()
 
 
@@ -28,6 +29,7 @@ def identity_stores(database: Database) -> Stores:
         links=MongoLinks(database),
         tokens=MongoTokens(database),
         journeys=MongoJourneys(database),
+        letters=MongoLetters(database),
     )
 
 

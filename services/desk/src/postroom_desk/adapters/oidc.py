@@ -26,7 +26,6 @@ KEYS_AGAIN_SECONDS = 30.0
 LEEWAY_SECONDS = 60
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 """Signed with a key of the provider's: neither `none` nor one that our own secret would make."""
-_AWAY = "the provider does not answer as it should; try again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class OidcProvider:
         metadata = await self._discovered()
         wanted = metadata.get("authorization_response_iss_parameter_supported")
         if (issuer is not None or wanted) and issuer != metadata["issuer"]:
-            raise SignOnError("the answer came from another provider")
+            raise SignOnError("provider")
         answer = await self._exchanged(metadata, code, journey)
         token = await self._checked(metadata, str(answer.get("id_token", "")), journey)
         if "email" not in token and "userinfo_endpoint" in metadata:
@@ -189,4 +188,4 @@ def _require_https(address: str, name: str) -> None:
 def _failed(why: str) -> SignOnError:
     """What is wrong at the provider is told to the operator's log, not to a visitor."""
     log.warning("single sign-on failed", reason=why)
-    return SignOnError(_AWAY)
+    return SignOnError("provider")

@@ -62,6 +62,10 @@ class MongoPeople:
             result = await self._people.update_one(where, {"$set": {"second_factor": sealed}})
         return bool(result.modified_count)
 
+    async def logged_in(self, agent_id: str, at: datetime, by: str) -> None:
+        async with translated("note log-in"):
+            await self._people.update_one({"_id": agent_id}, {"$set": {"last_login_at": at, "last_login_by": by}})
+
     async def use_step(self, agent_id: str, step: int) -> bool:
         async with translated("use code"):
             result = await self._people.update_one(
@@ -88,4 +92,6 @@ def _person(d: Mapping[str, Any]) -> Person:
         second_factor=None if sealed is None else bytes(sealed),
         last_step=d.get("last_step", 0),
         recovery=tuple(d.get("recovery", ())),
+        last_login_at=d.get("last_login_at"),
+        last_login_by=d.get("last_login_by", ""),
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from postroom_runtime.errors import translated
-from postroom_runtime.mongo import Database, IndexModel
+from postroom_runtime.mongo import Database, IndexModel, aggregate
 
 from postroom_desk.identity.sessions import Session
 
@@ -53,6 +53,15 @@ class MongoSessions:
         cursor = self._sessions.find({"agent_id": agent_id}).sort([("seen_at", -1)]).limit(MAX_SHOWN)
         async with translated("read sessions"):
             return [_session(d) for d in await cursor.to_list(length=MAX_SHOWN)]
+
+    async def counts(self, now: datetime) -> dict[str, int]:
+        groups: list[dict[str, Any]] = [
+            {"$match": {"ends_at": {"$gt": now}}},
+            {"$group": {"_id": "$agent_id", "n": {"$sum": 1}}},
+        ]
+        async with translated("count sessions"):
+            found = await aggregate(self._sessions, groups)
+        return {d["_id"]: d["n"] for d in found if d["_id"] is not None}
 
     async def alive(self, ids: Iterable[str], now: datetime) -> set[str]:
         wanted = list(ids)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from postroom_runtime.errors import translated
-from postroom_runtime.mongo import Database, DuplicateKeyError, IndexModel
+from postroom_runtime.mongo import Database, DuplicateKeyError, IndexModel, aggregate
 
 from postroom_desk.identity.api_tokens import MAX_TOKENS, ApiToken, TokenNameTakenError
 
@@ -45,6 +45,15 @@ class MongoTokens:
         cursor = self._tokens.find({"agent_id": agent_id}).sort([("created_at", -1), ("_id", 1)])
         async with translated("read tokens"):
             return [_token(d) for d in await cursor.to_list(length=2 * MAX_TOKENS)]
+
+    async def counts(self, now: datetime) -> dict[str, int]:
+        groups: list[dict[str, Any]] = [
+            {"$match": {"ends_at": {"$gt": now}}},
+            {"$group": {"_id": "$agent_id", "n": {"$sum": 1}}},
+        ]
+        async with translated("count tokens"):
+            found = await aggregate(self._tokens, groups)
+        return {d["_id"]: d["n"] for d in found if d["_id"] is not None}
 
     async def used(self, token_id: str, at: datetime) -> None:
         async with translated("note use"):

@@ -11,6 +11,7 @@ from postroom_desk.api import (
     folders,
     limits,
     notifications,
+    people,
     presence,
     problems,
     published,
@@ -58,6 +59,7 @@ def build(parts: Parts) -> FastAPI:
         bulk,
         search,
         audit,
+        people,
         published,
         webhooks,
     ):

@@ -1,6 +1,6 @@
 """What the desk tells the audit. Ids and codes only: nothing of what customers or colleagues wrote ever stands in it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -57,6 +57,10 @@ class AuditLog(Protocol):
 class AuditSearch(Protocol):
     async def find(self, search: Search) -> list[dict[str, Any]]:
         """Return at most `search.limit + 1` entries that fit, as they stand in the chain, the newest first."""
+        ...
+
+    def stream(self, search: Search) -> AsyncIterator[dict[str, Any]]:
+        """Yield all that fit, in the chain's order; `search.limit` does not count."""
         ...
 
 

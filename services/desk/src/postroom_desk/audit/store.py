@@ -81,6 +81,12 @@ class MongoAuditStore:
         async with translated("read audit"):
             return [_link(d) for d in await cursor.to_list(length=search.limit + 1)]
 
+    async def stream(self, search: Search) -> AsyncIterator[Link]:
+        """Yield all links that fit, in their order."""
+        async with translated("read audit"):
+            async for document in self._entries.find(search.conditions(), batch_size=_CHUNK).sort([("_id", 1)]):
+                yield _link(document)
+
     async def all(self, begin: datetime | None = None, end: datetime | None = None) -> AsyncIterator[Link]:
         """Yield links in their order: all, or those from `begin` to before `end`."""
         between = {name: at for name, at in (("$gte", begin), ("$lt", end)) if at is not None}

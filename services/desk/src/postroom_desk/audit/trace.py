@@ -28,6 +28,11 @@ class Trace:
         """Note a conversation; None: for this person there is none of this id."""
         self.conversations[conversation_id] = inbox_id
 
+    def did(self, action: str, about: str = "", **details: str) -> None:
+        """Name what this request does more closely than its operation, once it has been allowed."""
+        self.action, self.about = action, about
+        self.details |= details
+
     def entry(self, status: int, *, ip: str, user_agent: str, request_id: str) -> Entry:
         """Return the entry, as the request was answered with `status` of HTTP."""
         first, *others = self.conversations.items() or [("", None)]

@@ -29,7 +29,7 @@ async def _account(mine: Me, parts: Parts, status: int = 200, fault: str = "", *
         "account.html",
         mine,
         status,
-        title="Your account",
+        title=mine.viewer.texts("account.title"),
         person=person,
         fault=fault,
         saved=saved,
@@ -42,16 +42,17 @@ async def change_password(
     request: Request, mine: Mine, parts: PartsOf, old: Given = "", password: Given = "", again: Given = ""
 ) -> Response:
     """Change the password; all other sessions end."""
+    texts = mine.viewer.texts
     if not parts.settings.password_login:
-        return await _account(mine, parts, 403, "People log in by single sign-on here.")
+        return await _account(mine, parts, 403, texts("account.sso_only"))
     if password != again:
-        return await _account(mine, parts, 422, "The two passwords are not the same.")
+        return await _account(mine, parts, 422, texts("login.differ"))
     try:
         outcome = await parts.identity.credentials.change(mine.agent, mine.session, old, password, where_of(request))
     except BadPasswordError as error:
-        return await _account(mine, parts, 422, str(error))
+        return await _account(mine, parts, 422, texts(f"login.fault.{error.fault.code}", n=error.fault.limit))
     except TooBusyError:
-        return await _account(mine, parts, 503, "Too many people sign in at this moment. Try again.")
+        return await _account(mine, parts, 503, texts("login.busy"))
     match outcome:
         case Begun(token, session):
             await tell(request, "password-changed", session=session)
@@ -60,16 +61,18 @@ async def change_password(
             return response
         case TooMany():
             await tell(request, "password-changed", "refused", session=mine.session)
-            return await _account(mine, parts, 429, "Too many tries. Try again in a quarter of an hour.")
+            return await _account(mine, parts, 429, texts("account.wait_quarter"))
         case Refused():
             await tell(request, "password-changed", "refused", session=mine.session)
-            return await _account(mine, parts, 403, "The present password is not right.")
+            return await _account(mine, parts, 403, texts("account.present_wrong"))
 
 
 @router.get("/account/sessions")
 async def sessions(mine: Mine, parts: PartsOf) -> Response:
     found = [s for s in await parts.identity.sessions.store.of(mine.agent.id) if s.ends_at > parts.clock.now()]
-    return account_page("sessions.html", mine, title="Your sessions", sessions=found, present=mine.session.id)
+    return account_page(
+        "sessions.html", mine, title=mine.viewer.texts("account.session.title"), sessions=found, present=mine.session.id
+    )
 
 
 @router.post("/account/sessions/end")

@@ -14,6 +14,7 @@ from postroom_desk.configuration_writer import ConfigurationWriter, VersionConfl
 from postroom_desk.console.pages import render
 from postroom_desk.console.viewer import Viewer, page_needs
 from postroom_desk.domain.permissions import Operation
+from postroom_desk.identity.administration import LastAdminError
 from postroom_desk.parts import Parts
 from postroom_desk.settings_text import SECTIONS, SectionFaultError, difference, section_yaml, with_section
 
@@ -77,6 +78,8 @@ async def restore(version: int, request: Request, viewer: Changes, parts: PartsO
     if wanted is None:
         raise not_found("there is no such version")
     latest = await _latest(parts)
+    if locked := await _locked_out(parts, viewer, latest.configuration, wanted.configuration):
+        raise Problem(409, "last-admin", "Nobody could manage people any more", locked.message)
     await _apply(request, viewer, parts, wanted.configuration, latest.configuration_version, "restore")
     return RedirectResponse("/settings/history", 303)
 
@@ -104,6 +107,8 @@ async def change(
         wanted = with_section(latest.configuration, _known(section), text)
     except SectionFaultError as error:
         return _edited(request, viewer, parts, section, text, version, status=422, faults=list(error.problems))
+    if locked := await _locked_out(parts, viewer, latest.configuration, wanted):
+        return _edited(request, viewer, parts, section, text, version, status=409, faults=[locked])
     lines = difference(latest.configuration, wanted)
     if latest.configuration_version != version:
         return _edited(
@@ -126,6 +131,15 @@ async def change(
         number = newer.configuration_version
         return _edited(request, viewer, parts, section, text, number, status=409, lines=lines, overtaken=newer)
     return RedirectResponse(f"/settings/{section}?done=1", 303)
+
+
+async def _locked_out(parts: Parts, viewer: Viewer, before: Configuration, after: Configuration) -> Fault | None:
+    """Return the fault of a change after which no admin could log in."""
+    try:
+        (await parts.identity.administration.keeper())(before, after)
+    except LastAdminError:
+        return Fault("settings", None, "agents", viewer.texts("people.fault.last_admin"))
+    return None
 
 
 async def _apply(

@@ -11,6 +11,7 @@ from postroom_desk.api.auth import PartsOf, refuse_foreign, where_of
 from postroom_desk.api.told import tell
 from postroom_desk.console.login import answered
 from postroom_desk.console.pages import render_bare
+from postroom_desk.console.viewer import stranger
 from postroom_desk.identity.credentials import BadPasswordError, UnknownLinkError
 from postroom_desk.identity.hashing import TooBusyError
 from postroom_desk.identity.links import Purpose
@@ -46,7 +47,7 @@ async def _asked(token: str, purpose: Purpose, request: Request, parts: Parts) -
     """Only show the form: scanners of mail follow every link, and use none up."""
     try_id, key = secrets.token_hex(8), address_key(where_of(request).address)
     if await parts.identity.log_in.counted(((BY_LINK, key),), try_id) is not None:
-        return _page(request, 429, "Too many tries. Try again in a few minutes.")
+        return _page(request, 429, "too_many_few")
     try:
         _, agent = await parts.identity.credentials.linked(parts.reader.configuration, token, purpose)
     except UnknownLinkError:
@@ -58,31 +59,33 @@ async def _asked(token: str, purpose: Purpose, request: Request, parts: Parts) -
 async def _chosen(token: str, purpose: Purpose, request: Request, parts: Parts, password: str, again: str) -> Response:
     refuse_foreign(request, parts)
     if not cookies.may_log_in(request, parts.settings):
-        return _page(request, 403, "Passwords do not travel over plain http. Open this page by https.")
+        return _page(request, 403, "insecure")
     credentials, configuration = parts.identity.credentials, parts.reader.configuration
     email = ""
     try:
         email = (await credentials.linked(configuration, token, purpose))[1].email
         if password != again:
-            return _page(request, 422, "The two passwords are not the same.", email=email)
+            return _page(request, 422, "differ", email=email)
         outcome = await credentials.choose(configuration, token, purpose, password, where_of(request))
     except UnknownLinkError:
         return _unknown(request)
     except BadPasswordError as error:
-        return _page(request, 422, str(error), email=email)
+        return _page(request, 422, f"fault.{error.fault.code}", email=email, limit=error.fault.limit)
     except TooBusyError:
-        return _page(request, 503, "Too many people sign in at this moment. Try again.", email=email)
+        return _page(request, 503, "busy", email=email)
     if isinstance(outcome, Begun):
         await tell(request, "password-chosen", session=outcome.session, by=purpose)
     return await answered(request, parts, outcome, "/")
 
 
 def _unknown(request: Request) -> Response:
-    return _page(
-        request, 404, "This link is not known any more: it was used, has ended, or a later one was made.", form=False
-    )
+    return _page(request, 404, "link_unknown", form=False)
 
 
-def _page(request: Request, status: int, fault: str, *, email: str = "", form: bool = True) -> Response:
+def _page(request: Request, status: int, fault: str, *, email: str = "", form: bool = True, limit: int = 0) -> Response:
+    """`fault`: the name of a text of `login`."""
+    viewer = stranger(request)
+    said = viewer.texts(f"login.{fault}", n=limit) if fault else ""
+    title = viewer.texts("login.choose_title")
     shown = form and status != 429  # noqa: PLR2004 - too many tries
-    return render_bare(request, "choose.html", status, title="Choose a password", fault=fault, email=email, form=shown)
+    return render_bare(request, "choose.html", status, viewer=viewer, title=title, fault=said, email=email, form=shown)

@@ -12,9 +12,11 @@ from postroom_desk.api.auth import PartsOf, identify, refuse_foreign, session_of
 from postroom_desk.api.told import tell, tell_log_in
 from postroom_desk.console.pages import render_bare
 from postroom_desk.console.signing_in import local
+from postroom_desk.console.viewer import stranger
 from postroom_desk.identity.hashing import TooBusyError
 from postroom_desk.identity.login import Begun, Outcome, Refused, TooMany
 from postroom_desk.identity.sessions import Session, begun
+from postroom_desk.identity.sign_on import SignOnFault
 from postroom_desk.identity.tries import BY_ADDRESS, address_key
 from postroom_desk.parts import Parts
 from postroom_desk.tokens import authenticate, credential_of
@@ -97,22 +99,30 @@ async def answered(request: Request, parts: Parts, outcome: Outcome, following: 
 
 
 async def form(
-    request: Request, parts: Parts, following: str, status: int = 200, wait_seconds: float = 0, fault: str = ""
+    request: Request,
+    parts: Parts,
+    following: str,
+    status: int = 200,
+    wait_seconds: float = 0,
+    fault: SignOnFault | None = None,
 ) -> HTMLResponse:
     """Return the form. It says what to do first where nobody can sign in yet."""
     nobody = status == 200 and not parts.settings.tokens() and not await parts.identity.people.all()  # noqa: PLR2004
+    viewer = stranger(request)
     return render_bare(
         request,
         "login.html",
         status,
-        title="Sign in",
+        viewer=viewer,
+        title=viewer.texts("login.title"),
         following=following,
         answer=status,
         minutes=max(1, round(wait_seconds / 60)),
         nobody=nobody,
         passwords=parts.settings.password_login,
         sign_on=parts.settings.oidc_name if parts.identity.sign_on is not None else "",
-        fault=fault,
+        fault=viewer.texts(f"login.sso.{fault}") if fault else "",
+        mails=parts.identity.letters.can_send(parts.reader.configuration),
         by_token=bool(parts.settings.tokens()),
         insecure=not cookies.may_log_in(request, parts.settings),
     )

@@ -43,6 +43,7 @@ NAVIGATION: list[Entry] = [
     Entry("inbox", "/", Operation.LIST_CONVERSATIONS),
     Entry("overview", "/overview", Operation.SEE_COMPANY),
     Entry("settings", "/settings", Operation.READ_SETTINGS),
+    Entry("audit", "/audit", Operation.READ_AUDIT),
 ]
 """Other pages add theirs here."""
 

@@ -12,13 +12,16 @@ from starlette.staticfiles import StaticFiles
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.console import (
     account,
+    audit,
     configuration,
+    forgot,
     inbox,
     links,
     live,
     login,
     notifications,
     overview,
+    people,
     preferences,
     search,
     second_factor,
@@ -40,14 +43,17 @@ def install(app: FastAPI) -> None:
         overview,
         live,
         login,
+        forgot,
         links,
         account,
         second_factor,
         tokens,
         sign_on,
+        people,  # before `/settings/{section}`
         configuration,
         notifications,
         preferences,
+        audit,
     ):
         app.include_router(module.router)
     app.include_router(router)

@@ -14,6 +14,7 @@ from postroom_desk.console.login import answered
 from postroom_desk.console.me import Me, Mine, account_page, person_at
 from postroom_desk.console.pages import render_bare
 from postroom_desk.console.signing_in import local
+from postroom_desk.console.viewer import stranger
 from postroom_desk.identity.login import Begun, TooMany
 from postroom_desk.identity.second_factor import NoSealError
 from postroom_desk.identity.sessions import csrf_token
@@ -46,15 +47,19 @@ async def code_given(request: Request, parts: PartsOf, code: Given = "", next: G
     await tell_log_in(request, outcome, "second-factor")
     match outcome:
         case TooMany(seconds):
-            answer = _code_page(request, local(next), 429, "Too many tries. Try again in a few minutes.")
+            answer = _code_page(request, local(next), 429, "too_many_few")
             answer.headers["Retry-After"] = str(round(seconds + 0.5))
             return answer
         case _:
-            return _code_page(request, local(next), 401, "This code is not right, or was used already.")
+            return _code_page(request, local(next), 401, "code_wrong")
 
 
 def _code_page(request: Request, following: str, status: int = 200, fault: str = "") -> HTMLResponse:
-    return render_bare(request, "code.html", status, title="Second factor", following=following, fault=fault)
+    """`fault`: the name of a text of `login`."""
+    viewer = stranger(request)
+    said = viewer.texts(f"login.{fault}") if fault else ""
+    title = viewer.texts("login.code_title")
+    return render_bare(request, "code.html", status, viewer=viewer, title=title, following=following, fault=said)
 
 
 # --- of one's account -----------------------------------------------------------------------------------------------
@@ -94,12 +99,12 @@ async def _shown(mine: Me, parts: Parts, status: int = 200, fault: str = "", sec
         "second_factor.html",
         mine,
         status,
-        title="Second factor",
+        title=mine.viewer.texts("account.second_factor"),
         present=present,
         left=len(person.recovery) if person else 0,
         secret=secret,
         image=image,
-        fault=fault,
+        fault=mine.viewer.texts(fault) if fault else "",
         must=mine.session.stage == "enrol",
         required=mine.agent.role in parts.settings.roles_with_second_factor(),
     )
@@ -121,19 +126,17 @@ async def _set_up(request: Request, mine: Me, parts: Parts, secret: str, code: s
     """Show recovery codes, once. All other sessions end; this one goes on under a new cookie."""
     person = await parts.identity.people.get(mine.agent.id)
     if person is None or person.second_factor is not None or not _is_secret(secret):
-        return await _shown(mine, parts, 422, "This did not work. Begin again.")
+        return await _shown(mine, parts, 422, "account.factor.again")
     codes = await parts.identity.second_factor.set_up(mine.agent, secret, code)
     if codes is None:
-        return await _shown(
-            mine, parts, 422, "This code is not right. Look whether the clock of your device is.", secret
-        )
+        return await _shown(mine, parts, 422, "account.factor.clock", secret)
     identity = parts.identity
     await identity.sessions.store.remove_of(mine.agent.id)
     now = await identity.people.get(mine.agent.id)
     version = now.version if now else 0
     begun = await identity.log_in.begin_at("full", mine.agent.id, version, mine.session.by, where_of(request))
     await tell(request, "second-factor-set-up", session=mine.session)
-    answer = account_page("recovery.html", mine, title="Recovery codes", codes=codes)
+    answer = account_page("recovery.html", mine, title=mine.viewer.texts("account.recovery.title"), codes=codes)
     if isinstance(begun, Begun):
         cookies.put(answer, request, parts.settings, begun.token)
     return answer
@@ -148,9 +151,9 @@ async def take_off(request: Request, mine: Mine, parts: PartsOf, code: Given = "
     """Take it off; a code is asked for once more, so that a browser left open is not enough."""
     match await parts.identity.second_factor.check(mine.agent, code, where_of(request)):
         case TooMany():
-            return await _shown(mine, parts, 429, "Too many tries. Try again in a few minutes.")
+            return await _shown(mine, parts, 429, "login.too_many_few")
         case True:
             await parts.identity.second_factor.take_off(mine.agent)
             await tell(request, "second-factor-taken-off", session=mine.session)
             return RedirectResponse("/account/second-factor", 303)
-    return await _shown(mine, parts, 403, "This code is not right, or was used already.")
+    return await _shown(mine, parts, 403, "login.code_wrong")

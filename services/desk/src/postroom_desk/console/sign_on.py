@@ -30,7 +30,7 @@ async def begin(request: Request, parts: PartsOf, next: Text = None) -> Response
     try:
         way, state = await _sign_on(parts).begin(local(next))
     except SignOnError as error:
-        return await form(request, parts, local(next), 502, fault=str(error))
+        return await form(request, parts, local(next), 502, fault=error.fault)
     response = RedirectResponse(way, 303)
     cookies.put(response, request, parts.settings, state, cookies.SIGN_ON, int(LASTS.total_seconds()))
     return response
@@ -43,13 +43,13 @@ async def back(
     sign_on, kept = _sign_on(parts), cookies.read(request, parts.settings, cookies.SIGN_ON)
     try:
         if error is not None or not state or not code:
-            raise SignOnError("the provider did not let you in")
+            raise SignOnError("refused")
         outcome, following = await sign_on.finish(
             parts.reader.configuration, state=state, kept=kept, code=code, issuer=iss, where=where_of(request)
         )
         response = await answered(request, parts, outcome, following, "sso")
     except SignOnError as reason:
         await tell(request, "failed-log-in", "refused", by="sso")
-        response = await form(request, parts, "/", 403, fault=str(reason))
+        response = await form(request, parts, "/", 403, fault=reason.fault)
     cookies.drop(response, request, parts.settings, cookies.SIGN_ON)
     return response

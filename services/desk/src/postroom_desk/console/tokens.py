@@ -33,17 +33,18 @@ async def make(
     days: Annotated[int, Form()] = 0,
 ) -> Response:
     """Make a token and show it, once."""
+    texts = mine.viewer.texts
     name, wanted = " ".join(name.split()), [s for s in SCOPES if s in (scopes or ())]
     if not name or len(name) > MAX_NAME or not name.isprintable():
-        return await _shown(mine, parts, 422, f"Give it a name of at most {MAX_NAME} characters.")
+        return await _shown(mine, parts, 422, texts("account.token.bad_name", n=MAX_NAME))
     if not wanted or not 1 <= days <= MAX_DAYS:
-        return await _shown(mine, parts, 422, f"Choose what it is for, and an end within {MAX_DAYS} days.")
+        return await _shown(mine, parts, 422, texts("account.token.choose", n=MAX_DAYS))
     try:
         text, token = await parts.identity.tokens.make(mine.agent.id, name, wanted, days)
     except TokenNameTakenError:
-        return await _shown(mine, parts, 409, "You have a token of this name.")
+        return await _shown(mine, parts, 409, texts("account.token.taken"))
     except TooManyTokensError:
-        return await _shown(mine, parts, 409, f"You have {MAX_TOKENS} tokens. Withdraw one first.")
+        return await _shown(mine, parts, 409, texts("account.token.too_many", n=MAX_TOKENS))
     await tell(request, "token-made", session=mine.session, about=token.id, scopes=" ".join(wanted))
     return await _shown(mine, parts, text=text)
 
@@ -62,7 +63,7 @@ async def _shown(mine: Me, parts: Parts, status: int = 200, fault: str = "", tex
         "tokens.html",
         mine,
         status,
-        title="API tokens",
+        title=mine.viewer.texts("account.tokens"),
         tokens=await parts.identity.tokens.store.of(mine.agent.id),
         scopes=SCOPES,
         days=DAYS,

@@ -1,7 +1,7 @@
 """A person's own API tokens: named, for some uses, until a day. The digest alone is kept; the token is shown once."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -54,6 +54,10 @@ class TokenStore(Protocol):
 
     async def of(self, agent_id: str) -> list[ApiToken]:
         """Return a person's tokens, newest first."""
+        ...
+
+    async def counts(self, now: datetime) -> Mapping[str, int]:
+        """Return how many tokens that have not ended each person has; who has none is left out."""
         ...
 
     async def used(self, token_id: str, at: datetime) -> None: ...

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 
 from postroom_contracts.configuration import Agent, Configuration
 from postroom_runtime.clock import Clock
@@ -10,7 +11,7 @@ from postroom_desk.identity.api_tokens import TokenStore
 from postroom_desk.identity.hashing import Hasher
 from postroom_desk.identity.links import Link, LinkStore, Purpose, made
 from postroom_desk.identity.login import LogIn, Outcome, Refused, TooMany
-from postroom_desk.identity.passwords import fault_of
+from postroom_desk.identity.passwords import PasswordFault, fault_of
 from postroom_desk.identity.people import PeopleStore
 from postroom_desk.identity.sessions import Session, SessionStore, Where, digest
 from postroom_desk.identity.tries import BY_ACCOUNT, key_of
@@ -21,7 +22,11 @@ class UnknownLinkError(Exception):
 
 
 class BadPasswordError(Exception):
-    """Why this password is not taken, as a sentence."""
+    """This password is not taken; `fault` says why."""
+
+    def __init__(self, fault: PasswordFault) -> None:
+        super().__init__(fault.code)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +43,25 @@ class Credentials:
 
     async def link(self, agent_id: str, purpose: Purpose, made_by: str) -> str:
         """Return what stands in the address of a new link; the person's earlier ones end."""
+        return (await self.link_until(agent_id, purpose, made_by))[0]
+
+    async def link_until(self, agent_id: str, purpose: Purpose, made_by: str) -> tuple[str, datetime]:
+        """As `link`, with the moment at which it ends."""
         token, link = made(agent_id, purpose, self.clock.now(), made_by)
         await self.links.add(link)
-        return token
+        return token, link.ends_at
+
+    async def may_have_link(self, agent: Agent) -> bool:
+        """Say whether a link would let this person choose a password: enabled, let in, and passwords are used here."""
+        person = await self.people.get(agent.id)
+        let_in = agent.enabled and person is not None and not person.disabled
+        return let_in and self.log_in.policy.passwords
 
     async def linked(self, configuration: Configuration, token: str, purpose: Purpose) -> tuple[Link, Agent]:
         """Return the link and whose it is, without using it up. Raises UnknownLinkError."""
         link = await self.links.get(digest(token), self.clock.now())
         agent = configuration.agent(link.agent_id) if link is not None else None
-        person = await self.people.get(link.agent_id) if link is not None else None
-        if link is None or link.purpose != purpose or agent is None or not agent.enabled:
-            raise UnknownLinkError
-        if person is None or person.disabled or not self.log_in.policy.passwords:
+        if link is None or link.purpose != purpose or agent is None or not await self.may_have_link(agent):
             raise UnknownLinkError
         return link, agent
 

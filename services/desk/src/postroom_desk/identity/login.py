@@ -97,6 +97,8 @@ class LogIn:
         if now is None or now.disabled or now.version != version:
             await self.sessions.remove(session.id)
             return Refused()
+        if stage == "full":
+            await self.people.logged_in(agent_id, session.created_at, by)
         return Begun(token, session)
 
     def _stage(self, agent: Agent, person: Person, by: By) -> Stage:

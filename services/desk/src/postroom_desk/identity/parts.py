@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from postroom_desk.identity.administration import Administration
 from postroom_desk.identity.api_tokens import ApiTokens
 from postroom_desk.identity.credentials import Credentials
+from postroom_desk.identity.forgotten import Forgotten
 from postroom_desk.identity.hashing import Hasher
+from postroom_desk.identity.letters import Letters
 from postroom_desk.identity.login import LogIn
 from postroom_desk.identity.people import PeopleStore
 from postroom_desk.identity.second_factor import SecondFactor
@@ -27,3 +30,6 @@ class Identity:
     tokens: ApiTokens
     sign_on: SignOn | None
     """None: there is no provider."""
+    letters: Letters
+    forgotten: Forgotten
+    administration: Administration

@@ -2,6 +2,8 @@
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 MINIMUM_CHARACTERS = 12
 MAXIMUM_CHARACTERS = 200
@@ -11,21 +13,29 @@ _NAME_CHARACTERS = 4
 """Shorter names are part of too many words to be looked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class PasswordFault:
+    """Why a password is not taken; `limit` is the number of characters that it is about, 0 for `holds_name`."""
+
+    code: Literal["too_short", "too_long", "too_plain", "holds_name"]
+    limit: int = 0
+
+
 def normalised(password: str) -> str:
     """Return the form that is hashed, the same from every keyboard (NFKC, as SP 800-63B asks)."""
     return unicodedata.normalize("NFKC", password)
 
 
-def fault_of(password: str, names: Iterable[str]) -> str | None:
-    """Return why this password is not taken, as a sentence, or None. `names`: the person's names and address."""
+def fault_of(password: str, names: Iterable[str]) -> PasswordFault | None:
+    """Return why this password is not taken, or None. `names`: the person's names and address."""
     text = normalised(password)
     if len(text) < MINIMUM_CHARACTERS:
-        return f"The password needs at least {MINIMUM_CHARACTERS} characters."
+        return PasswordFault("too_short", MINIMUM_CHARACTERS)
     if len(text) > MAXIMUM_CHARACTERS:
-        return f"The password has more than {MAXIMUM_CHARACTERS} characters."
+        return PasswordFault("too_long", MAXIMUM_CHARACTERS)
     if len(set(text.casefold())) < MINIMUM_DIFFERENT:
-        return f"The password needs at least {MINIMUM_DIFFERENT} different characters."
+        return PasswordFault("too_plain", MINIMUM_DIFFERENT)
     plain = text.casefold()
     if any(len(name) >= _NAME_CHARACTERS and name.casefold() in plain for name in names):
-        return "The password must not contain your name or address."
+        return PasswordFault("holds_name")
     return None

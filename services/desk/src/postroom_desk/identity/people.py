@@ -24,6 +24,9 @@ class Person:
     """The newest time step whose code was used (RFC 6238 section 5.2: no code twice)."""
     recovery: tuple[str, ...] = ()
     """Digests of recovery codes that were not used."""
+    last_login_at: datetime | None = None
+    last_login_by: str = ""
+    """`password` or `sso`."""
 
 
 class PeopleStore(Protocol):
@@ -53,6 +56,10 @@ class PeopleStore(Protocol):
 
     async def set_second_factor(self, agent_id: str, sealed: bytes | None, recovery: Sequence[str], step: int) -> None:
         """Store the authenticator's secret, digests of new recovery codes and the step that was just used. None: take it off."""
+        ...
+
+    async def logged_in(self, agent_id: str, at: datetime, by: str) -> None:
+        """Note the latest log-in; it changes no credentials."""
         ...
 
     async def use_step(self, agent_id: str, step: int) -> bool:

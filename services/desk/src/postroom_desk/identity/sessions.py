@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -80,6 +80,10 @@ class SessionStore(Protocol):
 
     async def of(self, agent_id: str) -> list[Session]:
         """Return a person's sessions, newest use first, at most 200."""
+        ...
+
+    async def counts(self, now: datetime) -> Mapping[str, int]:
+        """Return how many sessions that have not ended each person has; who has none is left out."""
         ...
 
     async def alive(self, ids: Iterable[str], now: datetime) -> set[str]:

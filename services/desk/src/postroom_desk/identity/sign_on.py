@@ -7,7 +7,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from postroom_contracts.configuration import Configuration
 from postroom_runtime.clock import Clock
@@ -20,8 +20,15 @@ LASTS = timedelta(minutes=10)
 """How long somebody may take at the provider."""
 
 
+SignOnFault = Literal["browser", "late", "unverified", "stranger", "out", "provider", "refused"]
+
+
 class SignOnError(Exception):
-    """The provider, or what came back, does not let this person in; the text says why, without naming anybody."""
+    """The provider, or what came back, does not let this person in; `fault` says why, without naming anybody."""
+
+    def __init__(self, fault: SignOnFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +102,20 @@ class SignOn:
     ) -> tuple[Outcome, str]:
         """Return the log-in of who came back and the page that they wanted. Raises SignOnError."""
         if not kept or not hmac.compare_digest(state.encode("utf-8", "replace"), kept.encode("utf-8", "replace")):
-            raise SignOnError("this sign-in was not begun in this browser")
+            raise SignOnError("browser")
         journey = await self.journeys.use(digest(state), self.clock.now())
         if journey is None:
-            raise SignOnError("this sign-in has taken too long, or was finished already")
+            raise SignOnError("late")
         claims = await self.provider.claims(code, issuer, journey)
         if not (claims.email_verified or self.trust_addresses):
-            raise SignOnError("the provider does not say that your mail address is verified")
+            raise SignOnError("unverified")
         agent = agent_with_address(configuration, claims.email)
         if agent is None:
-            raise SignOnError("your mail address is none of an agent here")
+            raise SignOnError("stranger")
         person = await self.people.get(agent.id)
         if person is None:
             await self.people.add(agent.id)
             person = await self.people.get(agent.id)
         if person is None or person.disabled:
-            raise SignOnError("you may not sign in here any more")
+            raise SignOnError("out")
         return await self.log_in.begin(agent, person, "sso", where), journey.following

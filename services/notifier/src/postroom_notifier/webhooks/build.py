@@ -12,6 +12,7 @@ from postroom_runtime.service import Runtime
 from postroom_notifier.adapters.mongo_webhooks import MongoWebhooks
 from postroom_notifier.adapters.webhook_client import HttpWebhookClient
 from postroom_notifier.domain.webhooks import SubscriptionState, state_of
+from postroom_notifier.letters import LetterBox, router
 from postroom_notifier.metrics import (
     WEBHOOK_OLDEST_SECONDS,
     WEBHOOK_OURS_SECONDS,
@@ -32,7 +33,10 @@ GAUGE_SECONDS = 5.0
 async def add_webhooks(
     runtime: Runtime, settings: NotifierSettings, mail: MailSender, fold_lag: Callable[[], float]
 ) -> None:
-    """Consume group `webhooks`, send what is due, and serve the API. `fold_lag`: how far our fold is behind (seconds)."""
+    """Consume group `webhooks`, send what is due, serve the API. `fold_lag`: how far our fold is behind (seconds).
+
+    Letters have their route in the same API.
+    """
     store = MongoWebhooks(runtime.database)
     client = HttpWebhookClient(runtime.clock, settings.webhook_seconds, parse_networks(settings.webhook_networks))
     sender = WebhookSender(
@@ -50,7 +54,9 @@ async def add_webhooks(
     runtime.background("webhook news", telling.run)
     runtime.background("webhook gauges", lambda: _gauges(runtime, store))
     keys = settings.keys()
-    runtime.serve(application(Webhooks(store, taking, runtime.configurations, runtime.clock, settings, keys)))
+    api = application(Webhooks(store, taking, runtime.configurations, runtime.clock, settings, keys))
+    api.include_router(router(LetterBox(mail, runtime.configurations, runtime.clock)))
+    runtime.serve(api)
 
 
 async def _gauges(runtime: Runtime, store: MongoWebhooks) -> None:
