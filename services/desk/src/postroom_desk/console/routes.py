@@ -22,6 +22,8 @@ from postroom_desk.console import (
     search,
     second_factor,
     sign_on,
+    since,
+    start,
     tokens,
 )
 from postroom_desk.console.pages import STATIC
@@ -34,7 +36,9 @@ router = APIRouter(include_in_schema=False)
 
 def install(app: FastAPI) -> None:
     for module in (
+        start,
         inbox,
+        since,
         search,
         overview,
         live,

@@ -1,7 +1,7 @@
 // The page's script: shows times in the reader's zone, follows live updates, carries out actions, moves by keys.
 import { startActions } from "./actions.js";
 import { startBulk } from "./bulk.js";
-import { onRefreshed, startComposer } from "./composer.js";
+import { startComposer } from "./composer.js";
 import { startDemo } from "./demo.js";
 import { startKeys } from "./keys.js";
 import { markRead, startFilters } from "./filters.js";
@@ -9,6 +9,8 @@ import { follow, prepareHtmx, refresh } from "./live.js";
 import { startMerge } from "./merge.js";
 import { startNavigation } from "./nav.js";
 import { startPresence } from "./presence.js";
+import { onRefreshed } from "./sides.js";
+import { startNew } from "./start.js";
 import { showTimes } from "./times.js";
 
 // How it looks, in which language, in which zone: kept in this browser.
@@ -70,6 +72,7 @@ setInterval(showTimes, 5000);
 startActions();
 startBulk();
 startComposer();
+startNew();
 startKeys();
 startDemo();
 startMerge();
