@@ -313,6 +313,9 @@ class Inbox(Section):
     policy: Slug | None = None
     approval: Approval | None = None
     """Who lets replies go; None: whoever may send sends."""
+    claim_on_reply: Literal["offer", "claim", "never"] = "offer"
+    """What the console does when somebody begins to answer a conversation that nobody has: it offers to take it, takes it
+    for them, or neither."""
     group_by_subject_days: int | None = Field(None, ge=1, le=30)
     """A mail that answers nothing joins the same sender's conversation of the same subject, if its last mail is not
     older than so many days; None: it never does."""

@@ -216,6 +216,9 @@ CASES: dict[str, tuple[str, dict[str, Any] | None]] = {
     "GET /panes/list": ("/panes/list?inbox={inbox}", None),
     "GET /panes/conversation": ("/panes/conversation?inbox={inbox}", None),
     "GET /panes/conversation/{conversation_id}": ("/panes/conversation/{conversation}", None),
+    "GET /panes/since/{conversation_id}": ("/panes/since/{conversation}?seen=0.0", None),
+    "GET /panes/conversation/new": ("/panes/conversation/new?inbox={inbox}", None),
+    "GET /conversations/new": ("/conversations/new?inbox={inbox}", None),
     "GET /panes/targets/{conversation_id}": ("/panes/targets/{conversation}", None),
     **{
         f"GET {path}": (path, None)

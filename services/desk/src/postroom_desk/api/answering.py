@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -22,9 +23,11 @@ from postroom_desk.api import models_answering as m
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.guard import Asker, needs
 from postroom_desk.api.problems import Problem, not_found
+from postroom_desk.api.shown import agent_name
 from postroom_desk.api.writes import OUTCOMES, Asking, Place, asking, carry_out, in_zone
 from postroom_desk.domain import access as rights
 from postroom_desk.domain.access import Ability
+from postroom_desk.domain.draft import Draft
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.preview import preview
 from postroom_desk.domain.recipients import Person, own_addresses, suggested
@@ -196,7 +199,8 @@ async def forward_command(
 async def note(conversation: str, asked: m.NoteAsked, ask: Notes) -> Response:
     """Who is mentioned is told, and must be able to read the conversation."""
     place = await ask.place(conversation)
-    text = await text_of(ask, asked)
+    draft = await _draft_of(ask, conversation, asked)
+    text = await text_of(ask, asked, draft.id if draft else None)
     reference, content = document("note", ask.message_id(), place.inbox_id, text)
     command = c.AddNote(
         actor=ask.actor(asked),
@@ -205,7 +209,21 @@ async def note(conversation: str, asked: m.NoteAsked, ask: Notes) -> Response:
         content=reference,
         mentions=mentioned(ask, place, asked.mentions, text.text),
     )
-    return await carry_out(ask, place, command, asked, content)
+    answer = await carry_out(ask, place, command, asked, content)
+    if draft and answer.status_code == HTTPStatus.OK:
+        await ask.parts.writing.drafts.done(draft)
+    return answer
+
+
+async def _draft_of(ask: Asking, conversation: str, asked: m.NoteAsked) -> Draft | None:
+    """Return the draft that a note was; None when it is gone. Raises Problem 409 while a colleague writes it."""
+    draft = await ask.parts.writing.drafts.read(conversation, "note")
+    if draft.id != asked.draft_id:
+        return None
+    if holder := draft.held_by_other(ask.actor(asked).id, ask.parts.clock.now()):
+        name = agent_name(ask.parts.reader.configuration, holder)
+        raise Problem(409, "draft-locked", "Locked", f"{name} is writing it", holder=holder, holder_name=name)
+    return draft
 
 
 def mentioned(ask: Asking, place: Place, named: Sequence[str], text: str) -> list[str]:

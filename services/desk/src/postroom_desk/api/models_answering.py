@@ -79,6 +79,8 @@ class NoteAsked(WrittenAsked):
     """An internal note; never reaches the customer. `@name` with an agent's id mentions them, as `mentions` does."""
 
     mentions: Annotated[list[Slug], Field(max_length=50, default_factory=list)]
+    draft_id: Identifier | None = None
+    """The draft of a note that it was, and whose files it may have; with the note the draft is gone."""
 
 
 class CancelAsked(Asked):

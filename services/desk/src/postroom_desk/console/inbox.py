@@ -1,7 +1,7 @@
 """The inbox in three panes: folders, a list, a conversation. Each pane is a fragment that has its own address."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from postroom_desk.console.asked import ListAsked
 from postroom_desk.console.folders import counted_folders, folders_of, saved_filters
 from postroom_desk.console.pages import reached, render
 from postroom_desk.console.viewer import Viewer, page_needs
+from postroom_desk.console.writing import composer_context
 from postroom_desk.domain.folders import Folder
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.queries import ListQuery
@@ -44,18 +45,18 @@ async def inbox(request: Request, parts: PartsOf, viewer: Lists) -> Response:
     """One's own conversations; for whoever acts as nobody all open ones."""
     own = [viewer.acting_id] if viewer.acting_id else []
     asked = ListAsked(status=[Status.OPEN], owner=own[0] if own else None)
-    return await _inbox(request, parts, viewer, asked)
+    return await inbox_page(request, parts, viewer, asked)
 
 
 @router.get("/conversations")
 async def conversations(request: Request, parts: PartsOf, viewer: Lists, asked: Asked) -> Response:
-    return await _inbox(request, parts, viewer, asked)
+    return await inbox_page(request, parts, viewer, asked)
 
 
 @router.get("/folders")
 async def folders_page(request: Request, parts: PartsOf, viewer: Lists, asked: Asked) -> Response:
     """The folders alone: on a phone each pane is a page."""
-    return await _inbox(request, parts, viewer, asked, view="folders")
+    return await inbox_page(request, parts, viewer, asked, view="folders")
 
 
 @router.get("/conversations/{conversation_id}")
@@ -65,7 +66,7 @@ async def conversation(conversation_id: str, request: Request, parts: PartsOf, v
     status = 404 if opened is None else 200
     if asked == ListAsked():
         asked = _list_of(opened, viewer)
-    return await _inbox(request, parts, viewer, asked, status, opened=opened, opened_id=conversation_id)
+    return await inbox_page(request, parts, viewer, asked, status, opened=opened, opened_id=conversation_id)
 
 
 def _list_of(opened: "Opened | None", viewer: Viewer) -> ListAsked:
@@ -77,7 +78,7 @@ def _list_of(opened: "Opened | None", viewer: Viewer) -> ListAsked:
     return ListAsked(status=[status], owner=own, archived=opened.shown.archived)
 
 
-async def _inbox(
+async def inbox_page(
     request: Request,
     parts: Parts,
     viewer: Viewer,
@@ -87,10 +88,12 @@ async def _inbox(
     view: str = "list",
     opened: "Opened | None" = None,
     opened_id: str | None = None,
+    **context: Any,
 ) -> Response:
+    """Return the three panes: a list, and beside it `opened`, or what else stands for `opened_id`."""
     await reached(request, parts)
     listed = await list_context(parts, viewer, asked)
-    title = opened.shown.subject if opened else listed["list_title"]
+    title = opened.shown.subject if opened else context.pop("title", listed["list_title"])
     return render(
         request,
         parts,
@@ -103,6 +106,7 @@ async def _inbox(
         opened_id=opened_id,
         **listed,
         **(opened.context() if opened else {}),
+        **context,
     )
 
 
@@ -226,9 +230,11 @@ class Opened:
     timeline: list[m.MessageShown | Line]
     events: list[tuple[m.LoggedEventShown, str]]
     history: list[m.ConversationRow]
+    composer: Mapping[str, Any]
 
     def context(self) -> dict[str, Any]:
-        return {"c": self.shown, "timeline": self.timeline, "events": self.events, "history": self.history}
+        own = {"c": self.shown, "timeline": self.timeline, "events": self.events, "history": self.history}
+        return {**own, **self.composer}
 
 
 async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str) -> Opened | None:
@@ -247,6 +253,7 @@ async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str
         timeline=items,
         events=[(e, json.dumps(e.event, indent=2, ensure_ascii=False)) for e in map(shown.logged, logged)],
         history=await _history(parts, viewer, conversation),
+        composer=composer_context(configuration, viewer, conversation.inbox_id),
     )
 
 

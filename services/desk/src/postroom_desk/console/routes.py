@@ -26,6 +26,8 @@ from postroom_desk.console import (
     search,
     second_factor,
     sign_on,
+    since,
+    start,
     tokens,
 )
 from postroom_desk.console.pages import STATIC
@@ -38,7 +40,9 @@ router = APIRouter(include_in_schema=False)
 
 def install(app: FastAPI) -> None:
     for module in (
+        start,
         inbox,
+        since,
         search,
         overview,
         live,

@@ -63,6 +63,11 @@ class Viewer:
         scopes = self.asker.principal.scopes if self.asker else None
         return in_scope(scopes, Operation(operation)) and allowed(access, Operation(operation), inbox_id)
 
+    @property
+    def writes_first(self) -> bool:
+        """Whether there is an inbox from which a conversation may be started."""
+        return any(self.may(Operation.START_CONVERSATION, i) for i in self.readable)
+
     def sees(self, operation: Operation) -> bool:
         """Say whether a page of the house is shown: whoever holds the token looks, whomever they act as."""
         return self.asker is not None and self.asker.may(operation)

@@ -113,7 +113,7 @@ def saved(draft: Draft, written: Written, agent_id: str, now: datetime, seen: st
         }
         if draft.state == "sending" or draft.author == agent_id:
             changes |= {"state": "open", "author": None}  # who changes what they asked approval for asks again
-    if seen and (not draft.seen or draft.refused is not None):
+    if seen and (not draft.seen or (draft.refused is not None and seen != draft.seen)):
         changes |= {"seen": seen, "refused": None}
     return draft.model_copy(update=changes)
 

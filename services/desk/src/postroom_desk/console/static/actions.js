@@ -13,8 +13,8 @@ export const csrf = () => {
 };
 export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
-// A short message; with `undo` a button that takes back what was done.
-export function say(text, { bad = false, undo = null } = {}) {
+// A short message; with `undo` a button that takes back what was done, or does what `label` says.
+export function say(text, { bad = false, undo = null, label = t("frame.js.undo") } = {}) {
   const toast = document.createElement("div");
   toast.className = bad ? "toast toast-bad" : "toast";
   toast.append(text);
@@ -22,7 +22,7 @@ export function say(text, { bad = false, undo = null } = {}) {
   if (undo) {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = t("frame.js.undo");
+    button.textContent = label;
     button.addEventListener("click", async () => { end(); if (await undo()) say(t("frame.js.undone")); });
     toast.append(button);
   }
@@ -47,6 +47,16 @@ export function someoneActs() {
   return false;
 }
 
+const known = (key, values) => { const text = t(key, values); return text === key ? "" : text; };
+
+// Why something was refused, in the page's language as far as it knows the reason.
+export function refusal(said) {
+  const owner = document.querySelector(`#folders [data-folder="person:${CSS.escape(said.owner_id ?? "")}"] .nav-text`)?.textContent;
+  const why = (owner && known(`answering.js.refused.${said.reason}_by`, { name: owner })) || known(`answering.js.refused.${said.reason}`) || said.detail || said.title || t("frame.js.failed");
+  const changed = (said.changed ?? []).map((code) => known(`answering.js.changed.${code}`) || code.replaceAll("_", " ")).join(", ");
+  return [why, changed && `(${changed})`, ...(said.errors ?? []).map((e) => e.detail)].filter(Boolean).join(" ");
+}
+
 // One request of one conversation: {state: "done" | "refused" | "failed", text}. After "failed" asking again with the same key is safe.
 export async function request(id, name, body, { etag, idempotencyKey = newKey() } = {}) {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey, ...csrf() };
@@ -58,9 +68,7 @@ export async function request(id, name, body, { etag, idempotencyKey = newKey() 
     const said = await answer.json();
     if (answer.status === 202) return { state: "done", text: t("frame.js.taken") };
     if (answer.ok) return { state: "done", text: "" };
-    const changed = (said.changed ?? []).map((c) => c.replaceAll("_", " ")).join(", ");
-    const text = [said.detail ?? said.title, changed && `(${changed})`, ...(said.errors ?? []).map((e) => e.detail)].filter(Boolean).join(" ");
-    return { state: answer.status >= 500 ? "failed" : "refused", text };
+    return { state: answer.status >= 500 ? "failed" : "refused", text: refusal(said) };
   } catch {
     return { state: "failed", text: t("frame.js.failed") };
   }

@@ -2,7 +2,7 @@
 import { startActions } from "./actions.js";
 import { startBell } from "./bell.js";
 import { startBulk } from "./bulk.js";
-import { onRefreshed, startComposer } from "./composer.js";
+import { startComposer } from "./composer.js";
 import { startDemo } from "./demo.js";
 import { startKeys } from "./keys.js";
 import { markRead, startFilters } from "./filters.js";
@@ -10,6 +10,8 @@ import { follow, prepareHtmx, refresh } from "./live.js";
 import { startMerge } from "./merge.js";
 import { startNavigation } from "./nav.js";
 import { startPresence } from "./presence.js";
+import { onRefreshed } from "./sides.js";
+import { startNew } from "./start.js";
 import { showTimes } from "./times.js";
 
 // How it looks, in which language, in which zone: kept in this browser.
@@ -72,6 +74,7 @@ startActions();
 startBell();
 startBulk();
 startComposer();
+startNew();
 startKeys();
 startDemo();
 startMerge();

@@ -18,10 +18,12 @@ export async function call(method, path, body, headers = {}) {
 // One draft of one conversation. `told(draft, state)`: state is "saved", "saving", "locked", "offline" or "changed".
 export class Draft {
   constructor(id, kind, told) {
+    this.place = `postroom.unsaved.${id}.${kind}`; // until the desk has it, it is kept in this tab
     this.base = `/api/v1/conversations/${id}/draft`;
     this.query = `?kind=${kind}`;
     this.told = told;
     this.number = 0;
+    this.id = "";
     this.waiting = null;
     this.saving = Promise.resolve(true);
     this.dirty = false;
@@ -29,14 +31,32 @@ export class Draft {
 
   async read() {
     const { ok, said } = await call("GET", this.base + this.query);
-    if (ok) this.number = said.number;
+    if (ok) this.#is(said);
     return ok ? said : null;
+  }
+
+  #is(draft) {
+    this.number = draft.number;
+    this.id = draft.id;
+  }
+
+  // What this tab could not save, or null: {number, content, files}; `number` is of the draft that it was a change of.
+  get unsaved() {
+    try { return JSON.parse(sessionStorage.getItem(this.place)); } catch { return null; }
+  }
+
+  forget() { sessionStorage.removeItem(this.place); }
+
+  #keep(content) {
+    const { files, ...fields } = content;
+    try { sessionStorage.setItem(this.place, JSON.stringify({ number: this.number, content: fields, files })); } catch { /* no room: it is in the page */ }
   }
 
   // Save soon; `content` gives what to save when the time has come.
   later(content) {
     this.dirty = true;
     this.content = content;
+    this.#keep(content());
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.flush(), SAVE_AFTER);
   }
@@ -52,27 +72,43 @@ export class Draft {
     if (!this.dirty) return true;
     this.dirty = false;
     this.told(null, "saving");
-    const { ok, status, said } = await call("PUT", this.base + this.query, this.content(), { "X-Draft-Match": `"${this.number}"` });
+    const { files: _, ...fields } = this.content();
+    const { ok, status, said } = await call("PUT", this.base + this.query, fields, { "X-Draft-Match": `"${this.number}"` });
     if (ok) {
-      this.number = said.number;
+      this.#is(said);
+      if (this.dirty) this.#keep(this.content());
+      else this.forget();
       this.told(said, "saved");
       return true;
     }
     this.dirty = true;
-    if (status === 412) this.told(await this.read(), "changed");
+    if (status === 412) { this.dirty = false; this.told(await this.read(), "changed"); }
     else this.told(said, status === 409 ? "locked" : "offline");
     if (status === 0 || status >= 500) this.waiting = setTimeout(() => this.flush(), 5000);
     return false;
   }
 
+  // Nothing is left of it, here and on the desk: it was sent.
+  sent() {
+    clearTimeout(this.waiting);
+    this.dirty = false;
+    this.number = 0;
+    this.id = "";
+    this.forget();
+  }
+
+  async handOver(to) { return call("POST", `${this.base}/hand-over${this.query}`, { to }); }
+
   async take(over) { return call("POST", `${this.base}/lease${this.query}`, { take_over: over }); }
 
   async drop() {
     this.stop();
-    this.dirty = false;
     clearTimeout(this.waiting);
-    await call("DELETE", `${this.base}${this.query}${acting() ? `&agent=${encodeURIComponent(acting())}` : ""}`);
-    this.number = 0;
+    this.dirty = false;
+    await this.saving;
+    const { ok, said } = await call("DELETE", `${this.base}${this.query}${acting() ? `&agent=${encodeURIComponent(acting())}` : ""}`);
+    if (ok) this.sent();
+    return { ok, said };
   }
 
   // Follow what somebody else writes, until they stop or it is taken over.
@@ -81,7 +117,7 @@ export class Draft {
     this.stream = new EventSource(`${this.base}/live${this.query}`);
     this.stream.addEventListener("draft", (event) => {
       const draft = JSON.parse(event.data);
-      this.number = draft.number;
+      this.#is(draft);
       shown(draft);
     });
   }

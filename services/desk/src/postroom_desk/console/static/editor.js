@@ -1,29 +1,24 @@
-// The field in which one writes: bold, lists, links, pictures by paste, files by drop, saved replies by `/`. It gives HTML; the
-// desk cleans it.
+// The field in which one writes: bold, lists, links, pictures and files by paste; saved replies by `/`, colleagues by `@`. It gives
+// HTML; the desk cleans it.
 import { t } from "./texts.js";
 
 const PICTURES = /^image\/(png|jpeg|gif|webp)$/;
 
 export class Editor {
   // `field`: the editable element. `changed` is called after each change, `bring(files, inline)` for files that come in.
-  constructor(field, { changed, bring, find }) {
-    Object.assign(this, { field, changed, bring, find });
-    this.saved = document.getElementById("saved-replies");
+  // `triggers`: what is typed to be offered something: {pattern, items(query), take(id) -> HTML or null}, offered in `list`.
+  constructor(field, { changed, bring, list = null, triggers = [] }) {
+    Object.assign(this, { field, changed, bring, list, triggers, trigger: null });
     field.addEventListener("input", () => this.#input());
     field.addEventListener("paste", (event) => this.#paste(event));
-    field.addEventListener("dragover", (event) => event.preventDefault());
-    field.addEventListener("drop", (event) => {
-      if (!event.dataTransfer.files.length) return;
-      event.preventDefault();
-      bring([...event.dataTransfer.files], false);
-    });
+    field.addEventListener("blur", () => this.close());
     field.addEventListener("keydown", (event) => this.#key(event));
-    this.saved.addEventListener("mousedown", (event) => {
+    list?.addEventListener("mousedown", (event) => {
       event.preventDefault(); // the field keeps the focus
-      const item = event.target.closest("[data-saved]");
+      const item = event.target.closest("[data-offered]");
       if (item) this.#take(item);
     });
-    this.#empty();
+    this.refreshed();
   }
 
   get text() { return this.field.innerText.replace(/\u00a0/g, " ").replace(/\n{3,}/g, "\n\n").trim(); }
@@ -38,22 +33,27 @@ export class Editor {
     return copy.innerHTML;
   }
 
-  // Show HTML of the desk's, which is clean; pictures are fetched from where they wait.
-  set(html, text, files = []) {
-    this.field.replaceChildren();
-    if (html) {
-      const parsed = new DOMParser().parseFromString(html, "text/html");
-      for (const image of parsed.querySelectorAll("img")) {
-        const cid = (image.getAttribute("src") ?? "").replace(/^cid:/, "");
-        const file = files.find((f) => f.content_id === cid);
-        if (!file) { image.remove(); continue; }
-        image.dataset.cid = cid;
-        image.src = `/api/v1/uploads/${file.upload_id}`;
-      }
-      this.field.append(...parsed.body.childNodes);
-    } else if (text) this.field.innerText = text;
-    this.#empty();
+  // The nodes of HTML of the desk's, which is clean; pictures are fetched from where they wait.
+  static nodes(html, text, files = []) {
+    if (!html) return text ? text.split("\n").flatMap((line, n) => (n ? [document.createElement("br"), line] : [line])) : [];
+    const parsed = new DOMParser().parseFromString(html, "text/html");
+    for (const image of parsed.querySelectorAll("img")) {
+      const cid = (image.getAttribute("src") ?? "").replace(/^cid:/, "");
+      const file = files.find((f) => f.content_id === cid);
+      if (!file) { image.remove(); continue; }
+      image.dataset.cid = cid;
+      image.src = `/api/v1/uploads/${file.upload_id}`;
+    }
+    return [...parsed.body.childNodes];
   }
+
+  set(nodes) {
+    this.field.replaceChildren(...nodes);
+    this.close();
+    this.refreshed();
+  }
+
+  refreshed() { this.field.classList.toggle("empty", this.isEmpty); }
 
   picture(upload) {
     const image = document.createElement("img");
@@ -80,83 +80,107 @@ export class Editor {
     const selection = getSelection();
     const range = selection.rangeCount && this.field.contains(selection.anchorNode) ? selection.getRangeAt(0) : null;
     if (range) { range.deleteContents(); range.insertNode(node); range.collapse(false); } else this.field.append(node);
-    this.#empty();
+    this.refreshed();
     this.changed();
   }
 
   #paste(event) {
     event.preventDefault();
-    const pictures = [...event.clipboardData.files].filter((f) => PICTURES.test(f.type));
-    if (pictures.length) { this.bring(pictures, true); return; }
-    document.execCommand("insertText", false, event.clipboardData.getData("text/plain"));
+    const files = [...event.clipboardData.files];
+    const text = event.clipboardData.getData("text/plain");
+    if (files.length && !text) { // an office program gives a picture of the text, too: then the text is meant
+      const pictures = files.filter((f) => PICTURES.test(f.type));
+      if (pictures.length) this.bring(pictures, true);
+      if (pictures.length < files.length) this.bring(files.filter((f) => !pictures.includes(f)), false);
+    } else document.execCommand("insertText", false, text);
   }
-
-  #empty() { this.field.classList.toggle("empty", this.isEmpty); }
 
   #input() {
-    this.#empty();
+    this.refreshed();
     this.changed();
-    const query = this.#slash();
-    if (query === null) this.close();
-    else this.open(query);
+    const asked = this.#asked();
+    if (asked) this.open(asked.trigger, asked.query);
+    else this.close();
   }
 
-  // What stands behind a `/` that begins a line, or null.
-  #slash() {
-    const selection = getSelection();
-    const node = selection.anchorNode;
-    if (!selection.isCollapsed || node?.nodeType !== Node.TEXT_NODE || !this.field.contains(node)) return null;
-    const found = /^\/([^/\n]{0,40})$/.exec(node.data.slice(0, selection.anchorOffset).replace(/\u00a0/g, " "));
-    return found ? found[1] : null;
+  // What stands before the caret and asks for an offer: {trigger, query, from}, or null.
+  #asked() {
+    const { isCollapsed, anchorNode: node, anchorOffset } = getSelection();
+    if (!isCollapsed || node?.nodeType !== Node.TEXT_NODE || !this.field.contains(node)) return null;
+    const before = node.data.slice(0, anchorOffset).replace(/\u00a0/g, " ");
+    for (const trigger of this.triggers) {
+      const found = trigger.pattern.exec(before);
+      if (found) return { trigger, query: found[1], from: found.index };
+    }
+    return null;
   }
 
-  async open(query) {
-    const items = await this.find(query);
-    if (query && this.#slash() !== query) return; // typed on meanwhile
-    const list = this.saved.querySelector("ul");
-    list.replaceChildren(...items.map((item, n) => {
-      const li = document.createElement("li");
-      li.dataset.saved = item.id;
-      li.setAttribute("role", "option");
-      li.setAttribute("aria-selected", String(n === 0));
-      li.append(item.name);
-      return li;
-    }));
-    if (!items.length) list.append(Object.assign(document.createElement("li"), { className: "muted", textContent: t("composer.js.nothing_saved") }));
-    this.saved.hidden = false;
+  async open(trigger, query) {
+    this.trigger = trigger;
+    const items = await trigger.items(query);
+    if (this.trigger !== trigger || (query && this.#asked()?.query !== query)) return; // typed on meanwhile
+    if (!items.length && !trigger.nothing) { this.close(); return; }
+    this.list.querySelector("ul").replaceChildren(...items.map(offered));
+    if (!items.length) this.list.querySelector("ul").append(Object.assign(document.createElement("li"), { className: "muted", textContent: trigger.nothing }));
+    this.list.hidden = false;
+    this.#choose(0);
   }
 
-  close() { this.saved.hidden = true; }
+  close() {
+    this.trigger = null;
+    if (this.list) this.list.hidden = true;
+    this.field.removeAttribute("aria-activedescendant");
+  }
+
+  get #offers() { return [...this.list.querySelectorAll("[data-offered]")]; }
+
+  #choose(at) {
+    this.#offers.forEach((li, n) => li.setAttribute("aria-selected", String(n === at)));
+    const item = this.#offers[at];
+    item?.scrollIntoView({ block: "nearest" });
+    if (item) this.field.setAttribute("aria-activedescendant", item.id);
+  }
 
   #key(event) {
-    if (this.saved.hidden) return;
-    const items = [...this.saved.querySelectorAll("[data-saved]")];
+    if (!this.list || this.list.hidden) return;
+    const items = this.#offers;
     const at = items.findIndex((li) => li.getAttribute("aria-selected") === "true");
     if (event.key === "Escape") { event.stopPropagation(); this.close(); return; }
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
-      const next = items[(at + (event.key === "ArrowDown" ? 1 : items.length - 1)) % items.length];
-      items.forEach((li) => li.setAttribute("aria-selected", String(li === next)));
-      next?.scrollIntoView({ block: "nearest" });
+      this.#choose((at + (event.key === "ArrowDown" ? 1 : items.length - 1)) % items.length);
     } else if ((event.key === "Enter" || event.key === "Tab") && !event.ctrlKey && !event.metaKey && items[at]) {
       event.preventDefault();
+      event.stopPropagation();
       this.#take(items[at]);
     }
   }
 
   async #take(item) {
+    const { trigger } = this;
+    const asked = this.#asked();
     this.close();
-    const filled = await this.find(null, item.dataset.saved);
-    if (!filled) return;
+    const html = await trigger.take(item.dataset.offered);
+    if (!html) return;
     this.field.focus();
-    if (this.#slash() !== null) {
+    if (asked) {
       const { anchorNode, anchorOffset } = getSelection();
-      getSelection().setBaseAndExtent(anchorNode, 0, anchorNode, anchorOffset);
+      getSelection().setBaseAndExtent(anchorNode, asked.from, anchorNode, anchorOffset);
     }
-    document.execCommand("insertHTML", false, filled.html);
-    this.#empty();
+    document.execCommand("insertHTML", false, html);
+    this.refreshed();
     this.changed();
   }
+}
+
+function offered(item, n) {
+  const li = document.createElement("li");
+  li.id = `offered-${n}`;
+  li.dataset.offered = item.id;
+  li.setAttribute("role", "option");
+  li.append(item.name);
+  if (item.hint) li.append(" ", Object.assign(document.createElement("span"), { className: "muted", textContent: item.hint }));
+  return li;
 }
 
 function linkOf(address) {

@@ -43,6 +43,7 @@ const KEYS = {
   u: () => press("#conversation [data-back], .page [data-back]"),
   r: () => write("reply"),
   n: () => write("note"),
+  w: () => press("#new"),
   c: () => press('#head [data-act="claim"]'),
   e: () => press(anyPicked() ? '#bulk [data-bulk="resolve"]' : '#head [data-act="resolve"]'),
   a: () => (anyPicked() ? document.querySelector("#bulk select").focus() : menu("menu-assign")),

@@ -1,6 +1,7 @@
 // Moving between panes: the address always says what is shown, so that links, reload and the back button work.
 import { say } from "./actions.js";
 import { startComposer } from "./composer.js";
+import { startNew } from "./start.js";
 import { show } from "./live.js";
 import { t } from "./texts.js";
 
@@ -44,6 +45,7 @@ function mark() {
 function shown() {
   mark();
   startComposer();
+  startNew();
   const here = pane("conversation");
   if (!/^\/folders/.test(location.pathname)) document.querySelector(".shell").dataset.view = here.dataset.id ? "conversation" : "list";
   const title = here.dataset.title ?? pane("list-title").textContent;
