@@ -16,6 +16,10 @@ ROUTER = (
     "tests/integration/router/test_router_service.py::"
     "test_killed_at_each_step_of_the_thread_step_nothing_is_lost_or_doubled"
 )
+ERASURE = (
+    "tests/integration/router/test_erasure_service.py::"
+    "test_killed_at_each_step_an_erasure_comes_to_its_end_and_leaves_nothing"
+)
 NOTIFIER = "tests/integration/notifier/test_kill_steps.py::test_killed_at"
 WEBHOOKS = "tests/integration/notifier/test_webhooks.py::test_killed_at_each_step_every_event_comes_in_order"
 ANALYTICS = "tests/integration/analytics/test_fold_in_mongo.py::test_killed_at_a_step_it_loses_and_doubles_nothing"
@@ -24,6 +28,8 @@ COVERED: dict[str, str] = {
     "analytics.saved": ANALYTICS,
     "analytics.written": ANALYTICS,
     "door.stored": DOOR,
+    "erasing.blobs_deleted": ERASURE,
+    "erasure.buried": ERASURE,
     "ingest.blobs_stored": INGEST,
     "ingest.content_stored": INGEST,
     "ingest.cursor_saved": INGEST,

@@ -241,9 +241,14 @@ class UnwatchConversation(Request):
 
 
 class EraseContact(Request):
-    """Erase a person: content, raw mail and addresses go, the log and all numbers stay."""
+    """Erase a person: content, raw mail and addresses go, the log and all numbers stay.
+
+    Its subject is the contact: the router then asks the same, under the same id, of each conversation that knows them.
+    """
 
     contact_id: Identifier
+    whole: bool = False
+    """Also what others wrote in conversations with them; else only what is by them, to them alone, or of them alone."""
 
 
 class ClaimConversation(Request):

@@ -263,7 +263,12 @@ ROUTER: dict[str, Sample] = {
     ),
     "ContentErased": Sample(
         "2026-04-01T08:00:00.000Z",
-        {"contact_id": CONTACT, "message_ids": [MESSAGE], "ledger_ids": [LEDGER]},
+        {
+            "contact_id": CONTACT,
+            "message_ids": [MESSAGE],
+            "ledger_ids": [LEDGER],
+            "blob_ids": ["f18c40d2-7b96-5e03-a4d8-2c5b9e71f063"],
+        },
         sequence=20,
     ),
 }

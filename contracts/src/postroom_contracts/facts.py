@@ -335,11 +335,15 @@ class ConversationHandedOff(Fact):
 
 
 class ContentErased(Fact):
-    """What a person wrote in this conversation is gone from the content store; every service forgets its copies."""
+    """What a person wrote, and what was written to them, is gone from the content store; every service forgets its copies."""
 
     contact_id: Identifier
     message_ids: list[Identifier] = Field(default_factory=list)
+    """Messages, replies and notes whose texts are gone."""
     ledger_ids: list[Identifier] = Field(default_factory=list)
+    """Raw mails that are gone."""
+    blob_ids: list[Identifier] = Field(default_factory=list)
+    """Attachments that are gone."""
 
 
 # --- assigner ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from postroom_runtime.errors import translated
-from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Database, InsertOne, resolved
+from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Database, InsertOne, UpdateOne, resolved
 
 CHUNK_BYTES = 1024 * 1024
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
@@ -45,6 +45,13 @@ class ContentStore(Protocol):
 
     async def delete(self, ids: Iterable[str]) -> None:
         """Erase documents and blobs of these ids."""
+        ...
+
+    async def redact(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Set fields of documents that are there, by id: how somebody who was erased is taken out of what others wrote.
+
+        The one change that is made to what was written.
+        """
         ...
 
 
@@ -137,6 +144,11 @@ class MongoContentStore:
             await self._documents.delete_many({"_id": {"$in": wanted}})
             await self._blobs.delete_many({"blob": {"$in": wanted}})
 
+    async def redact(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        if changes:
+            async with translated("redact content"):
+                await self._documents.bulk_write([UpdateOne({"_id": i}, {"$set": dict(c)}) for i, c in changes.items()])
+
     async def prepare(self) -> None:
         async with translated("index content"):
             await resolved(self._blobs.create_index("blob"))
@@ -175,3 +187,8 @@ class InMemoryContentStore:
         for i in ids:
             self.documents.pop(i, None)
             self.blobs.pop(i, None)
+
+    async def redact(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        for i, fields in changes.items():
+            if i in self.documents:
+                self.documents[i] |= fields

@@ -93,8 +93,13 @@ class InMemoryDeliveryStore:
             self.stored[i]["reported_at"] = now
             self.stored[i].pop("unreported_since", None)
 
-    async def erase(self, conversation_ids: Sequence[str]) -> None:
+    async def erase(self, conversation_ids: Sequence[str], message_ids: Sequence[str], now: datetime) -> None:
         for d in self.stored.values():
+            untried = d["kind"] == "reply" and d["attempts"] == 0 and "next_at" in d
+            if untried and d["conversation_id"] in conversation_ids and d.get("message_id") in message_ids:
+                d |= {"state": "skipped", "last_reason": "content_erased", "done_at": now}
+                for name in ("next_at", "lease", "behind", "remaining"):
+                    d.pop(name, None)
             if d["conversation_id"] in conversation_ids and "remaining" in d:
                 d["remaining"] = []
                 d["details"]["erased"] = True

@@ -13,6 +13,7 @@ from postroom_contracts.registry import MODELS, commands_handled_by, models_of, 
 from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS, INBOUND_MESSAGES, Topic
 from postroom_router.adapters.claims import InMemoryClaims
 from postroom_router.adapters.contacts import InMemoryContacts
+from postroom_router.adapters.erasures import InMemoryErasures
 from postroom_router.adapters.merges import InMemoryMerges
 from postroom_router.companies import Companies
 from postroom_router.decider import Batch, ConversationDecider
@@ -110,6 +111,7 @@ class House:
         self.companies = Companies(self.configurations)
         self.claims = JitteryClaims(self.chance)
         self.contacts, self.merges, self.content = InMemoryContacts(), InMemoryMerges(), InMemoryContentStore()
+        self.erasures = InMemoryErasures()
         self.store = InMemoryDocumentStore(Conversation)
         self.publisher = cast("Publisher", self.log)
         self.fold = self.new_fold()
@@ -130,6 +132,7 @@ class House:
             claims=self.claims,
             clock=self.clock,
             keys=KEYS,
+            erasures=self.erasures,
         )
         return Fold(
             service="router",

@@ -191,3 +191,13 @@ async def test_of_an_erased_person_texts_and_mail_are_gone_and_the_number_stays(
         assert "example.test" not in str(entry)
         assert list(await content.get([kept.content.content_id])) == [kept.content.content_id]
         assert await content.get_blob(content_id(kept.ledger_id, "raw")) is not None
+        for n in range(2):  # the server gives both once more, as after it was made anew
+            server.deliver(ADDRESS, mail("shop", n))
+
+        async def are_noted() -> bool:
+            return bool(await runtime.database["places"].count_documents({"outcome": "duplicate"}) == 2)
+
+        await until(are_noted, "both are known")
+        assert await content.get([gone.content.content_id]) == {}
+        assert await content.get_blob(content_id(gone.ledger_id, "raw")) is None
+        assert await content.get_blob(content_id(kept.ledger_id, "raw")) is not None

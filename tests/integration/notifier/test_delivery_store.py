@@ -128,10 +128,28 @@ async def test_erasing_takes_addresses_out(store: DeliveryStore) -> None:
     await store.add(
         [delivery(1, remaining=["carla@example.test"]), delivery(2, remaining=["x@y"], conversation_id="z")]
     )
-    await store.erase(["c"])
+    await store.erase(["c"], [], NOW)
     found = await store.find(["d1", "d2"])
     assert (found["d1"].remaining, found["d1"].details) == ([], {"erased": True})
     assert found["d2"].remaining == ["x@y"]
+
+
+async def test_erased_replies_that_nobody_has_tried_are_given_up_without_a_word(store: DeliveryStore) -> None:
+    later = NOW + timedelta(seconds=60)
+    await store.add(
+        [
+            delivery(1, message_id="gone", due_at=later),
+            delivery(2, "other", message_id="tried"),
+            delivery(3, "third", message_id="stays", due_at=later),
+        ]
+    )
+    assert await lease(store) == ["d2"]
+    for _ in range(2):
+        await store.erase(["c"], ["gone", "tried"], NOW)
+        found = await store.find(["d1", "d2", "d3"])
+        assert [found[i].state for i in ("d1", "d2", "d3")] == ["skipped", "due", "due"]
+        assert (found["d1"].next_at, found["d1"].results, found["d1"].last_reason) == (None, [], "content_erased")
+    assert await lease(store, 120) == ["d2", "d3"]
 
 
 async def test_a_reply_is_taken_back_until_somebody_leases_it(store: DeliveryStore) -> None:

@@ -88,7 +88,9 @@ async def test_contact_is_made_once_found_again_and_forgotten(stores: Stores) ->
     assert again["sms:a@x"] not in first.values()
     assert await contacts.addresses([first["email:a@x"], "nobody"]) == {first["email:a@x"]: "a@x"}
     assert await contacts.addresses([]) == {}
-    await contacts.erase([first["email:a@x"]])
+    assert await contacts.key_of(first["email:a@x"]) == "email:a@x"
+    await contacts.bury([first["email:a@x"]], at(1))
+    assert await contacts.key_of(first["email:a@x"]) is None
     assert (await contacts.ids(["email:a@x"], at(2)))["email:a@x"] != first["email:a@x"]
 
 

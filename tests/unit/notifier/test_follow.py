@@ -145,13 +145,13 @@ def test_old_causes_are_skipped_but_scheduled_ones_are_not() -> None:
 def test_due_work_and_marks_are_never_stored_with_the_state() -> None:
     f = Facts()
     state = follow(follow(None, f.received(), around()), f.assigned(), around())
-    state = follow(state, f.event(ContentErased(contact_id="c")), around())
+    state = follow(state, f.event(ContentErased(contact_id="c", message_ids=["m"])), around())
     assert state.due
-    assert state.erased
+    assert (state.erased, state.erased_messages) == (True, ("m",))
     stored = state.model_dump(exclude_defaults=True)
-    assert {"due", "erased"}.isdisjoint(stored)
+    assert {"due", "erased", "erased_messages"}.isdisjoint(stored)
     again = Conversation.model_validate(stored)
-    assert again == state.after(due=(), erased=False)
+    assert again == state.after(due=(), erased=False, erased_messages=())
 
 
 # --- machines and limits ---------------------------------------------------------------------------------------------

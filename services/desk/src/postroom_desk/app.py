@@ -21,6 +21,7 @@ from postroom_desk.adapters.bulks import MongoBulks
 from postroom_desk.adapters.commands import KafkaCommands
 from postroom_desk.adapters.configuration_publisher import KafkaConfigurationPublisher
 from postroom_desk.adapters.configuration_store import MongoConfigurationStore
+from postroom_desk.adapters.copies import MongoCopies
 from postroom_desk.adapters.documents import ConversationDocuments
 from postroom_desk.adapters.drafts import MongoDrafts
 from postroom_desk.adapters.event_log import MongoEventLog
@@ -54,6 +55,7 @@ from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.logged import MODELS
 from postroom_desk.domain.view import ConversationView
 from postroom_desk.folder_feed import FolderFeed
+from postroom_desk.forgetting import Forgetting
 from postroom_desk.handlers import Batch, ReadModelDecider
 from postroom_desk.identity.build import identity_of
 from postroom_desk.inboxes import Inboxes
@@ -124,7 +126,10 @@ class Desk:
         bell = Bell(notifications, ringer, BellFeed(notifications, reader, live))
         runtime.background("bell", bell.feed.follow)
         mark = IndexMark(runtime.database["meta"], topic_id)
-        indexer = Indexer(index, mark, events, conversations, runtime.content, runtime.configurations, runtime.leases)
+        forgetting = Forgetting(MongoCopies(runtime.database), runtime.content)
+        indexer = Indexer(
+            index, mark, events, conversations, runtime.content, runtime.configurations, runtime.leases, forgetting
+        )
         runtime.background("search index", indexer.follow)
         audit_store = MongoAuditStore(runtime.database)
         await audit_store.prepare()

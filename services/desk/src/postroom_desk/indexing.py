@@ -21,6 +21,7 @@ from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.positions import Positions
 from postroom_desk.domain.search.entries import Content, Entry, Person, entry, people
 from postroom_desk.domain.view import ConversationView, MessageView
+from postroom_desk.forgetting import Forgetting
 from postroom_desk.ports import ConversationReads, EventLog, SearchWrites
 
 log = structlog.get_logger(__name__)
@@ -97,6 +98,8 @@ class Indexer:
     content: ContentStore
     configurations: Configurations
     leases: LeaseStore
+    forgetting: Forgetting | None = None
+    """What else is forgotten of who was erased; None: nothing, where only the index is of interest."""
 
     async def follow(self) -> None:
         """Index what comes, while no other replica does, until cancelled."""
@@ -139,6 +142,9 @@ class Indexer:
         ids = {m.content_id for messages in wanted.values() for m in messages}
         ids |= {v.first_content_id for i, v in views.items() if wanted[i] and v.first_content_id}
         texts = await self.content.get(sorted(ids), FIELDS)
+        for event in batch:
+            if self.forgetting is not None and (erased := event.data(f.ContentErased)):
+                await self.forgetting.forget(event, erased)
         if work.contacts:
             await self.index.erase({m for ids in work.erased.values() for m in ids}, work.contacts)
         entries, persons = self._made(views, wanted, texts)

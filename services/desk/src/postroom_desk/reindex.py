@@ -12,9 +12,11 @@ from postroom_runtime.leases import LeaseStore, own_name
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.topic_ids import read_topic_ids
 
+from postroom_desk.adapters.copies import MongoCopies
 from postroom_desk.adapters.event_log import MongoEventLog
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.search_index import MongoSearchIndex
+from postroom_desk.forgetting import Forgetting
 from postroom_desk.indexing import LEASE_SECONDS, Indexer, IndexMark
 
 
@@ -42,7 +44,9 @@ async def reindex(settings: RuntimeSettings, progress: Callable[[int], None]) ->
         content = MongoContentStore(mongo.database(client, settings, "content"))
         conversations = MongoConversations(database["conversations"])
         events = MongoEventLog(database, topic_id)
-        count = await Indexer(index, mark, events, conversations, content, configurations, leases).catch_up(progress)
+        forgetting = Forgetting(MongoCopies(database), content)
+        indexer = Indexer(index, mark, events, conversations, content, configurations, leases, forgetting)
+        count = await indexer.catch_up(progress)
         await leases.release(lease)
         return count
     finally:

@@ -55,7 +55,8 @@ class Erasure:
                 continue
             erased = incoming.event.data
             contents = [ids.content_id(m, kind) for m in erased.message_ids for kind in ("content", "answer")]
-            await self._content.delete([*contents, *(ids.content_id(i, "raw") for i in erased.ledger_ids)])
+            raw = (ids.content_id(i, "raw") for i in erased.ledger_ids)
+            await self._content.delete([*contents, *erased.blob_ids, *raw])
             await self._ledger.erase(erased.ledger_ids)
 
 

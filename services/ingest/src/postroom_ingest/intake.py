@@ -77,9 +77,17 @@ class IntakeStore:
         entries = [self._entry(outbox or account_id, intake, place) for intake, place in taken]
         new = await self._ledger.add(entries)
         reach("ingest.ledger_stored")
+        await self._erase_again([intake for intake, _ in taken if not new[intake.ledger_id]])
         await self._note(account_id, taken, new, tidy=tidy)
         reach("ingest.places_noted")
         return new
+
+    async def _erase_again(self, known: Sequence[Intake]) -> None:
+        """Delete what a mail that came once more brought back of a person who was erased meanwhile."""
+        if known and (erased := set(await self._ledger.erased_of([intake.ledger_id for intake in known]))):
+            gone = [intake for intake in known if intake.ledger_id in erased]
+            blobs = [blob_id for intake in gone for blob_id in intake.blobs]
+            await self._content.delete([*blobs, *(d["_id"] for intake in gone for d in intake.documents)])
 
     def _entry(self, outbox: str, intake: Intake, place: Place | None) -> Entry:
         traceparent = trail.begin(intake.ledger_id)

@@ -79,7 +79,8 @@ class NotifierDecider(QuietDecider[Conversation, Surroundings]):
             if state.cancelled:
                 await self._take_back(conversation_id, state.cancelled)
         if erased := [conversation_id for conversation_id, state in states if state.erased]:
-            await self.deliveries.erase(erased)
+            messages = [m for _, state in states for m in state.erased_messages]
+            await self.deliveries.erase(erased, messages, self.clock.now())
         if any(not d.state.startswith("skipped") for d in added):
             self.wake()
 

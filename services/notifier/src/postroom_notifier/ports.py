@@ -62,8 +62,11 @@ class DeliveryStore(Protocol):
 
     async def mark_reported(self, ids: Sequence[str], now: datetime) -> None: ...
 
-    async def erase(self, conversation_ids: Sequence[str]) -> None:
-        """Remove addresses that deliveries of these conversations hold; what was put off for them alone fails."""
+    async def erase(self, conversation_ids: Sequence[str], message_ids: Sequence[str], now: datetime) -> None:
+        """Remove addresses that deliveries of these conversations hold; what was put off for them alone fails.
+
+        Replies of `message_ids` that nobody has tried yet are given up without a word: nothing that was counted changes.
+        """
         ...
 
 

@@ -11,12 +11,15 @@ from postroom_runtime.timers import DueTimer, TimerLoop
 
 from postroom_router.adapters.claims import MongoClaims
 from postroom_router.adapters.contacts import MongoContacts
+from postroom_router.adapters.erasures import MongoAcquaintances, MongoErasures
 from postroom_router.adapters.merges import MongoMerges
 from postroom_router.adapters.snoozes import MongoSnoozes, MongoTargets
 from postroom_router.companies import Companies
 from postroom_router.decider import Batch, ConversationDecider
 from postroom_router.domain.conversation import Conversation
+from postroom_router.erasure import ErasureLoop
 from postroom_router.measuring import MeasuredRouting
+from postroom_router.settings import RouterSettings
 from postroom_router.thread import ThreadStep
 
 FOREIGN_COMMANDS = frozenset(name.encode() for name in commands_handled_by("assigner"))
@@ -34,7 +37,7 @@ class Router:
     needs_configuration = True
 
     def settings(self) -> RuntimeSettings:
-        return RuntimeSettings()
+        return RouterSettings()
 
     async def prepare(self, stores: Stores) -> None:
         database = stores.database
@@ -47,7 +50,8 @@ class Router:
         database, keys = runtime.database, runtime.settings.keys()
         companies = Companies(runtime.configurations)
         conversations = database["conversations"]
-        contacts = MongoContacts(database["contacts"])
+        contacts = MongoContacts(database["contacts"], keys=keys)
+        erasures = MongoErasures(database["erasures"])
         merges = MongoMerges(runtime.mongo_client, database["merges"])
         snoozes = MongoSnoozes(conversations)
         claims = MongoClaims(database["thread_claims"])
@@ -69,6 +73,7 @@ class Router:
                 claims=claims,
                 clock=runtime.clock,
                 keys=keys,
+                erasures=erasures,
             ),
             store=MongoDocumentStore(conversations, Conversation),
             publisher=runtime.publisher,
@@ -87,3 +92,15 @@ class Router:
         await runtime.consume("router-thread", thread)
         await runtime.consume("router-decide", MeasuredRouting(fold, runtime.clock), ignored_types=FOREIGN_COMMANDS)
         runtime.background("timers", timers.run)
+        own = runtime.settings if isinstance(runtime.settings, RouterSettings) else RouterSettings()
+        erasing = ErasureLoop(
+            erasures=erasures,
+            contacts=contacts,
+            acquaintances=MongoAcquaintances(conversations),
+            claims=claims,
+            commands=runtime.publisher,
+            leases=runtime.leases,
+            clock=runtime.clock,
+            settle_seconds=own.erasure_settle_seconds,
+        )
+        runtime.background("erasures", erasing.run)

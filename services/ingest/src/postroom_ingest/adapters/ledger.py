@@ -99,6 +99,13 @@ class MongoLedger:
             "out": [_to_mongo(record) for record in entry.out],
         }
 
+    async def erased_of(self, ledger_ids: Sequence[str]) -> list[str]:
+        """Return those of the ids whose mail was erased."""
+        async with translated("read ledger"):
+            wanted = {"_id": {"$in": list(ledger_ids)}, "erased": True}
+            found = await self._ledger.find(wanted, {"_id": 1}).to_list(length=len(ledger_ids))
+        return [d["_id"] for d in found]
+
     async def places_of(self, ledger_ids: Sequence[str]) -> dict[str, str | None]:
         """Return ledger id -> the place where it was first seen, of those that exist."""
         async with translated("read ledger"):
@@ -211,8 +218,12 @@ class MongoLedger:
         return True
 
     async def erase(self, ledger_ids: Sequence[str]) -> None:
-        """Forget what a person wrote: the entry stays as a number, its key and records go."""
+        """Forget what a person wrote: the entry stays as a number, its key and records go.
+
+        It is published, whether we know it or not: who asks us to forget it has read it.
+        """
         async with translated("erase ledger"):
             await self._ledger.update_many(
-                {"_id": {"$in": list(ledger_ids)}}, {"$set": {"key": "", "erased": True}, "$unset": {"out": ""}}
+                {"_id": {"$in": list(ledger_ids)}},
+                {"$set": {"key": "", "erased": True, "published": True}, "$unset": {"out": ""}},
             )

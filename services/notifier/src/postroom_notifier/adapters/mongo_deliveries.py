@@ -217,8 +217,15 @@ class MongoDeliveryStore:
                 {"_id": {"$in": list(ids)}}, {"$set": {"reported_at": now}, "$unset": {"unreported_since": ""}}
             )
 
-    async def erase(self, conversation_ids: Sequence[str]) -> None:
+    async def erase(self, conversation_ids: Sequence[str], message_ids: Sequence[str], now: datetime) -> None:
+        of_these = {"conversation_id": {"$in": list(conversation_ids)}, "message_id": {"$in": list(message_ids)}}
+        untried = {"kind": "reply", "attempts": 0, "next_at": {"$exists": True}}
+        given_up = {"state": "skipped", "last_reason": "content_erased", "done_at": now}
         async with translated("erase deliveries"):
+            await self._collection.update_many(
+                {**of_these, **untried},
+                {"$set": given_up, "$unset": {"next_at": "", "lease": "", "behind": "", "remaining": ""}},
+            )
             await self._collection.update_many(
                 {"conversation_id": {"$in": list(conversation_ids)}, "remaining": {"$exists": True}},
                 {"$set": {"remaining": [], "details.erased": True}},

@@ -45,6 +45,8 @@ class Conversation(BaseModel):
     """Replies (message ids) that this batch takes back."""
     erased: bool = Field(default=False, exclude=True)
     """This batch said that contents were erased."""
+    erased_messages: tuple[str, ...] = Field(default=(), exclude=True)
+    """Those whose contents it named."""
 
     def after(self, **changes: Any) -> "Conversation":
         return self.model_copy(update=changes)

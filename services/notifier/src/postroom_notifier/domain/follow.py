@@ -95,7 +95,7 @@ def _on_change(state: Conversation, data: Data) -> Conversation:
         case ReplyCancelled():
             return state.after(cancelled=(*state.cancelled, data.message_id))
         case ContentErased():
-            return state.after(erased=True)
+            return state.after(erased=True, erased_messages=(*state.erased_messages, *data.message_ids))
     return state
 
 

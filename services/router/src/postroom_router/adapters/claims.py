@@ -8,10 +8,15 @@ from postroom_runtime.errors import translated
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, InsertOne, UpdateOne
 from postroom_runtime.mongo_steps import Steps, all_of, in_turn
 
+from postroom_router.adapters.ranges import id_ranges
 from postroom_router.domain.threading import Row
 
 Make = Callable[[dict[str, Row]], Mapping[str, Row]]
 """From the rows that there are to those that have to be made. Computes only; it may run on another thread."""
+
+
+NOBODY = 0
+"""Stands for somebody who was erased: no address has this number."""
 
 
 class ClaimStore(Protocol):
@@ -32,6 +37,10 @@ class ClaimStore(Protocol):
 
     async def move(self, rows: Mapping[str, Row]) -> None:
         """Let rows lead elsewhere; their homes stay."""
+        ...
+
+    async def forget(self, person: int) -> None:
+        """Take somebody (`threading.person`) out of who wrote or got a mail. What they could join, they can no more."""
         ...
 
 
@@ -66,6 +75,11 @@ class MongoClaims:
                 [UpdateOne({"_id": i}, {"$set": {"to": r.leads_to, "tb": r.born} | _mark(r)}) for i, r in rows.items()],
                 ordered=False,
             )
+
+    async def forget(self, person: int) -> None:
+        async with translated("forget a person"):
+            async for within in id_ranges(self._collection):
+                await self._collection.update_many({**within, "p": person}, {"$set": {"p.$": NOBODY}})
 
 
 def _load(collection: Collection, claims: Iterable[str]) -> Steps[dict[str, Row]]:
@@ -135,3 +149,8 @@ class InMemoryClaims:
         for claim, row in rows.items():
             there = self.rows[claim]
             self.rows[claim] = replace(there, leads_to=row.leads_to, born=row.born, split=row.split or there.split)
+
+    async def forget(self, person: int) -> None:
+        for claim, row in self.rows.items():
+            people = tuple(NOBODY if p == person else p for p in row.people)
+            self.rows[claim] = replace(row, people=people)

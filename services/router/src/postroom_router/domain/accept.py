@@ -188,6 +188,8 @@ def _people(state: Conversation, arrival: Arrival) -> dict[str, Any]:
     changes: dict[str, Any] = {
         "messages": {**state.messages, inbound.message_id: f"{arrival.contact_id}/{inbound.ledger_id}"}
     }
+    if inbound.message_kind in _POWERLESS:
+        changes["machine_messages"] = [*state.machine_messages, inbound.message_id]
     if (arrival.stranger and not arrival.opens) or (inbound.message_kind in _POWERLESS and not arrival.opens):
         return changes
     people = {arrival.contact_id: normalised_address(inbound.sender.address), **dict(arrival.others)}

@@ -109,8 +109,14 @@ class Conversation(Part):
     absorbed: list[str] = Field(default_factory=list)
     to_absorb: list[AbsorbConversation] = Field(default_factory=list)
     """Halves of merges that came before the first message; absorbed as soon as there is something to absorb into."""
+    machine_messages: list[str] = Field(default_factory=list)
+    """Messages that came in and that no customer wrote: bounces, reports of delivery, echoes of what we wrote elsewhere."""
     erased: list[str] = Field(default_factory=list)
     """Contacts whose content is gone."""
+    erased_messages: list[str] = Field(default_factory=list)
+    """Messages whose content is gone."""
+    erased_whole_at: UtcTime | None = None
+    """When all that stood here was erased: what our side had asked for before goes, too, if it comes later."""
 
     @property
     def exists(self) -> bool:

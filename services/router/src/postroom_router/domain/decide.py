@@ -49,7 +49,14 @@ def decide(state: Conversation | None, command: Data, asked: Asked, world: World
 
     Pure: the same state, command and world give the same outcome, now and at every replay.
     """
-    state = EMPTY if state is None else state
+    before = EMPTY if state is None else state
+    found = _decided(before, command, asked, world)
+    if found is None or isinstance(command, c.EraseContact) or not erasing.is_decided_late(found.state, command, world):
+        return found
+    return erasing.after_late(before, found, command, asked, world)
+
+
+def _decided(state: Conversation, command: Data, asked: Asked, world: World) -> Outcome | None:
     if state.merged_into is not None and not isinstance(command, _STAYS):
         assert isinstance(command, c.Command)
         return merging.pass_on(state, command, asked)
@@ -60,5 +67,7 @@ def decide(state: Conversation | None, command: Data, asked: Asked, world: World
 
 def _is_anothers(state: Conversation, request: c.Request, world: World) -> bool:
     """Say whether an agent asks for something in a private inbox that is not theirs: for them there is none."""
+    if isinstance(request, c.EraseContact):  # who may ask for that asks for all of the house
+        return False
     owner = owner_of(world.company.configuration, state.inbox_id) if state.exists else None
     return owner is not None and request.actor.kind == "agent" and request.actor.id != owner

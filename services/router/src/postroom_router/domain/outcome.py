@@ -30,7 +30,9 @@ class World:
 
     `contacts`: contact key (`contact_key`) -> contact id. `addresses`: contact id -> address, of those whom an absorbed
     conversation brings. `merged`: conversation -> all that it was merged into, nearest first. `targets`: those
-    targets of the batch's merges that exist. `keys`: signing keys.
+    targets of the batch's merges that exist. `keys`: signing keys. `erased`: those of `contacts` who were erased after
+    what names them had come in. For erasures alone: `erased_addresses`, contact id -> address; `texts`, content
+    documents by id.
     """
 
     company: Company
@@ -39,6 +41,9 @@ class World:
     merged: Mapping[str, Sequence[str]] = field(default_factory=dict)
     targets: frozenset[str] = frozenset()
     keys: Sequence[bytes] = ()
+    erased: frozenset[str] = frozenset()
+    erased_addresses: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def contact_id(self, channel: Channel, address: str) -> str:
         """Return the id of whoever has this normalised address or handle."""

@@ -115,8 +115,9 @@ def people(view: ConversationView, messages: Sequence[tuple[MessageView, Content
         incoming = message.kind == "incoming"
         if incoming or content.get("kind") == "start":
             who: Iterable[Any] = [content.get("from")] if incoming else content.get("to") or ()
-            contact_id = message.actor.id if incoming else next(iter(view.contact_ids), "")
-            for each in filter(None, who):
+            ids = [message.actor.id] if incoming else view.contact_ids
+            for number, each in enumerate(filter(None, who)):
+                contact_id = ids[min(number, len(ids) - 1)] if ids else ""
                 address = str(each.get("address") or "").strip().lower()
                 if address:
                     name = str(each.get("name") or "")
