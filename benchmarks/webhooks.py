@@ -79,15 +79,15 @@ def subscribed(port: int, closable: int) -> Configuration:
     return Configuration.model_validate(base)
 
 
-def event(run: str, number: int, at: float) -> Event:
-    """Return the first message of a conversation in one of the inboxes, as of `at` (seconds since the epoch)."""
+def event(run: str, number: int, at: float, inbox: str = "") -> Event:
+    """Return the first message of a conversation in `inbox`, or in one in turn, as of `at` (seconds since the epoch)."""
     home = ids.derived_id("bench", run, str(number))
     now = datetime.fromtimestamp(round(at, 3), UTC)
     fact = MessageReceived(
         message_id=home,
         ledger_id=home,
         account_id="mail",
-        inbox_id=f"inbox-{number % INBOXES}",
+        inbox_id=inbox or f"inbox-{number % INBOXES}",
         channel=Channel.EMAIL,
         message_kind="message",
         contact_id=home,
