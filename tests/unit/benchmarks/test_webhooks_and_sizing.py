@@ -37,6 +37,10 @@ def test_a_row_says_what_limits_it_and_the_table_takes_the_place_of_the_one_befo
     made = table(rows, "2 cores of a kind", "2026-03-06")
     assert "| router | 2,000 messages | its core (0.90 used) | 0.45, 0.10, 0.10 ms | 90, 140 MiB |" in made
     assert "| desk | 500 messages | answers of MongoDB and Kafka (0.25 used) |" in made
+    assert (
+        "costs 0.95 ms of theirs, 0.40 ms of MongoDB's and 0.30 ms of Kafka's: 100 mails a second keep 0.2 cores"
+        in made
+    )
     page = written(f"# Sizing\n{BEGIN}\nold\n{END}\nThe rest.\n", made)
     assert page == f"# Sizing\n{BEGIN}\n{made}\n{END}\nThe rest.\n"
     with pytest.raises(ValueError, match="no lines"):
