@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults watch tools
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench bench-desk bench-webhooks faults check-alerts check-keycloak format lock generate clean
+.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench bench-desk bench-sizing bench-webhooks faults check-alerts check-keycloak format lock generate clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ bench: setup ## Throughput and latency beside the raw floor (at most 30 minutes)
 
 bench-desk: setup ## The desk over a million messages, 200 consoles, a killed replica (some 10 minutes, 5 GB for its time)
 	$(BIN)/python -m benchmarks.desk
+
+bench-sizing: setup ## What one replica of each service carries; SIZING_ARGS=--write puts it into the docs (at most 5 minutes)
+	$(BIN)/python -m benchmarks.sizing $(SIZING_ARGS)
 
 bench-webhooks: setup ## A thousand receivers, 70 of them bad: what that makes of the others (at most 5 minutes)
 	$(BIN)/python -m benchmarks.webhooks

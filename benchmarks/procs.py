@@ -22,13 +22,32 @@ def total_cpu(pids: Iterable[int]) -> float:
 
 def peak_mib(pid: int) -> float:
     """Return the peak resident memory of a process in MiB; 0 when it is gone."""
+    return _memory_mib(pid, "VmHWM")
+
+
+def resident_mib(pid: int) -> float:
+    """Return the resident memory of a process now, in MiB; 0 when it is gone."""
+    return _memory_mib(pid, "VmRSS")
+
+
+def _memory_mib(pid: int, name: str) -> float:
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
+            if line.startswith(name):
                 return int(line.split()[1]) / 1024
     except OSError:
         pass
     return 0.0
+
+
+def processor() -> str:
+    """Return how many cores of which kind this machine has."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
+    return f"{os.cpu_count()} cores of {names[0] if names else 'unknown kind'}"
 
 
 def load() -> float:

@@ -4,12 +4,14 @@ An entry point of the group `postroom.checks` names an `async` function of (sett
 findings within a few seconds and does not raise for what it looks at.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from postroom_contracts.configuration import Configuration
 
 from postroom_runtime import mongo
+from postroom_runtime.index_names import expected_indexes
+from postroom_runtime.service import ServiceDefinition
 from postroom_runtime.settings import RuntimeSettings
 
 CHECKS = "postroom.checks"
@@ -29,8 +31,9 @@ class Finding:
 Check = Callable[[RuntimeSettings, Configuration | None], Awaitable[Sequence[Finding]]]
 
 
-async def indexes(settings: RuntimeSettings, service: str, expected: Mapping[str, Sequence[str]]) -> Finding:
-    """Say whether a service's database has its indexes (collection to names). One that was never used has none to miss."""
+async def indexes(settings: RuntimeSettings, definition: ServiceDefinition) -> Finding:
+    """Say whether a service's database has the indexes that it prepares. One that was never used has none to miss."""
+    service, expected = definition.name, await expected_indexes(definition)
     name = f"indexes of {service}"
     client = mongo.connect(settings.model_copy(update={"mongo_timeout_seconds": ANSWER_SECONDS}))
     try:

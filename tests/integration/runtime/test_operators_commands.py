@@ -63,6 +63,7 @@ def operator(kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_p
 def test_doctor_names_what_is_missing_with_its_remedy_until_nothing_is(operator: Operator, topic_prefix: str) -> None:
     sick = operator.type("doctor")
     assert sick.exit_code == 1
+    assert "ok  indexes of ingest: ingest has not run here yet" in sick.stdout
     assert "no  topics: 0 of 22 exist\n      run `postroom topics apply`" in sick.stdout
     assert "run `postroom config apply FILE`" in sick.stdout
 
@@ -71,6 +72,8 @@ def test_doctor_names_what_is_missing_with_its_remedy_until_nothing_is(operator:
     assert f"created  {topic_prefix}conversation-events\n" in made
     assert operator.type("topics", "apply").stdout.count("exists   ") == 22
     assert operator.type("config", "apply", str(COMPANY)).stdout.startswith("version 1 applied")
+    assert "indexes of desk: missing: audit." in operator.type("doctor").stdout
+    assert operator.type("migrate").exit_code == 0
 
     well = operator.type("doctor")
     faults = [line for line in well.stdout.splitlines() if line.startswith("no  ")]
@@ -78,7 +81,7 @@ def test_doctor_names_what_is_missing_with_its_remedy_until_nothing_is(operator:
     assert all(line.startswith(("no  mailbox ", "no  mail server of ")) for line in faults), well.stdout
     assert "ok  clock: 0.0 s from MongoDB's" in well.stdout
     assert "ok  groups: nothing runs yet" in well.stdout
-    assert "ok  indexes of ingest: ingest has not run here yet" in well.stdout
+    assert "ok  indexes of ingest: all there" in well.stdout
     assert re.search(r"ok  versions: Python 3\.\d+\.\d+, Postroom \d", well.stdout)
     assert "ok  configuration: version 1 of Velo" in well.stdout
 

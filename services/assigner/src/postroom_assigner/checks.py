@@ -6,9 +6,9 @@ from postroom_contracts.configuration import Configuration
 from postroom_runtime.findings import Finding, indexes
 from postroom_runtime.settings import RuntimeSettings
 
-INDEXES = {"assignments": ("slot", "deadline")}
+from postroom_assigner.app import Assigner
 
 
 async def check(settings: RuntimeSettings, configuration: Configuration | None) -> Sequence[Finding]:
     del configuration
-    return [await indexes(settings, "assigner", INDEXES)]
+    return [await indexes(settings, Assigner())]

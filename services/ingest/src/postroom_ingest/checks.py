@@ -11,14 +11,13 @@ from postroom_runtime.oauth import AccessTokens, open_grants, refreshed
 from postroom_runtime.settings import RuntimeSettings
 
 from postroom_ingest.adapters.imap import MailLoginError
+from postroom_ingest.app import Ingest
 from postroom_ingest.connection import MailboxDoor
-
-INDEXES = {"ledger": ("unpublished", "waiting"), "places": ("folder_key_1_uid_1", "untidied")}
 
 
 async def check(settings: RuntimeSettings, configuration: Configuration | None) -> Sequence[Finding]:
     accounts = [a for a in configuration.accounts if isinstance(a, MailAccount) and a.imap] if configuration else []
-    found = [await indexes(settings, "ingest", INDEXES)]
+    found = [await indexes(settings, Ingest())]
     if not accounts:
         return found
     client = mongo.connect(settings.model_copy(update={"mongo_timeout_seconds": ANSWER_SECONDS}))

@@ -11,18 +11,13 @@ from postroom_runtime.oauth import AccessTokens, open_grants, refreshed
 from postroom_runtime.settings import RuntimeSettings
 
 from postroom_notifier.adapters.smtp import SmtpMailSender
+from postroom_notifier.app import Notifier
 from postroom_notifier.settings import NotifierSettings
-
-INDEXES = {
-    "deliveries": ("next_at_1", "order_key_1_due_at_1_number_1", "unreported_since_1", "conversation_id_1"),
-    "addresses": ("marked_at_1",),
-    "receivers": ("hour_1_n_1", "forget"),
-}
 
 
 async def check(settings: RuntimeSettings, configuration: Configuration | None) -> Sequence[Finding]:
     accounts = [a for a in configuration.accounts if isinstance(a, MailAccount) and a.smtp] if configuration else []
-    found = [await indexes(settings, "notifier", INDEXES)]
+    found = [await indexes(settings, Notifier())]
     if not accounts:
         return found
     client = mongo.connect(settings.model_copy(update={"mongo_timeout_seconds": ANSWER_SECONDS}))

@@ -6,9 +6,9 @@ from postroom_contracts.configuration import Configuration
 from postroom_runtime.findings import Finding, indexes
 from postroom_runtime.settings import RuntimeSettings
 
-INDEXES = {"contacts": ("contact",), "conversations": ("snooze",)}
+from postroom_router.app import Router
 
 
 async def check(settings: RuntimeSettings, configuration: Configuration | None) -> Sequence[Finding]:
     del configuration
-    return [await indexes(settings, "router", INDEXES)]
+    return [await indexes(settings, Router())]
