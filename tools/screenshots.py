@@ -1,6 +1,6 @@
 """Take the pictures of the docs from a running demo: `make screenshots` beside `make demo`. Needs Chromium.
 
-Ten views, each in light, in dark and on a phone, as WebP. The demo should run for a minute first; the views act as Mira.
+Eleven views, each in light, in dark and on a phone, as WebP. The demo should run for a minute first; the views act as Mira.
 """
 
 import argparse
@@ -23,6 +23,7 @@ LOOKS = {
     "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light", "has_touch": True},
 }
 NOTE = "@Jonas: he was here last week, too. The brake pads are from the batch that we exchange."
+NOTE_TO_MIRA = "@Mira: can you look at the brakes of this one?"
 REPLY = "Thank you for writing. Bring it in today until 18:00, and we look at it while you wait."
 
 
@@ -80,6 +81,20 @@ def merge(page: Page) -> None:
     page.locator("#targets li").first.wait_for()
 
 
+def bell(page: Page) -> None:
+    """The notifications: a colleague mentions Mira first, so that one of them is of a person."""
+    page.request.post(f"{_somebodys(page)}/note", data={"agent": "jonas", "text": NOTE_TO_MIRA, "mentions": [AGENT]})
+    page.goto("/notifications")
+    page.locator(".notice").first.wait_for()
+
+
+def _somebodys(page: Page) -> str:
+    """Return the API's address of a conversation of hers."""
+    page.goto(MINE)
+    link = page.locator("#rows .row > a").first.get_attribute("href") or ""
+    return "/api/v1" + link.partition("?")[0]
+
+
 def overview(page: Page) -> None:
     page.goto("/overview")
     page.locator("#feed a").first.wait_for()
@@ -100,7 +115,8 @@ def keys(page: Page) -> None:
 
 
 VIEWS: dict[str, Callable[[Page], None]] = {
-    view.__name__: view for view in (inbox, conversation, note, reply, assign, bulk, merge, overview, figure, keys)
+    view.__name__: view
+    for view in (inbox, conversation, note, reply, assign, bulk, merge, bell, overview, figure, keys)
 }
 
 

@@ -160,5 +160,16 @@ async def test_a_fact_rings_once_though_it_comes_again_and_not_when_the_read_mod
     assert (await Refolding(database, events, "events").run()).failed == []
     (document,) = (await documents.load(["c0"])).values()
     assert document.state is not None
+    await database["conversations"].delete_many({})  # and all is lost: the group reads from offset 0
+    assert await store.begun_at(NOW + timedelta(seconds=1)) == NOW + timedelta(seconds=1)
+    begun_at = await store.begun_at(NOW + timedelta(days=1))  # another replica, or a later start
+    assert begun_at == NOW + timedelta(seconds=1)
+    anew = ReadModelDecider(events, Ringer(store, company, ManualClock(NOW), begun_at))
+    await Fold(
+        service="desk", decider=anew, store=documents, publisher=Silent(settings), clock=ManualClock(NOW), models=MODELS
+    ).handle(batch, {})
+    assert await ids(store) == []
+    (document,) = (await documents.load(["c0"])).values()
+    assert document.state is not None
     assert (document.state.owner_id, document.state.received) == ("ana", 2)
     assert await ids(store) == []

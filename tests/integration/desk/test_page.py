@@ -356,6 +356,13 @@ async def test_the_bell_rises_at_another_replica_and_falls_when_it_is_looked_at(
     await his.keyboard.press("Enter")
     await expect(his.locator("#subject")).to_have_text(subject)
     await expect(bell).to_have_attribute("aria-label", "Notifications, 0 unread", timeout=PATIENCE_MS)
+    await his.set_viewport_size({"width": 390, "height": 800})
+    await expect(his.locator("#head .bell")).to_be_visible()
+    await office.ask(identifier, "note", {"agent": "ana", "text": "Look", "mentions": ["ben"]})
+    await expect(his.locator(".message-note")).to_be_visible()
+    await expect(his.locator("#head .bell")).to_have_attribute(
+        "aria-label", "Notifications, 0 unread"
+    )  # he looks at it
     await his.goto(f"{other.url}/notifications")
     await expect(his.locator(".notice", has_text=subject).first).to_be_visible()
     await expect(his.locator(".notice.unread")).to_have_count(0)

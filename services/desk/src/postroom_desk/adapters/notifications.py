@@ -1,7 +1,7 @@
 """Notifications in MongoDB.
 
 `notifications`: `{_id, agent_id, kind, conversation_id, inbox_id, at, actor_id, details, unread: true | absent, read_at}`. What
-has been read has no `unread`, so that the index of what has not is as small as that.
+has been read has no `unread`, so that the index of what has not is as small as that. `meta`: `{_id: "bell", begun_at}`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from postroom_runtime.errors import translated
-from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Database, IndexModel, InsertOne, aggregate
+from postroom_runtime.mongo import (
+    DUPLICATE_KEY,
+    BulkWriteError,
+    Database,
+    IndexModel,
+    InsertOne,
+    ReturnDocument,
+    aggregate,
+)
 
 from postroom_desk.bell.ports import Counts
 from postroom_desk.domain.notifications import KEPT_DAYS, Notification
@@ -22,6 +30,7 @@ class MongoNotifications:
 
     def __init__(self, database: Database) -> None:
         self._list = database["notifications"]
+        self._meta = database["meta"]
 
     async def prepare(self) -> None:
         """Create the indexes; again: no change."""
@@ -34,6 +43,18 @@ class MongoNotifications:
                     IndexModel([("at", 1)], expireAfterSeconds=KEPT_DAYS * 86_400),
                 ]
             )
+
+    async def begun_at(self, now: datetime) -> datetime:
+        """Return when the first desk began to ring in this database: `now`, if none has. What happened before rings nothing."""
+        async with translated("begin notifications"):
+            found = await self._meta.find_one_and_update(
+                {"_id": "bell"},
+                {"$setOnInsert": {"begun_at": now}},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        begun: datetime = found["begun_at"]
+        return begun
 
     async def add(self, notifications: Sequence[Notification]) -> None:
         if not notifications:

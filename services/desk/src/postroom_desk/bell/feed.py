@@ -12,7 +12,7 @@ from postroom_desk.bell.ports import Counts, NotificationStore
 from postroom_desk.live import Broadcaster
 from postroom_desk.reading import NotYetError, Reader
 
-INTERVAL_SECONDS = 0.5
+INTERVAL_SECONDS = 1.0
 TICK_SECONDS = 3.0
 """Counts anew without a fact, too: what somebody has read at another replica is no fact."""
 _NONE: Mapping[str, int] = {}

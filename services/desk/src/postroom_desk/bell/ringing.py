@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from postroom_contracts.configuration import Configuration
 from postroom_runtime.clock import Clock
@@ -13,6 +14,7 @@ from postroom_desk.bell.ports import NotificationStore
 from postroom_desk.domain.notifications import KEPT_MOST, Ring, told
 
 TRIM_SECONDS = 30.0
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -22,12 +24,14 @@ class Ringer:
     store: NotificationStore
     configuration: Callable[[], Configuration]
     clock: Clock
+    begun_at: datetime = _EVER
+    """What happened before rings nothing: a desk that begins with an empty database folds facts of years."""
     _grown: set[str] = field(default_factory=set)
     """Whose lists this process has added to since they were cut."""
 
     async def ring(self, rings: Iterable[Ring]) -> None:
         """Raises InfrastructureError: then any of them may be stored, and all of it is repeated."""
-        found = list(rings)
+        found = [ring for ring in rings if ring.at >= self.begun_at]
         if not found:
             return
         notifications = told(found, self.configuration(), self.clock.now())
