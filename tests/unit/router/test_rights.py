@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from postroom_contracts import commands as c
 from postroom_contracts.configuration import Configuration
-from postroom_contracts.values import Actor, Address
+from postroom_contracts.values import Actor, Address, Priority
 from postroom_router.domain.company import company_of
 from postroom_router.domain.outcome import World
 
-from tests.unit.router.build import ANN, BEN, KEYS, TEXT, EveryContact, Played, configuration
+from tests.unit.router.build import ANN, BEN, KEYS, TEXT, EveryContact, Played, at, configuration
 
 EVE = Actor(kind="agent", id="eve")
 
@@ -104,3 +104,70 @@ def test_its_owner_starts_conversations_without_a_team() -> None:
     start = c.StartConversation(actor=ANN, message_id="s", inbox_id="support", to=to, content=TEXT)
     started, _ = played(**PRIVATE).play(start)
     assert started.team_id is None  # type: ignore[attr-defined]
+
+
+HANDLES: tuple[c.Request, ...] = (
+    c.ResolveConversation(actor=EVE),
+    c.SetWaiting(actor=EVE),
+    c.SnoozeConversation(actor=EVE, until=at(600)),
+    c.ArchiveConversation(actor=EVE),
+    c.DeleteConversation(actor=EVE),
+    c.MarkSpam(actor=EVE),
+    c.TagConversation(actor=EVE, add=["x"]),
+    c.RouteConversation(actor=EVE, priority=Priority.HIGH),
+    c.RouteConversation(actor=EVE, inbox_id="sales"),
+    c.MergeConversations(actor=EVE, target_id="t"),
+    c.SplitConversation(actor=EVE, message_id="m", new_conversation_id="n"),
+)
+
+
+@pytest.mark.parametrize("request_", HANDLES, ids=lambda r: type(r).__name__)
+def test_who_reads_and_notes_only_handles_nothing(request_: c.Request) -> None:
+    conversation = played(access=ACCESS)
+    conversation.mail()
+    before = conversation.state.model_dump(exclude={"sequence"})
+    refusal = conversation.one(request_)
+    assert (refusal.reason, refusal.actor) == ("no_right", EVE)
+    assert conversation.state.model_dump(exclude={"sequence"}) == before
+    for actor in (ANN, BEN, Actor(kind="rule", id="r"), Actor(kind="system", id="s")):  # ben: admin
+        allowed = played(access=ACCESS)
+        allowed.mail()
+        fact = allowed.one(request_.model_copy(update={"actor": actor}))
+        assert getattr(fact, "reason", "") != "no_right"
+
+
+def test_who_may_not_note_is_refused_and_the_text_is_kept() -> None:
+    conversation = played(access=[{"agent": "ann", "rights": ["send_as"]}])
+    conversation.mail()
+    refusal = conversation.one(c.AddNote(actor=EVE, message_id="n", content=TEXT))
+    assert (refusal.reason, refusal.content) == ("no_right", TEXT)
+    assert conversation.one(c.AddNote(actor=ANN, message_id="n", content=TEXT)).message_id == "n"
+
+
+def test_a_move_needs_the_right_to_handle_in_both_inboxes() -> None:
+    conversation = played(access=ACCESS)  # ann handles both
+    conversation.mail()
+    assert conversation.one(c.RouteConversation(actor=ANN, inbox_id="sales")).inbox_id == "sales"
+    only_here = played(access=[{"agent": "eve", "rights": ["send_as"]}])
+    only_here.mail()
+    assert only_here.one(c.RouteConversation(actor=EVE, inbox_id="sales")).reason == "no_right"
+    assert only_here.one(c.RouteConversation(actor=EVE, team_id="second")).team_id == "second"
+
+
+def test_nobody_watches_or_is_mentioned_who_may_not_read_the_inbox() -> None:
+    rules = [{"id": "all", "then": {"watchers": ["eve", "ann"]}}]
+    conversation = played(rules, access=[{"agent": "ann", "rights": ["send_as"]}])
+    (fact,) = conversation.mail()
+    assert fact.watchers == ["ann"]  # type: ignore[attr-defined]
+    assert conversation.one(c.RouteConversation(actor=ANN, watchers=["ann", "eve"])).reason == "watcher_cannot_read"
+    assert conversation.one(c.WatchConversation(actor=ANN, agent_id="eve")).reason == "watcher_cannot_read"
+    assert conversation.one(c.WatchConversation(actor=ANN, agent_id="ben")).watchers == ["ann", "ben"]
+    note = c.AddNote(actor=ANN, message_id="n", content=TEXT, mentions=["eve", "ben", "ben"])
+    assert conversation.one(note).mentions == ["ben"]
+
+
+def test_a_move_takes_away_watchers_who_may_not_read_it_there() -> None:
+    conversation = played(access=ACCESS)
+    conversation.mail()
+    assert conversation.one(c.WatchConversation(actor=EVE, agent_id="eve")).watchers == ["eve"]
+    assert conversation.one(c.RouteConversation(actor=ANN, inbox_id="sales")).watchers == []

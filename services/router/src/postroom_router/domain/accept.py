@@ -16,6 +16,7 @@ from postroom_router.domain.company import Company
 from postroom_router.domain.conversation import Aside, Conversation, customer_arrived
 from postroom_router.domain.merging import absorb_waiting
 from postroom_router.domain.outcome import Asked, Outcome, Passed, World
+from postroom_router.domain.permitted import readers
 from postroom_router.domain.rules import NOTHING, Effects, Subject, more_urgent
 from postroom_router.domain.splitting import unanswered_with, went_on_in
 
@@ -157,9 +158,8 @@ def _routing(state: Conversation, arrival: Arrival, world: World) -> dict[str, A
 
 
 def _watchers(arrival: Arrival, world: World) -> list[str]:
-    """Return whom the rules make watch; in a private inbox they let nobody else in."""
-    owner = _private_owner(arrival, world)
-    return [w for w in arrival.effects.watchers if owner in (None, w)]
+    """Return whom the rules make watch: nobody who may not read the inbox."""
+    return readers(arrival.effects.watchers, arrival.inbound.inbox_id, world)
 
 
 def _later(state: Conversation, arrival: Arrival, world: World) -> dict[str, Any]:

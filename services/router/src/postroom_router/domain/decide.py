@@ -10,6 +10,7 @@ from postroom_contracts.rights import owner_of
 from postroom_router.domain import accept, cancelling, erasing, merging, replies, sorting, splitting, status
 from postroom_router.domain.conversation import EMPTY, Conversation
 from postroom_router.domain.outcome import Asked, Outcome, World, refused
+from postroom_router.domain.permitted import lacks_right
 
 Decide = Callable[[Conversation, Any, Asked, World], Outcome | None]
 
@@ -62,6 +63,8 @@ def _decided(state: Conversation, command: Data, asked: Asked, world: World) -> 
         return merging.pass_on(state, command, asked)
     if isinstance(command, c.Request) and _is_anothers(state, command, world):
         return refused(state, command, asked, "not_found", content=getattr(command, "content", None))
+    if isinstance(command, c.Request) and lacks_right(state, command, world):
+        return refused(state, command, asked, "no_right", content=getattr(command, "content", None))
     return DECISIONS[type(command)](state, command, asked, world)
 
 

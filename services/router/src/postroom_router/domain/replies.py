@@ -15,6 +15,7 @@ from postroom_router.domain.cancelling import scheduling
 from postroom_router.domain.company import approved
 from postroom_router.domain.conversation import ACTIVE, Conversation, Scheduled, unseen, with_status_change
 from postroom_router.domain.outcome import Asked, Outcome, World, outcome, refused
+from postroom_router.domain.permitted import readers
 
 _MAY_BE_ANSWERED = frozenset({*ACTIVE, Status.RESOLVED})
 
@@ -164,8 +165,11 @@ def refuse_answer(state: Conversation, request: RefuseAnswer, asked: Asked, _: W
     )
 
 
-def note(state: Conversation, request: AddNote, asked: Asked, _: World) -> Outcome | None:
-    """Return the conversation with a note, whatever its status; None when it stands there already."""
+def note(state: Conversation, request: AddNote, asked: Asked, world: World) -> Outcome | None:
+    """Return the conversation with a note, whatever its status; None when it stands there already.
+
+    Who may not read it is named in the text alone: nobody tells them of it.
+    """
     if not state.exists:
         return refused(state, request, asked, "not_found", content=request.content)
     if request.message_id in state.messages:
@@ -175,7 +179,7 @@ def note(state: Conversation, request: AddNote, asked: Asked, _: World) -> Outco
         message_id=request.message_id,
         actor=request.actor,
         content=request.content,
-        mentions=list(request.mentions),
+        mentions=readers(request.mentions, state.inbox_id, world),
     )
     return outcome(state, fact, messages={**state.messages, request.message_id: ""})
 

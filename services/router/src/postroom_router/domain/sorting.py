@@ -8,6 +8,7 @@ from postroom_contracts.rights import owner_of
 
 from postroom_router.domain.conversation import Conversation
 from postroom_router.domain.outcome import Asked, Outcome, World, outcome, refused
+from postroom_router.domain.permitted import readers
 
 
 def tag(state: Conversation, request: TagConversation, asked: Asked, _: World) -> Outcome:
@@ -31,6 +32,9 @@ def route(state: Conversation, request: RouteConversation, asked: Asked, world: 
     owner = owner_of(world.company.configuration, state.inbox_id)
     if owner is not None and (request.team_id is not None or set(request.watchers or ()) - {owner}):
         return refused(state, request, asked, "private")
+    added = set(request.watchers or ()) - set(state.watchers)
+    if added - set(readers(added, request.inbox_id or state.inbox_id, world)):
+        return refused(state, request, asked, "watcher_cannot_read")
     changes = _moved(state, request.inbox_id, world)
     if request.team_id is not None:
         changes["team_id"] = request.team_id
@@ -38,6 +42,8 @@ def route(state: Conversation, request: RouteConversation, asked: Asked, world: 
         changes["priority"] = request.priority
     if request.watchers is not None:
         changes["watchers"] = list(dict.fromkeys(request.watchers))
+    if "inbox_id" in changes:  # who may not read it there watches it no longer
+        changes["watchers"] = readers(changes.get("watchers", state.watchers), changes["inbox_id"], world)
     after = state.model_copy(update=changes)
     fact = ConversationRouted(
         actor=request.actor,
@@ -79,6 +85,8 @@ def watch(state: Conversation, request: WatchConversation, asked: Asked, world: 
     agent = world.company.configuration.agent(request.agent_id)
     if agent is None or not agent.enabled:
         return refused(state, request, asked, "unknown_agent")
+    if not readers([agent.id], state.inbox_id, world):
+        return refused(state, request, asked, "watcher_cannot_read")
     return _watched(state, [*state.watchers, agent.id], request, world)
 
 
