@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults watch tools
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench bench-desk bench-sizing bench-webhooks faults check-alerts check-keycloak format lock generate clean
+.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench bench-desk bench-sizing bench-webhooks faults check-alerts check-erasure check-keycloak format lock generate clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ faults: setup ## Kill everything for four minutes and count (BREAK=name runs a b
 
 check-keycloak: setup ## Single sign-on against a real Keycloak, by Chromium (176 MB once; two minutes; Java 17)
 	$(BIN)/python tools/check_keycloak.py
+
+check-erasure: setup ## Erase a person and wait until every topic has forgotten them, too (a retention of a minute; some three minutes)
+	POSTROOM_ERASURE_RETENTION=1 $(BIN)/pytest tests/e2e/test_erasure.py -q -s
 
 check-alerts: setup ## Provoke each cause in the real house, see each alert fire and resolve (about ten minutes)
 	$(BIN)/python -m watch.run $(CHECK_ARGS)

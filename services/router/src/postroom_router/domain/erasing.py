@@ -36,7 +36,7 @@ def erase(state: Conversation, request: EraseContact, asked: Asked, world: World
     onward = [Passed(state.merged_into, request, asked.request_id)] if state.merged_into else []
     if not written_by(state, contact_id) and contact_id not in state.participants:
         return Outcome(state, commands=onward) if onward else refused(state, request, asked, "not_found")
-    everything = request.whole or _is_alone(state, contact_id)
+    everything = request.whole or is_alone(state, contact_id)
     gone = list(state.messages) if everything else _concerning(state, contact_id, world)
     after = outcome(
         state,
@@ -93,7 +93,7 @@ def _is_to_erased_alone(state: Conversation, command: SendReply | StartConversat
     return bool(named) and world.erased.issuperset(named)
 
 
-def _is_alone(state: Conversation, contact_id: str) -> bool:
+def is_alone(state: Conversation, contact_id: str) -> bool:
     """Say whether nobody else from outside takes part: who only got something forwarded, and machines, do not count."""
     wrote = {author.partition("/")[0] for m, author in state.messages.items() if m not in state.machine_messages}
     there = {c for c, address in state.participants.items() if address and c not in state.third_parties}
