@@ -11,7 +11,7 @@ from postroom_local.mongo import MongoServer
 from tests.api_check.office import TOKENS
 from tests.api_check.run import Asked, check
 
-EXAMPLES = 30
+EXAMPLES = 14
 """Generated cases of one operation in one phase, as one of the two who ask."""
 SEED = 20261126
 LEAST = 5000
