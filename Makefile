@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults watch tools
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench bench-desk bench-sizing bench-webhooks faults check-alerts check-erasure check-keycloak format lock generate clean
+.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench bench-desk bench-sizing bench-webhooks faults check-alerts check-api check-erasure check-keycloak format lock generate clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ bench-webhooks: setup ## A thousand receivers, 70 of them bad: what that makes o
 
 faults: setup ## Kill everything for four minutes and count (BREAK=name runs a broken build)
 	$(BIN)/python -m faults.run $(if $(BREAK),--break $(BREAK))
+
+check-api: setup ## Thousands of generated requests against the API's own OpenAPI document (three minutes)
+	$(BIN)/python -m tests.api_check
 
 check-keycloak: setup ## Single sign-on against a real Keycloak, by Chromium (176 MB once; two minutes; Java 17)
 	$(BIN)/python tools/check_keycloak.py

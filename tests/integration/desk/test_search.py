@@ -148,6 +148,7 @@ async def _writes(desk: DeskBench, n: int, subject: str, sender: dict[str, str],
         ("after:2026-03-07 acme ", []),
         ("before:2026-03-07 bob ", ["Late order"]),
         ("nosuchword ", []),
+        ("nosuchword brakes ", []),
         ("", []),
     ],
 )

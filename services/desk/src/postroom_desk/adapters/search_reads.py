@@ -88,6 +88,8 @@ class MongoSearchReads:
             number = await self._number({**by_word(term), **places}, most, exact=not term.prefix)
             if best is None or number < best[0]:
                 best = number, term
+            if number == 0:  # nothing can be found; MongoDB refuses to count up to 0
+                break
         if best is None or (best[0] >= RARE and (best[1].prefix or len(best[1].spellings) > 1)):
             return _Walk(places, query.terms, NEWEST_INDEX, rare=False)
         others = tuple(t for t in query.terms if t is not best[1] or t.field)

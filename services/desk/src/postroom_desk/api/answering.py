@@ -238,7 +238,11 @@ def mentioned(ask: Asking, place: Place, named: Sequence[str], text: str) -> lis
     return everybody
 
 
-@router.get("/conversations/{conversation}/recipients", summary="To whom an answer would go", responses={409: {}})
+@router.get(
+    "/conversations/{conversation}/recipients",
+    summary="To whom an answer would go",
+    responses={200: {"model": m.SuggestedRecipients, "description": "As they stand now"}},
+)
 async def recipients(
     conversation: str,
     parts: PartsOf,
@@ -294,7 +298,11 @@ def _contacts(people: Sequence[Person]) -> list[base.Contact]:
     return [base.Contact(address=p.address, name=p.name) for p in people]
 
 
-@router.post("/conversations/{conversation}/messages/{message_id}/cancel", summary="Take a scheduled reply back")
+@router.post(
+    "/conversations/{conversation}/messages/{message_id}/cancel",
+    summary="Take a scheduled reply back",
+    responses={200: {"model": m.Cancelled, "description": "The fact that it led to, and what happened to the mail"}},
+)
 async def cancel(conversation: str, message_id: str, asked: m.CancelAsked, ask: Answers) -> Response:
     """409 `too_late` when its time has come. `result` says what happened to the mail, as the sender has reported it."""
     place = await ask.place(conversation)

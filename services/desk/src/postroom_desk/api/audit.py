@@ -52,8 +52,8 @@ class Asked:
         action: Name = None,
         outcome: Outcome | None = None,
         conversation: Name = None,
-        begin: Annotated[datetime | None, Query(alias="from")] = None,
-        end: Annotated[datetime | None, Query(alias="to")] = None,
+        begin: Annotated[m.LaterTime | None, Query(alias="from")] = None,
+        end: Annotated[m.LaterTime | None, Query(alias="to")] = None,
     ) -> None:
         self.named = {"person": person, "action": action, "outcome": outcome, "conversation_id": conversation}
         self.begin, self.end = _in_zone(begin), _in_zone(end)
@@ -68,7 +68,7 @@ async def read_audit(
     asker: Reads,
     asked: Annotated[Asked, Depends()],
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-    cursor: Annotated[str | None, Query(max_length=20, pattern=r"^\d+$")] = None,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,15}$")] = None,
 ) -> AuditPage:
     """Ids alone. Of others' private inboxes it shows that somebody did something, not in which conversation."""
     hidden = hidden_from(parts, asker)
@@ -78,7 +78,12 @@ async def read_audit(
     return AuditPage(items=items, next_cursor=str(items[-1]["sequence"]) if len(found) > limit else None)
 
 
-@router.get("/audit/export", summary="The same, all of it, as a file of JSON lines")
+@router.get(
+    "/audit/export",
+    summary="The same, all of it, as a file of JSON lines",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-ndjson": {}}}},
+)
 async def export_audit(parts: PartsOf, asker: Reads, asked: Annotated[Asked, Depends()]) -> StreamingResponse:
     """In the chain's order. What is hidden from who asks has `hidden: true`; its hash is of what was written."""
     hidden, log = hidden_from(parts, asker), log_of(parts)

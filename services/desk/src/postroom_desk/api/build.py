@@ -7,6 +7,7 @@ from postroom_desk.api import (
     answering,
     audit,
     bulk,
+    document,
     drafts,
     erasing,
     folders,
@@ -69,6 +70,7 @@ def build(parts: Parts) -> FastAPI:
     app.include_router(unsubscribe.router)
     console.install(app)
     problems.install(app)
+    document.install(app)
     app.add_middleware(Audited)
     app.add_middleware(limits.RateLimit, per_minute=parts.settings.requests_per_minute)
     app.add_middleware(problems.RequestId)

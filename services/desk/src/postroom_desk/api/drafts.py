@@ -317,7 +317,14 @@ def _person(given: dict[str, object]) -> dict[str, str]:
     return {"address": str(given.get("address") or ""), "name": str(given.get("name") or "")}
 
 
-@router.post("/conversations/{conversation}/draft/send", summary="Send the draft", responses=OUTCOMES)
+@router.post(
+    "/conversations/{conversation}/draft/send",
+    summary="Send the draft",
+    responses={
+        **OUTCOMES,
+        202: {"model": base.Pending | m.AwaitsApproval, "description": "Taken, or it waits for an approver"},
+    },
+)
 async def send(conversation: str, asked: m.SendDraftAsked, ask: Sends) -> Response:
     """Once, however often it is asked for. A refused one stays as the draft, with what changed.
 

@@ -1,11 +1,12 @@
 """The bodies of the REST API. Requests refuse unknown fields; answers only grow within /api/v1."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from postroom_contracts.fields import Slug
 from postroom_contracts.values import AssignmentRecord, Channel, Priority, Status
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 MAX_TEXT = 200_000
 Text = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
@@ -35,7 +36,17 @@ class Recipient(BaseModel):
 
 
 Recipients = Annotated[list[Recipient], Field(max_length=50)]
-LaterTime = Annotated[datetime, Field(strict=False)]
+
+
+def _as_text(value: object) -> object:
+    """Raises ValueError for a number: pydantic would take it for seconds since 1970."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE.match(value)):
+        raise ValueError("a time is RFC 3339, such as 2026-03-02T09:00:00Z")
+    return value
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+LaterTime = Annotated[datetime, Field(strict=False), BeforeValidator(_as_text)]
 """RFC 3339 with a zone."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
 from postroom_contracts.configuration import InboxRight, Role
@@ -20,7 +20,7 @@ from postroom_desk.identity.rights import own_right
 from postroom_desk.parts import Parts
 from postroom_desk.people_rights import UnfitRightsError, UnknownInboxError, change_rights
 
-router = APIRouter(prefix="/people")
+router = APIRouter(prefix="/people", responses={409: {"description": "Not possible: `code` says why"}})
 Manages = Annotated[Asker, Depends(needs(Operation.MANAGE_PEOPLE))]
 AgentId = Annotated[str, Path(max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$")]
 TokenId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f]+$")]
@@ -32,6 +32,9 @@ _WHY = {
     "active": "this person has a password already",
     "sso": "people log in by single sign-on alone here",
 }
+
+
+_LINKED: dict[int | str, dict[str, Any]] = {201: {"model": m.LinkMade, "description": "Not mailed: here it is"}}
 
 
 @contextmanager
@@ -67,13 +70,23 @@ async def read_person(agent_id: AgentId, parts: PartsOf, _asker: Manages) -> m.P
         return await details(parts, agent_id)
 
 
-@router.post("/{agent_id}/invitation", summary="Invite: mail a link by which they choose a password", status_code=202)
+@router.post(
+    "/{agent_id}/invitation",
+    summary="Invite: mail a link by which they choose a password",
+    status_code=202,
+    responses=_LINKED,
+)
 async def invite(agent_id: AgentId, parts: PartsOf, asker: Manages, response: Response) -> m.LinkMade:
     """Lets a person in again who was put out."""
     return await _linked(parts, asker, agent_id, "invitation", response)
 
 
-@router.post("/{agent_id}/reset", summary="Mail a link by which they choose another password", status_code=202)
+@router.post(
+    "/{agent_id}/reset",
+    summary="Mail a link by which they choose another password",
+    status_code=202,
+    responses=_LINKED,
+)
 async def reset(agent_id: AgentId, parts: PartsOf, asker: Manages, response: Response) -> m.LinkMade:
     """Until it is used the old password stays."""
     return await _linked(parts, asker, agent_id, "reset", response)

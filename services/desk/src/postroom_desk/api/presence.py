@@ -53,7 +53,12 @@ class PeoplePresent(Answer):
     agents: list[PersonPresent]
 
 
-@router.post("/presence", status_code=204, summary="Say what a page shows")
+@router.post(
+    "/presence",
+    status_code=204,
+    summary="Say what a page shows",
+    responses={404: {"description": "No such conversation"}},
+)
 async def say_presence(
     request: Request,
     asked: PresenceAsked,

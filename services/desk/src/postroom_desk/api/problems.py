@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from postroom_runtime.errors import InfrastructureError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from postroom_desk.api.document import allowed_methods
 from postroom_desk.reading import NotYetError, UnknownConversationError
 
 log = structlog.get_logger(__name__)
@@ -80,7 +82,12 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     title = _TITLES.get(error.status_code, "Request refused")
-    problem = Problem(error.status_code, "http", title, str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (
+        allowed := allowed_methods(request.app, request.url.path)
+    ):
+        headers["Allow"] = ", ".join(allowed)
+    problem = Problem(error.status_code, "http", title, str(error.detail), headers=headers)
     return _answer(request, problem)
 
 

@@ -31,8 +31,15 @@ Lists = Annotated[Asker, Depends(needs(Operation.LIST_CONVERSATIONS))]
 Reads = Annotated[Asker, Depends(needs(Operation.READ_CONVERSATION))]
 SeesCompany = Annotated[Asker, Depends(needs(Operation.SEE_COMPANY))]
 SeesReports = Annotated[Asker, Depends(needs(Operation.SEE_REPORTS))]
+POSITIONS = {"pattern": "^[0-9:, ]*$"}
+"""Said in the document; what does not fit is answered with 400 and what is wrong with it."""
 MinPosition = Annotated[
-    str | None, Query(max_length=20_000, description="Wait (at most 2 s) until this position is shown, else 503.")
+    str | None,
+    Query(
+        max_length=20_000,
+        description="Wait (at most 2 s) until this position is shown, else 503.",
+        json_schema_extra={**POSITIONS},
+    ),
 ]
 _DOWNLOAD = {
     "X-Content-Type-Options": "nosniff",

@@ -17,6 +17,7 @@ from postroom_desk.api.gate import Gate, GateClosedError
 from postroom_desk.api.guard import Asker, access_for, needs
 from postroom_desk.api.presence_teller import PresenceTeller
 from postroom_desk.api.problems import Problem
+from postroom_desk.api.reads import POSITIONS
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.positions import LogPosition, Positions, parse_positions
@@ -44,9 +45,14 @@ def positions_given(last_event_id: str | None) -> Positions | None:
 
 
 async def seen_before(
-    last_event_id: Annotated[str | None, Header(max_length=20_000)] = None,
+    last_event_id: Annotated[str | None, Header(max_length=20_000, json_schema_extra={**POSITIONS})] = None,
     after: Annotated[
-        str | None, Query(max_length=20_000, description="As Last-Event-ID, for a first connection")
+        str | None,
+        Query(
+            max_length=20_000,
+            description="As Last-Event-ID, for a first connection",
+            json_schema_extra={**POSITIONS},
+        ),
     ] = None,
 ) -> Positions | None:
     """Dependency: checked before the answer begins, so that a fault can still be a problem."""

@@ -11,6 +11,7 @@ from postroom_desk.domain.queries import Cursor, ListQuery, Sort
 ME = "me"
 Person = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """An agent's id, or `me`: whoever asks."""
+Named = Annotated[str, StringConstraints(max_length=200)]
 
 
 class ListParameters(BaseModel):
@@ -19,11 +20,11 @@ class ListParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     status: Annotated[list[Status], Field(max_length=7, description="Default: all but spam, deleted, merged")] = []
-    inbox: str | None = None
-    team: str | None = None
-    tag: str | None = None
+    inbox: Named | None = None
+    team: Named | None = None
+    tag: Named | None = None
     owner: Annotated[Person | None, Field(description="An agent, or `me`")] = None
-    contact: str | None = None
+    contact: Named | None = None
     mentioned: Annotated[Person | None, Field(description="Who is named in a note; `me`")] = None
     watcher: Annotated[Person | None, Field(description="An agent, or `me`")] = None
     unassigned: bool = False
