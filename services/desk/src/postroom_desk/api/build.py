@@ -18,6 +18,7 @@ from postroom_desk.api import (
     published,
     reads,
     saved_replies,
+    scheduled,
     search,
     streams,
     uploads,
@@ -62,6 +63,7 @@ def build(parts: Parts) -> FastAPI:
         search,
         audit,
         people,
+        scheduled,
         published,
         webhooks,
     ):
