@@ -512,6 +512,8 @@ class Preferences(Section):
     """How they are told of which kind; of one that is not named as `defaults` of the house say."""
     inbox_ways: dict[Slug, Ways] = Field(default_factory=dict)
     """The same for conversations in one inbox; what is named here goes before `ways` and `muted`."""
+    undo_seconds: Literal[0, 5, 10, 20, 30] = 10
+    """For how long a reply that they send in the console can be taken back."""
 
 
 class ChatDestination(Section):

@@ -106,6 +106,13 @@ class InMemoryConversations:
             found = found[place + 1 :]
         return found[: query.limit + 1]
 
+    async def scheduled(self, readable: frozenset[str]) -> list[tuple[str, ConversationView]]:
+        return [
+            (i, v)
+            for i, v in self.views.items()
+            if v.inbox_id in readable and any(m.delivery == "scheduled" for m in v.messages)
+        ]
+
     async def counts(self) -> list[CountRow]:
         return [
             CountRow(v.status, v.team_id, v.inbox_id, v.owner_id is not None, v.archived, 1, v.received, v.sent)

@@ -293,6 +293,8 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
     "POST /api/v1/contacts/{contact_id}/erase": ("/api/v1/contacts/carla/erase", {"whole": False}),
     "GET /api/v1/search": ("/api/v1/search?q=canary", None),
     "GET /api/v1/contacts": ("/api/v1/contacts?q=canary", None),
+    "GET /scheduled": ("/scheduled", None),
+    "GET /api/v1/scheduled": ("/api/v1/scheduled", None),
     "GET /audit": ("/audit", None),
     "POST /audit/check": ("/audit/check", {}),
     "GET /api/v1/audit/export": ("/api/v1/audit/export", None),

@@ -152,6 +152,21 @@ async def test_a_saved_filter_stands_among_the_folders_and_names_its_list(desk: 
     assert "Ours" not in nobody
 
 
+async def test_a_filter_is_shared_with_a_team_and_deleted_by_its_owner_alone(desk: DeskBench) -> None:
+    way = "/conversations?status=open&tag=support"
+    async with desk.client() as client:
+        empty = (await client.get(way, headers={"Cookie": "postroom_agent=ana"})).text
+        assert '<option value="workshop">Workshop</option>' in empty
+        assert '<option value="sales">' not in empty.split('name="team"')[1].split("</select>")[0]
+        asked = {"agent": "ana", "name": "Ours", "team_id": "workshop", "query": {"status": ["open"], "tag": "support"}}
+        assert (await client.post("/api/v1/filters", json=asked)).status_code == 201
+        mine = (await client.get(way, headers={"Cookie": "postroom_agent=ana"})).text
+        theirs = (await client.get(way, headers={"Cookie": "postroom_agent=ben"})).text
+    assert "shared with Workshop" in mine
+    assert "shared with Workshop" in theirs
+    assert ("data-unsave" in mine, "data-unsave" in theirs) == (True, False)
+
+
 async def test_search_stands_where_a_list_stands(desk: DeskBench) -> None:
     async with desk.client() as client:
         empty = await client.get("/search?q=")

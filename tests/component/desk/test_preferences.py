@@ -10,6 +10,7 @@ from postroom_contracts.notifying import WAYS, general_ways, ways_of
 from postroom_desk.domain.preferring import Chosen, preferring, preferring_in, ways_there, without_mail
 
 from tests.component.desk.doubles import NOW, DeskBench
+from tests.component.desk.facts import CONVERSATION, received
 from tests.component.desk.test_account import bench, token_in
 from tests.component.desk.test_login import PASSWORD, give, visitor
 from tests.integration.desk.office import company
@@ -53,6 +54,20 @@ async def test_what_is_not_ticked_is_not_told_and_quiet_hours_are_kept() -> None
         assert 'name="inbox" value="sales"' not in shown  # what she may not read
         await save(client, way=THERE, inbox=["support"])
         assert written(desk) == ([], None)
+
+
+async def test_for_how_long_a_reply_can_be_taken_back_reaches_the_composer() -> None:
+    desk = await bench()
+    await desk.happens(received(), CONVERSATION)
+    async with visitor(desk) as client:
+        await give(client, "ana@velo.test", PASSWORD)
+        assert 'data-undo="10"' in (await client.get(f"/conversations/{CONVERSATION}")).text
+        await save(client, way=THERE, inbox=["support"], undo="30")
+        assert written(desk) == ([], Preferences(undo_seconds=30))
+        assert 'data-undo="30"' in (await client.get(f"/conversations/{CONVERSATION}")).text
+        await save(client, way=THERE, inbox=["support"])
+        assert written(desk) == ([], Preferences(undo_seconds=30)), "a form without it changes it not"
+        assert (await save(client, undo="7")).status_code == 422
 
 
 async def test_hours_that_are_none_are_told_and_change_nothing() -> None:

@@ -136,6 +136,20 @@ async def test_counts_read_an_index_and_no_document(both: Both) -> None:
     assert "COLLSCAN" not in text
 
 
+async def test_replies_that_wait_are_found_by_their_own_index(both: Both) -> None:
+    later = replied("r3", send_at=datetime(2026, 3, 7, tzinfo=UTC))
+    await both.desk.happens(later, "conversation-2")
+    view = both.desk.conversations.views["conversation-2"]
+    other = view.model_copy(update={"inbox_id": "sales"})
+    documents = [Document(f"waiting-{n}", state=v, applied={"s": 1}) for n, v in enumerate((view, other))]
+    await MongoDocumentStore(both.database["conversations"], ConversationView).save(documents)
+    assert await both.conversations.scheduled(frozenset({"support"})) == [("waiting-0", view)]
+    assert await both.conversations.scheduled(frozenset()) == []
+    asked = {"state.messages.delivery": "scheduled", "state.inbox_id": {"$in": ["support"]}}
+    explained = await both.database.command({"explain": {"find": "conversations", "filter": asked}})
+    assert "state.messages.delivery_1" in str(explained["queryPlanner"]["winningPlan"])
+
+
 async def test_the_event_log_is_that_of_the_double(both: Both) -> None:
     double = both.desk.events
     assert (await both.events.progress()).offsets == (await double.progress()).offsets

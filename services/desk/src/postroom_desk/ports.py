@@ -53,6 +53,10 @@ class ConversationReads(Protocol):
 
     async def counts(self) -> list[CountRow]: ...
 
+    async def scheduled(self, readable: frozenset[str]) -> list[tuple[str, ConversationView]]:
+        """Return conversations of readable inboxes in which a reply waits for its time, with messages; at most 500."""
+        ...
+
 
 class FolderCounts(Protocol):
     async def table(self) -> FolderTable:

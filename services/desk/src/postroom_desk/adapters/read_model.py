@@ -23,6 +23,8 @@ _WAITING = (("state.status", 1), ("state.waiting_order", 1))
 _GROUPED = ("status", "team_id", "inbox_id", "owner_id", "archived", "received", "sent")
 _INBOX = ("state.inbox_id", 1)
 _COUNT_INDEX = [(f"state.{name}", 1) for name in _GROUPED]
+_DELIVERY = "state.messages.delivery"
+MOST_SCHEDULED = 500
 INDEXES = (
     # The inbox at the end: what one may not read is passed over in the index, and no document is read.
     IndexModel([("state.status", 1), ("state.waiting_order", 1), ("_id", 1), _INBOX]),
@@ -31,6 +33,8 @@ INDEXES = (
     IndexModel([("state.contact_ids", 1), ("state.last_activity_at", -1), _INBOX]),
     *(IndexModel([(f"state.{name}", 1), *_WAITING]) for name in ("inbox_id", "team_id", "tags")),
     IndexModel(_COUNT_INDEX),
+    # Of the few in which a reply waits for its time.
+    IndexModel([(_DELIVERY, 1), _INBOX], partialFilterExpression={_DELIVERY: "scheduled"}),
 )
 
 
@@ -78,6 +82,12 @@ class MongoConversations:
         async with translated("count conversations"):
             rows = await aggregate(self._collection, self.count_pipeline(), hint=self.count_index)
         return [_row(row) for row in rows]
+
+    async def scheduled(self, readable: frozenset[str]) -> list[tuple[str, ConversationView]]:
+        conditions = {_DELIVERY: "scheduled", "state.inbox_id": {"$in": sorted(readable)}}
+        async with translated("list scheduled replies"):
+            found = await self._collection.find(conditions, {"state": 1}).limit(MOST_SCHEDULED).to_list(MOST_SCHEDULED)
+        return [(d["_id"], ConversationView.model_validate(d["state"])) for d in found]
 
     count_index = "_".join(f"{name}_{direction}" for name, direction in _COUNT_INDEX)
     """MongoDB's default name of the index that covers the counts."""

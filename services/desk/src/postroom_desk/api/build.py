@@ -19,6 +19,7 @@ from postroom_desk.api import (
     published,
     reads,
     saved_replies,
+    scheduled,
     search,
     streams,
     uploads,
@@ -63,6 +64,7 @@ def build(parts: Parts) -> FastAPI:
         search,
         audit,
         people,
+        scheduled,
         published,
         webhooks,
     ):

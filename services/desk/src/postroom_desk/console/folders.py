@@ -27,6 +27,9 @@ class SavedList:
     name: str
     search: str
     asked: ListAsked
+    owner_id: str = ""
+    team_id: str | None = None
+    """With whom it is shared."""
 
     @property
     def address(self) -> str:
@@ -44,4 +47,7 @@ async def saved_filters(parts: Parts, viewer: Viewer) -> list[SavedList]:
         return []
     teams = [t.id for t in parts.reader.configuration.teams if agent_id in t.members]
     found = await parts.filters.of(agent_id, teams)
-    return [SavedList(f.id, f.name, f.search, ListAsked.model_validate(f.query.model_dump())) for f in found]
+    return [
+        SavedList(f.id, f.name, f.search, ListAsked.model_validate(f.query.model_dump()), f.owner_id, f.team_id)
+        for f in found
+    ]

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from postroom_contracts.configuration import Configuration, Preferences
 
 from postroom_desk.api import shown
 from postroom_desk.api.reads import positions_of
@@ -41,6 +42,7 @@ class Entry:
 
 NAVIGATION: list[Entry] = [
     Entry("inbox", "/", Operation.LIST_CONVERSATIONS),
+    Entry("scheduled", "/scheduled", Operation.LIST_CONVERSATIONS),
     Entry("overview", "/overview", Operation.SEE_COMPANY),
     Entry("settings", "/settings", Operation.READ_SETTINGS),
     Entry("audit", "/audit", Operation.READ_AUDIT),
@@ -64,6 +66,8 @@ def frame_context(request: Request, parts: Parts, viewer: Viewer) -> dict[str, A
         "agents": {a.id: a.name for a in company.agents},
         "inboxes": {i.id: i.name for i in company.inboxes},
         "teams": {t.id: t.name for t in company.teams},
+        "own_teams": next((a.teams for a in company.agents if a.id == viewer.acting_id), []),
+        "undo_seconds": _undo_seconds(configuration, viewer.acting_id),
         "tag_names": {t.id: t.name for t in company.tags},
         "acting": viewer.acting_id,
         "navigation": [e for e in NAVIGATION if viewer.sees(e.operation)],
@@ -78,6 +82,11 @@ def frame_context(request: Request, parts: Parts, viewer: Viewer) -> dict[str, A
         "asked": None,
         "now": parts.clock.now(),
     }
+
+
+def _undo_seconds(configuration: Configuration, agent_id: str | None) -> int:
+    """Return for how long a reply of theirs can be taken back."""
+    return configuration.notifications.preferences.get(agent_id or "", Preferences()).undo_seconds
 
 
 def render(

@@ -1,7 +1,7 @@
 """One's own notifications: of what one is told by which way, of which inboxes, and when not. Written into the configuration."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
@@ -12,11 +12,21 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.problems import Problem, not_found
 from postroom_desk.console.me import Me, Mine, account_page
-from postroom_desk.domain.preferring import COLUMNS, KINDS, Chosen, Ticked, preferring, preferring_in, ways_there
+from postroom_desk.domain.preferring import (
+    COLUMNS,
+    KINDS,
+    Chosen,
+    Ticked,
+    preferring,
+    preferring_in,
+    undoing,
+    ways_there,
+)
 from postroom_desk.parts import Parts
 
 router = APIRouter(include_in_schema=False)
 PATH = "/account/notifications"
+UNDOS: tuple[int, ...] = get_args(Preferences.model_fields["undo_seconds"].annotation)
 Word = Annotated[str, StringConstraints(max_length=63)]
 Ways = Annotated[list[Word], Field(max_length=100)]
 """What is ticked: `assigned.mail`."""
@@ -30,6 +40,8 @@ class Wanted(BaseModel):
     start: Word = ""
     end: Word = ""
     zone: Word = ""
+    undo: Literal["", "0", "5", "10", "20", "30"] = ""
+    """For how many seconds a reply can be taken back; empty: as before."""
 
     def hours(self) -> QuietHours | None:
         """Return the quiet hours. Raises ValidationError."""
@@ -65,7 +77,8 @@ async def change(
 
     def choose(configuration: Configuration) -> Configuration:
         offered = ways_there(configuration, agent_id)
-        return preferring(configuration, agent_id, Chosen(ticked, offered, left_out, shown, quiet))
+        chosen = preferring(configuration, agent_id, Chosen(ticked, offered, left_out, shown, quiet))
+        return undoing(chosen, agent_id, int(wanted.undo)) if wanted.undo else chosen
 
     await _write(parts, choose, agent_id)
     return RedirectResponse(f"{PATH}?saved=true", 303)
@@ -135,6 +148,7 @@ def _page(mine: Me, parts: Parts, status: int = 200, fault: str = "", *, saved: 
         own=own,
         inboxes={i: inbox.name for i in _inboxes(mine, parts) if (inbox := configuration.inbox(i))},
         zone=str(mine.viewer.zone or "UTC"),
+        undos=UNDOS,
         fault=fault,
         saved=saved,
         **_table(parts, agent_id, {k: general_ways(configuration, agent_id, k) for k in KINDS}),

@@ -23,6 +23,7 @@ from postroom_desk.console import (
     overview,
     people,
     preferences,
+    scheduled,
     search,
     second_factor,
     sign_on,
@@ -58,6 +59,7 @@ def install(app: FastAPI) -> None:
         notifications,
         preferences,
         audit,
+        scheduled,
     ):
         app.include_router(module.router)
     app.include_router(router)

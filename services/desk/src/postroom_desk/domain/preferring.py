@@ -89,6 +89,16 @@ def preferring_in(
     return _with(configuration, agent_id, own, section.muted.get(agent_id, []))
 
 
+def undoing(configuration: Configuration, agent_id: str, seconds: int) -> Configuration:
+    """Return the configuration with how long this person can take a reply back. Raises ValidationError for another time."""
+    section = configuration.notifications
+    if configuration.agent(agent_id) is None:
+        return configuration
+    before = section.preferences.get(agent_id, Preferences())
+    own = Preferences.model_validate(before.model_dump() | {"undo_seconds": seconds})
+    return _with(configuration, agent_id, own, section.muted.get(agent_id, []))
+
+
 def without_mail(configuration: Configuration, agent_id: str, kind: MutableKind) -> Configuration:
     """Return the configuration with no mail of this kind for this agent, of whatever inbox; the same one when it is so."""
     section = configuration.notifications

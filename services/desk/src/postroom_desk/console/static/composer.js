@@ -11,7 +11,6 @@ import { Recipients } from "./recipients.js";
 import { begin, changed, clear, contentOf, heldBy, isEmpty, isNote, leave, load, look, mode, now, put, refill, showMode, showSide, turn } from "./sides.js";
 import { t } from "./texts.js";
 
-const UNDO_SECONDS = 10;
 const form = () => document.getElementById("composer");
 const by = (id) => document.getElementById(id);
 
@@ -131,7 +130,7 @@ async function sendReply(then, at) {
   if (!(await saved(side))) return;
   const body = { then: then || null, hold_if_customer_writes: by("hold").checked };
   if (at) body.send_at = new Date(at).toISOString();
-  else body.undo_seconds = UNDO_SECONDS;
+  else body.undo_seconds = Number(mine.composer.dataset.undo);
   const { ok, status, said } = await call("POST", `${side.draft.base}/send`, body);
   if (!ok) {
     if (said.reason === "stale" && mine === now) { mine.wanted = { then, at }; await load(); return; }
@@ -142,7 +141,7 @@ async function sendReply(then, at) {
   const message = said.event?.data?.message_id;
   if (mine === now) { clear(side); by("menu-later").open = false; }
   const text = status === 202 ? t("frame.js.taken") : at ? t("composer.js.scheduled") : t("composer.js.sent");
-  say(text, { undo: message ? () => undo(mine.id, message) : null });
+  say(text, { undo: message && (at || body.undo_seconds) ? () => undo(mine.id, message) : null });
 }
 
 // What was shown beside the held draft has been read.

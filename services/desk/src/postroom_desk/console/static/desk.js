@@ -10,6 +10,7 @@ import { follow, prepareHtmx, refresh } from "./live.js";
 import { startErasing } from "./erasing.js";
 import { startMerge } from "./merge.js";
 import { startNavigation } from "./nav.js";
+import { startScheduled } from "./scheduled.js";
 import { startPresence } from "./presence.js";
 import { onRefreshed } from "./sides.js";
 import { startNew } from "./start.js";
@@ -83,6 +84,7 @@ startMerge();
 startFilters();
 prepareHtmx();
 startNavigation();
+startScheduled();
 startPresence();
 follow();
 // What was left out so that the page shows first: the counts of the folders.

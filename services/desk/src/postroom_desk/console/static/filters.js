@@ -25,7 +25,7 @@ export function startFilters() {
   document.addEventListener("submit", async (event) => {
     if (!event.target.matches("form[data-save]")) return;
     event.preventDefault();
-    if (await ask("POST", "/api/v1/filters", { agent: acting(), name: new FormData(event.target).get("name"), query: query() })) location.reload();
+    if (await ask("POST", "/api/v1/filters", { agent: acting(), name: new FormData(event.target).get("name"), team_id: new FormData(event.target).get("team") || null, query: query() })) location.reload();
   });
   document.addEventListener("click", async (event) => {
     const id = event.target.closest("[data-unsave]")?.dataset.unsave;

@@ -1,6 +1,7 @@
 // To whom it goes: what the desk suggests, until somebody names others.
 import { acting } from "./actions.js";
 import { call } from "./drafting.js";
+import { suggestPeople } from "./people.js";
 import { t } from "./texts.js";
 
 const FIELDS = ["to", "cc", "bcc"];
@@ -16,7 +17,11 @@ export function addresses(text, known = []) {
 export class Recipients {
   constructor(composer, id) {
     Object.assign(this, { composer, id, named: false, suggested: null });
-    by("recipients").addEventListener("input", () => { this.named = true; this.show(); });
+    by("recipients").addEventListener("input", (event) => {
+      this.named = true;
+      this.show();
+      suggestPeople(event.target, by("known-people"), this.suggested?.known ?? []);
+    });
   }
 
   #field(name) { return this.composer.elements[name]; }
