@@ -1,5 +1,6 @@
 """In-memory doubles of the desk's ports, and a desk built from them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ from postroom_desk.identity.people import Person
 from postroom_desk.identity.sessions import Where, csrf_token
 from postroom_desk.identity.sign_on import Provider
 from postroom_desk.inboxes import Inboxes
-from postroom_desk.live import Broadcaster
+from postroom_desk.live import Broadcaster, Subscription
 from postroom_desk.parts import Parts
 from postroom_desk.ports import CountRow, RequestRecord
 from postroom_desk.presence import Presence
@@ -540,3 +541,10 @@ class DeskBench:
         await self.events.record([logged], [position])
         self.live.publish(logged)
         return logged
+
+
+def ended(live: Broadcaster) -> Subscription:
+    """Have a stream end once it has given what was missed."""
+    subscription = Subscription(asyncio.Queue(live.queue_size), live.reached.copy())
+    subscription.end()
+    return subscription

@@ -4,7 +4,6 @@ The matrix is made from the application's routes and the table of operations. Wh
 down here by hand. A route without an operation or without a case fails.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -20,9 +19,9 @@ from postroom_desk.api import auth
 from postroom_desk.domain.notifications import Notification
 from postroom_desk.domain.permissions import TABLE, Operation
 from postroom_desk.identity.principal import Principal
-from postroom_desk.live import Broadcaster, Subscription
+from postroom_desk.live import Broadcaster
 
-from tests.component.desk.doubles import NOW, DeskBench, FixedPeer, settings
+from tests.component.desk.doubles import NOW, DeskBench, FixedPeer, ended, settings
 from tests.component.desk.facts import ANA, customer_content, received
 from tests.component.desk.routes_of import Address, addresses
 from tests.component.desk.test_routes import PUBLIC
@@ -351,15 +350,8 @@ async def test_every_address_has_a_case() -> None:
 async def desk(monkeypatch: pytest.MonkeyPatch) -> DeskBench:
     tokens = {f"token-of-{name}": caller.principal for name, caller in CALLERS.items()}
     monkeypatch.setattr(auth, "authenticate", lambda given, _: tokens.get(given))
-    monkeypatch.setattr(Broadcaster, "subscribe", _ended)
+    monkeypatch.setattr(Broadcaster, "subscribe", ended)
     return await planted()
-
-
-def _ended(live: Broadcaster) -> Subscription:
-    """Have a stream end once it has given what was missed."""
-    subscription = Subscription(asyncio.Queue(live.queue_size), live.reached.copy())
-    subscription.end()
-    return subscription
 
 
 def filled(template: Any, inbox: str, conversation: str) -> Any:

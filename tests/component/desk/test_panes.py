@@ -8,8 +8,9 @@ import pytest
 from fastapi.sse import ServerSentEvent
 from postroom_desk.console import pages
 from postroom_desk.console.live import with_beats
+from postroom_desk.live import Broadcaster
 
-from tests.component.desk.doubles import DeskBench
+from tests.component.desk.doubles import DeskBench, ended
 from tests.component.desk.facts import CONVERSATION, assigned, customer_content, received
 
 HTMX = {"HX-Request": "true"}
@@ -104,6 +105,30 @@ async def test_a_time_is_the_readers(desk: DeskBench) -> None:
         odd = await client.get("/", headers={"Cookie": "postroom_zone=../../etc/passwd"})
     assert "10:00\u202fAM" in text  # 15:00 UTC
     assert odd.status_code == 200
+
+
+async def test_a_pane_that_shows_less_than_was_heard_of_says_so(
+    desk: DeskBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGE_WAIT_SECONDS", 0.01)
+    async with desk.client() as client:
+        behind = await client.get("/panes/list?status=open", headers={**HTMX, "X-After": "0:99"})
+        level = await client.get("/panes/list?status=open", headers={**HTMX, "X-After": "0:0"})
+    assert behind.status_code == level.status_code == 200
+    assert behind.headers["x-behind"] == "1"
+    assert "x-behind" not in level.headers
+
+
+@pytest.mark.parametrize(("begins", "behind"), [("0:1", "false"), ("0:9", "true")], ids=["level", "behind"])
+async def test_a_stream_says_whether_pages_lack_what_came_before_it(
+    desk: DeskBench, monkeypatch: pytest.MonkeyPatch, begins: str, behind: str
+) -> None:
+    monkeypatch.setattr(Broadcaster, "subscribe", ended)
+    async with desk.client() as client:
+        text = (await client.get("/live", params={"after": begins})).text
+    assert f'event: hello\ndata: {{"behind":{behind}}}\nid: {begins}' in text.replace(": true", ":true").replace(
+        ": false", ":false"
+    )
 
 
 async def test_a_silent_stream_beats_and_ends_with_what_it_follows() -> None:

@@ -32,9 +32,17 @@ class Cable:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def lead_to(self, target: str) -> None:
+        """Have what is opened from now on go to another desk, as a balancer would."""
+        self._target = urlsplit(target)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+        try:
             far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:  # nobody is there
+            writer.transport.abort()
+            return
+        with suppress(OSError):
             await asyncio.gather(self._hand_on(reader, far_writer), self._hand_on(far_reader, writer))
 
     async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

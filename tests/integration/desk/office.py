@@ -115,10 +115,12 @@ class Office:
         html: str | None = None,
         picture: bool = False,
         age: timedelta = timedelta(),
+        cc: str | None = None,
+        quoted: str = "",
     ) -> str:
         """Put an ingested mail on its topic; return its Message-ID. `answers`: the Message-ID that it replies to.
 
-        Without `sender` it is Carla Cruz, at an address that her subject makes her own.
+        `quoted` stands below what is new. Without `sender` it is Carla Cruz, at an address that her subject makes her own.
         """
         sender = sender or (f"carla-{digest(subject)[:8]}@example.test", "Carla Cruz")
         self._count += 1
@@ -147,6 +149,7 @@ class Office:
             references=[answers] if answers else [],
             sender=Address(address=sender[0], name=sender[1]),
             to=[Address(address=f"{inbox}@velo.test")],
+            cc=[Address(address=cc)] if cc else [],
             subject=subject,
             text=text,
             body_bytes=len(raw),
@@ -155,7 +158,7 @@ class Office:
             received_at=now,
             ingested_at=now,
         )
-        await self.content.put([_document(inbound, text, html, raw_id)])
+        await self.content.put([_document(inbound, text, html, raw_id, quoted)])
         event = new_event(
             inbound, source=source_of("ingest"), cause_id=ledger_id, subject=inbox, time=now, key=sender[0]
         )
@@ -197,12 +200,12 @@ class Office:
         return await self.client.post(path, json={"agent": "ana", **body}, headers=headers)
 
 
-def _document(inbound: InboundReceived, text: str, html: str | None, raw_id: str) -> dict[str, Any]:
+def _document(inbound: InboundReceived, text: str, html: str | None, raw_id: str, quoted: str) -> dict[str, Any]:
     return {
         "_id": inbound.content.content_id,
         "kind": "message",
         "inbox_id": inbound.inbox_id,
-        "text": text,
+        "text": text + quoted,
         "html": html,
         "reply_text": text,
         "sha256": inbound.content.sha256,
@@ -210,7 +213,7 @@ def _document(inbound: InboundReceived, text: str, html: str | None, raw_id: str
         "from": inbound.sender.model_dump(),
         "reply_to": [],
         "to": [a.model_dump() for a in inbound.to],
-        "cc": [],
+        "cc": [a.model_dump() for a in inbound.cc],
         "external_id": inbound.external_id,
         "in_reply_to": list(inbound.in_reply_to),
         "references": list(inbound.references),

@@ -1,8 +1,8 @@
 """The one live connection of a page: what happened where, so that it asks again for what it shows.
 
-Events: `hello` at the beginning, `fact` (conversation and type), `counts` (what lies in each folder), `notifications` (how many
-are unread), `resync` when everything must be asked for again, `beat` every ten seconds, so that a page notices a connection
-that has silently gone. It resumes by `Last-Event-ID` as the API's stream does.
+Events: `hello` at the beginning (`behind`: pages may lack what came before it), `fact` (conversation and type), `counts` (what
+lies in each folder), `notifications` (how many are unread), `resync` when everything must be asked for again, `beat` every
+ten seconds, so that a page notices a connection that has silently gone. It resumes by `Last-Event-ID` as the API's stream does.
 """
 
 import asyncio
@@ -12,12 +12,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from postroom_runtime.errors import InfrastructureError
 
 from postroom_desk.api import streams
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.console.viewer import Viewer, page_needs
 from postroom_desk.domain.permissions import Operation
-from postroom_desk.domain.positions import Positions
+from postroom_desk.domain.positions import Positions, parse_positions
+from postroom_desk.parts import Parts
 
 BEAT_SECONDS = 10.0
 router = APIRouter(include_in_schema=False)
@@ -33,7 +35,19 @@ async def live(
     )
     async with contextlib.aclosing(with_beats(facts, BEAT_SECONDS)) as items:
         async for item in items:
-            yield item if item.event is not None else _short(item)
+            if item.event == "hello":
+                yield await _hello(item, parts)
+            else:
+                yield item if item.event is not None else _short(item)
+
+
+async def _hello(item: ServerSentEvent, parts: Parts) -> ServerSentEvent:
+    """Return it with whether pages may show less than what the stream begins behind: they are asked for again then."""
+    try:
+        behind = not (await parts.events.progress()).includes_all(parse_positions(item.id or ""))
+    except InfrastructureError:
+        behind = True
+    return ServerSentEvent(event="hello", data={"behind": behind}, id=item.id, retry=item.retry)
 
 
 def _short(item: ServerSentEvent) -> ServerSentEvent:

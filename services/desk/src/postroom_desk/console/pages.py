@@ -5,7 +5,6 @@ A page of another subject is a module beside this one with a router; `routes.py`
 `return render(request, parts, viewer, "its.html", title=...)`.
 """
 
-import contextlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,9 +50,15 @@ NAVIGATION: list[Entry] = [
 
 
 async def reached(request: Request, parts: Parts) -> None:
-    """Wait for what the browser has heard of by live updates, but show what there is in any case."""
-    with contextlib.suppress(NotYetError):
+    """Wait for what the browser has heard of by live updates, but show what there is in any case.
+
+    What then shows less says so (`X-Behind`), and the browser asks again: a read model stands still for seconds while
+    a replica that has died still counts as a member of the group.
+    """
+    try:
         await parts.reader.wait_for(positions_of(request.headers.get("x-after")), PAGE_WAIT_SECONDS)
+    except NotYetError:
+        request.state.behind = True
 
 
 def frame_context(request: Request, parts: Parts, viewer: Viewer) -> dict[str, Any]:
@@ -94,7 +99,8 @@ def render(
 ) -> HTMLResponse:
     """Return a page inside the frame that all share, or a fragment of one; `title` is needed by a page."""
     body = page(template, viewer, **{**frame_context(request, parts, viewer), **context})
-    return HTMLResponse(body, status, headers=SECURITY_HEADERS)
+    behind = {"X-Behind": "1"} if getattr(request.state, "behind", False) else {}
+    return HTMLResponse(body, status, headers={**SECURITY_HEADERS, **behind})
 
 
 def render_bare(

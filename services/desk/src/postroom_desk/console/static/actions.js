@@ -173,8 +173,10 @@ export function startActions() {
     if (!post || !shown()?.contains(event.target)) return;
     event.preventDefault();
     const form = event.target;
+    const values = new FormData(form);
+    document.activeElement.blur(); // the next key is a command again
     busy(form.querySelector("button"), async () => {
-      if (await act(...POSTS[post](new FormData(form))) === "done") { document.activeElement.blur(); form.reset(); form.closest("details.menu")?.removeAttribute("open"); }
+      if (await act(...POSTS[post](values)) === "done") { form.reset(); form.closest("details.menu")?.removeAttribute("open"); }
     });
   });
 }

@@ -8,7 +8,7 @@ import { Files, takeDrops } from "./files.js";
 import { Held } from "./held.js";
 import { mentions, savedReplies } from "./offers.js";
 import { Recipients } from "./recipients.js";
-import { begin, changed, clear, contentOf, heldBy, isEmpty, isNote, leave, load, look, mode, now, put, refill, showMode, showSide, turn } from "./sides.js";
+import { begin, changed, clear, contentOf, heldBy, isEmpty, isNote, leave, load, look, lookAgain, mode, now, put, refill, showMode, showSide, turn } from "./sides.js";
 import { t } from "./texts.js";
 
 const form = () => document.getElementById("composer");
@@ -133,13 +133,13 @@ async function sendReply(then, at) {
   else body.undo_seconds = Number(mine.composer.dataset.undo);
   const { ok, status, said } = await call("POST", `${side.draft.base}/send`, body);
   if (!ok) {
-    if (said.reason === "stale" && mine === now) { mine.wanted = { then, at }; await load(); return; }
+    if (said.reason === "stale" && mine === now && mine.composer.isConnected) { mine.wanted = { then, at }; await lookAgain(); return; }
     say(refusal(said), { bad: true });
     return;
   }
-  if (said.state === "awaiting_approval") { say(t("composer.js.asked_approval")); if (mine === now) load(); return; }
+  if (said.state === "awaiting_approval") { say(t("composer.js.asked_approval")); if (mine === now) lookAgain(); return; }
   const message = said.event?.data?.message_id;
-  if (mine === now) { clear(side); by("menu-later").open = false; }
+  if (mine === now && mine.composer.isConnected) { clear(side); by("menu-later").open = false; }
   const text = status === 202 ? t("frame.js.taken") : at ? t("composer.js.scheduled") : t("composer.js.sent");
   say(text, { undo: message && (at || body.undo_seconds) ? () => undo(mine.id, message) : null });
 }
@@ -174,7 +174,7 @@ async function edit(id, message) {
   if (now?.id !== id) return;
   if (isNote()) now.composer.elements.mode.value = "reply";
   turn();
-  await load();
+  await lookAgain(true);
   by("text").focus();
 }
 

@@ -15,10 +15,15 @@ export async function call(method, path, body, headers = {}) {
   }
 }
 
+function kept(place) {
+  try { return JSON.parse(sessionStorage.getItem(place)); } catch { return null; }
+}
+
 // One draft of one conversation. `told(draft, state)`: state is "saved", "saving", "locked", "offline" or "changed".
 export class Draft {
   constructor(id, kind, told) {
     this.place = `postroom.unsaved.${id}.${kind}`; // until the desk has it, it is kept in this tab
+    this.unsaved = kept(this.place); // by the page before: {number (of the draft that it was a change of), content, files}, or null
     this.base = `/api/v1/conversations/${id}/draft`;
     this.query = `?kind=${kind}`;
     this.told = told;
@@ -40,12 +45,10 @@ export class Draft {
     this.id = draft.id;
   }
 
-  // What this tab could not save, or null: {number, content, files}; `number` is of the draft that it was a change of.
-  get unsaved() {
-    try { return JSON.parse(sessionStorage.getItem(this.place)); } catch { return null; }
+  forget() {
+    this.unsaved = null;
+    sessionStorage.removeItem(this.place);
   }
-
-  forget() { sessionStorage.removeItem(this.place); }
 
   #keep(content) {
     const { files, ...fields } = content;

@@ -25,7 +25,7 @@ export class Editor {
   get isEmpty() { return !this.text && !this.field.querySelector("img"); }
   get html() {
     if (this.isEmpty) return "";
-    const copy = this.field.cloneNode(true);
+    const copy = document.implementation.createHTMLDocument("").importNode(this.field, true); // in which nothing is loaded
     for (const image of copy.querySelectorAll("img")) {
       if (image.dataset.cid) image.setAttribute("src", `cid:${image.dataset.cid}`);
       else image.remove();

@@ -6,6 +6,7 @@ import { showTimes } from "./times.js";
 const PAUSE_MS = 250; // between two requests of one region: a burst of facts is one exchange
 const SILENCE_MS = 25_000; // beats come every ten seconds: a silent connection is a dead one
 const TRY_AGAIN_MS = 2000;
+const BEHIND_MS = 1000;
 let newest = ""; // position of the last fact that was heard of
 let heard = 0;
 
@@ -71,9 +72,9 @@ export function follow() {
   let connection = null;
   let first = true;
   const told = (event) => { heard = Date.now(); newest = event.detail.id || newest; };
-  const back = () => { showState("live"); if (!first) refreshAll(); first = false; };
+  const back = ({ behind }) => { showState("live"); if (behind || !first) refreshAll(); first = false; document.dispatchEvent(new Event("postroom:live")); };
   stream.addEventListener("htmx:sse:after:connection", (event) => { connection = event.detail.connection; heard = Date.now(); });
-  stream.addEventListener("hello", (event) => { told(event); back(); });
+  stream.addEventListener("hello", (event) => { told(event); back(JSON.parse(event.detail.data)); });
   stream.addEventListener("beat", (event) => { heard = Date.now(); event.stopPropagation(); });
   stream.addEventListener("resync", (event) => { told(event); refreshAll(); });
   stream.addEventListener("counts", (event) => onCounts(JSON.parse(event.detail.data)));
@@ -120,6 +121,13 @@ export function prepareHtmx() {
     if (newest) request.headers["X-After"] = newest;
     Object.assign(request.headers, csrf());
     if (sourceElement?.matches?.("[data-live]")) request.headers["X-By-Itself"] = "1"; // nobody works for that
+  });
+  // The desk had not taken in yet what we have heard of: what it gave shows less.
+  let again = 0;
+  document.addEventListener("htmx:after:request", (event) => {
+    if (!event.detail.ctx.response?.headers.get("X-Behind")) return;
+    clearTimeout(again);
+    again = setTimeout(refreshAll, BEHIND_MS);
   });
   document.addEventListener("htmx:after:swap", () => { showTimes(); document.dispatchEvent(new Event("postroom:shown")); });
 }

@@ -12,20 +12,38 @@ const openedId = () => OPENED.exec(location.pathname)?.[1] ?? "";
 const narrow = matchMedia("(max-width: 860px)");
 let home = "";
 
+// How far each list was scrolled, for who comes back to it.
+const PLACES = "postroom.places";
+const places = new Map(JSON.parse(sessionStorage.getItem(PLACES) ?? "[]"));
+let wanted = null; // {query, top}: set as soon as that list is there
+
+function keepPlace() {
+  const list = pane("list");
+  if (!wanted) places.set(list.dataset.query, list.scrollTop);
+}
+
+function takePlace() {
+  const list = pane("list");
+  if (!wanted || list.dataset.src !== `/panes/list${wanted.query}`) return;
+  list.scrollTop = wanted.top;
+  wanted = null;
+}
+
 // Goes to an address of the inbox without leaving the page.
 export function go(address) {
   history.pushState({ htmx: true }, "", address);
-  restore();
+  restore(false);
 }
 
-// Shows what the address says: only the panes that differ are asked for.
-function restore() {
+// Shows what the address says: only the panes that differ are asked for; `back`: where they were.
+function restore(back) {
   const query = location.pathname === "/" ? home : location.search;
   const list = pane("list");
   if (location.pathname === "/search" && query !== list.dataset.query) { location.reload(); return; }
   if (query && query !== list.dataset.query) {
     list.dataset.query = query;
     list.scrollTop = 0;
+    wanted = { query, top: (back && places.get(query)) || 0 };
     show(list, `/panes/list${query}`);
     show(pane("folders"), `/panes/folders${query}`);
   }
@@ -68,6 +86,7 @@ function toNewest() {
 let was = "";
 function onShown() {
   if (!pane("list")) return;
+  takePlace();
   shown();
   const id = pane("conversation").dataset.id ?? "";
   if (id !== was) toNewest();
@@ -89,7 +108,11 @@ export function startNavigation() {
   was = pane("conversation").dataset.id ?? "";
   history.replaceState({ htmx: true }, "");
   document.addEventListener("htmx:before:history:restore", (event) => event.preventDefault());
-  addEventListener("popstate", restore);
+  addEventListener("popstate", () => restore(true));
+  document.addEventListener("scroll", (event) => { if (event.target === pane("list")) keepPlace(); }, { capture: true, passive: true });
+  addEventListener("pagehide", () => sessionStorage.setItem(PLACES, JSON.stringify([...places].slice(-20))));
+  const [{ type }] = performance.getEntriesByType("navigation");
+  if (type === "reload" || type === "back_forward") pane("list").scrollTop = places.get(pane("list").dataset.query) ?? 0;
   document.addEventListener("postroom:shown", onShown);
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;

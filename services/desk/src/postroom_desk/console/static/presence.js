@@ -37,12 +37,20 @@ function heard(event) {
   draw();
 }
 
+// Who else replies in the conversation that is open: their text is followed.
+function tell(at) {
+  const id = document.querySelector("#conversation[data-open]")?.dataset.id;
+  const typing = (at.get(id) ?? []).some((person) => person.doing === "typing");
+  document.dispatchEvent(new CustomEvent("postroom:typing", { detail: { id, typing } }));
+}
+
 function draw() {
   const at = new Map();
   for (const [id, person] of people) {
     if (id === acting()) continue;
     for (const there of person.at) at.set(there.conversation_id, [...(at.get(there.conversation_id) ?? []), { ...person, doing: there.doing }]);
   }
+  tell(at);
   for (const place of document.querySelectorAll("[data-here]")) {
     const marks = (at.get(place.dataset.here) ?? []).map((person) => mark(person, "named" in place.dataset));
     if (marks.map((m) => m.outerHTML).join("") !== place.innerHTML) place.replaceChildren(...marks);

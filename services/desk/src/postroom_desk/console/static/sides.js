@@ -22,7 +22,7 @@ function sideOf(id, kind) {
 export function begin(id, composer) {
   leave();
   const sides = { reply: sideOf(id, "reply"), note: sideOf(id, "note") };
-  now = { id, composer, sides, side: sides.reply, message: null, wanted: null };
+  now = { id, composer, sides, side: sides.reply, message: null, wanted: null, typing: false };
   return now;
 }
 
@@ -34,6 +34,9 @@ export function leave() {
   }
 }
 
+// The desk is back: what waited to be saved waits no longer.
+document.addEventListener("postroom:live", () => { for (const side of Object.values(now?.sides ?? {})) if (side.draft.dirty) side.draft.flush(); });
+
 export const mode = () => now.composer.elements.mode.value;
 export const isNote = () => mode() === "note";
 export const isEmpty = () => now.editor.isEmpty && !now.files.items.length;
@@ -41,17 +44,30 @@ export const look = () => ({ etag: head().dataset.etag, messages: head().dataset
 export const heldBy = (draft) => (draft?.holder && draft.holder !== acting() && draft.held_until ? draft.holder_name : "");
 const isFilled = (draft) => Boolean(draft.html || draft.text || draft.attachments.length);
 
+// Called once, when the composer is new: drafts of the desk's, unless somebody wrote and had it saved before they came.
 export async function load() {
   const mine = now;
   const sides = Object.values(mine.sides);
   const drafts = await Promise.all(sides.map((side) => side.draft.read()));
-  if (mine !== now) return;
-  sides.forEach((side, n) => { if (drafts[n]) put(side, drafts[n]); });
+  if (mine !== now || !mine.composer.isConnected) return;
+  sides.forEach((side, n) => { if (drafts[n] && !side.known) put(side, drafts[n]); });
   if (now.sides.note.known?.filled && !now.sides.reply.known?.filled && isEmpty()) now.composer.elements.mode.value = "note";
   turn();
   showSide();
   showMode();
   if (!isNote()) now.recipients.suggest(mode(), now.message);
+}
+
+// What the desk says of the text that is shown; with `whole` the text, too.
+export async function lookAgain(whole = false) {
+  const mine = now;
+  const { side } = mine;
+  const draft = await side.draft.read();
+  if (!draft || mine !== now || side !== now.side || !mine.composer.isConnected) return;
+  if (whole) fill(side, draft);
+  else side.known = { ...draft, filled: isFilled(draft) };
+  showSide();
+  showMode();
 }
 
 // Show the text that belongs to the mode; the other one waits.
@@ -72,6 +88,7 @@ export function turn() {
 export function put(side, draft) {
   const { unsaved } = side.draft;
   const newer = unsaved && unsaved.content.html !== draft.html ? unsaved : null;
+  if (!newer) side.draft.forget();
   if (newer && newer.number === draft.number && !heldBy(draft)) {
     fill(side, { ...draft, ...newer.content, attachments: newer.files });
     side.said = { ...newer.content, files: newer.files };
@@ -116,7 +133,7 @@ function offerMine(side, mine) {
 }
 
 function onDraft(side, draft, state) {
-  if (now?.sides[side.kind] !== side) return;
+  if (now?.sides[side.kind] !== side || !now.composer.isConnected) return;
   if (state === "saved") side.known = { ...draft, filled: isFilled(draft) };
   if (state === "locked") side.known = { ...side.known, holder: draft.holder, holder_name: draft.holder_name ?? "", held_until: Boolean(draft.holder) };
   if (state === "changed" && draft) {
@@ -139,7 +156,7 @@ export function showSide() {
   const given = known?.handed_by && known.holder === acting() && known.handed_by !== acting();
   by("awaits").hidden = known?.state !== "awaiting_approval" && !given;
   by("awaits-whom").textContent = given ? t("answering.js.given", { name: nameOf(known.handed_by) }) : t("composer.js.awaits");
-  if (other) follow(draft, known);
+  if (other || (now.typing && !isNote())) follow(now.side);
   else draft.stop();
   if (!isNote() && known?.refused?.reason === "stale") now.held.show(known.seen, Boolean(other));
   else if (now.held.open) now.held.hide();
@@ -147,14 +164,25 @@ export function showSide() {
   onRefreshed();
 }
 
-// Whoever stops writing lets others go on: nobody tells that, their time just ends.
-function follow(draft, known) {
+// Show what a colleague writes while they do. That they stop is told by nobody: their time just ends.
+function follow(side) {
   const mine = now;
-  draft.follow((live) => { if (mine === now) { fill(now.side, live); showSide(); } });
+  side.draft.follow((live) => {
+    if (mine !== now || side !== now.side || !mine.composer.isConnected || side.draft.dirty || live.holder === acting()) return;
+    fill(side, live);
+    showSide();
+  });
   clearTimeout(mine.timer);
-  const left = Date.parse(known.held_until) - Date.now();
-  if (left > 0) mine.timer = setTimeout(() => { if (mine === now) load(); }, left + 500);
+  const left = heldBy(side.known) ? Date.parse(side.known.held_until) - Date.now() : 0;
+  if (left > 0) mine.timer = setTimeout(() => { if (mine === now && !side.draft.dirty) lookAgain(true); }, left + 500);
 }
+
+// A colleague begins or ends to reply here.
+document.addEventListener("postroom:typing", ({ detail: { id, typing } }) => {
+  if (!now || now.id !== id || now.typing === typing || !now.composer.isConnected) return;
+  now.typing = typing;
+  showSide();
+});
 
 const nameOf = (id) => document.querySelector(`#colleagues [data-colleague="${CSS.escape(id)}"]`)?.textContent ?? id;
 
@@ -164,6 +192,7 @@ export function changed() {
   side.items = now.files.items;
   if (isEmpty()) side.seen = null;
   else side.seen ??= look();
+  if (by("draft-state").textContent === t("composer.js.saved")) by("draft-state").textContent = "";
   onRefreshed();
   if (!acting()) return;
   side.draft.later(() => contentOf(side));
@@ -219,7 +248,7 @@ export function showMode() {
 // After live updates of the conversation.
 export function onRefreshed() {
   const note = by("written");
-  if (!note || !now || !head()) return;
+  if (!note || !now?.composer.isConnected || !head()) return;
   onOwner();
   now.held.refresh(head().dataset.etag);
   note.hidden = !(now.side.seen && !isNote() && !now.held.open && now.side.seen.messages !== head().dataset.messages);
