@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from re import _constants, _parser  # type: ignore[attr-defined]  # the only way to see a pattern's structure
 from typing import Any
 
 from postroom_contracts.configuration import (
@@ -22,6 +21,7 @@ from postroom_contracts.configuration import (
 )
 from postroom_contracts.events import TYPE_PREFIX
 from postroom_contracts.facts import Fact, StatusFact
+from postroom_contracts.pattern_parts import constants, parser
 from postroom_contracts.rights import Ability, abilities_in, teams_of
 from postroom_contracts.templates import INTERNAL, REPLY_VARIABLES, VARIABLES, printed_by_liquid, variables_of
 from postroom_contracts.thread_keys import normalised_address
@@ -352,7 +352,7 @@ def _pattern(path: Path, pattern: str) -> Iterator[Finding]:
         return
     try:
         re.compile(pattern)
-        tree = _parser.parse(pattern)
+        tree = parser.parse(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         yield Finding(path, f"{pattern!r} is not a regular expression: {error}")
         return
@@ -363,8 +363,8 @@ def _pattern(path: Path, pattern: str) -> Iterator[Finding]:
 def _repeats_a_repetition(tree: Any, *, inside: bool) -> bool:
     """Say whether an unbounded repetition stands within another: the usual form of exponential backtracking."""
     for code, argument in tree:
-        if code in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
-            unbounded = argument[1] is _constants.MAXREPEAT
+        if code in (constants.MAX_REPEAT, constants.MIN_REPEAT):
+            unbounded = argument[1] is constants.MAXREPEAT
             if (inside and unbounded) or _repeats_a_repetition(argument[2], inside=inside or unbounded):
                 return True
         elif any(_repeats_a_repetition(inner, inside=inside) for inner in _inner(argument)):
@@ -373,7 +373,7 @@ def _repeats_a_repetition(tree: Any, *, inside: bool) -> bool:
 
 
 def _inner(argument: Any) -> Iterator[Any]:
-    if isinstance(argument, _parser.SubPattern):
+    if isinstance(argument, parser.SubPattern):
         yield argument
     elif isinstance(argument, list | tuple):
         for part in argument:

@@ -7,13 +7,14 @@ them a second (measured: 52 s for `a.*b.*c$` on 4,000 characters of `abab...`). 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from re import _constants, _parser  # type: ignore[attr-defined]  # the only way to see a pattern's structure
 from typing import Any
+
+from postroom_contracts.pattern_parts import constants, parser
 
 CHARACTERS: Sequence[int] = (65_536, 8_000, 500, 120)
 """How many characters of a text are searched by a pattern with 0, 1, 2, 3 unbounded repetitions; more is refused."""
 _AS_GOOD_AS_UNBOUNDED = 20
-_REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
+_REPEATS = (constants.MAX_REPEAT, constants.MIN_REPEAT)
 
 
 class PatternError(ValueError):
@@ -34,7 +35,7 @@ def compile_pattern(pattern: str) -> Pattern:
     """Return the pattern with its limit. Raises PatternError."""
     try:
         compiled = re.compile(pattern, re.IGNORECASE)
-        depths = list(_repetitions(_parser.parse(pattern), 0))
+        depths = list(_repetitions(parser.parse(pattern), 0))
     except (re.error, RecursionError, OverflowError) as error:
         raise PatternError(str(error)) from error
     if any(depth > 0 for depth in depths):
@@ -58,7 +59,7 @@ def _repetitions(tree: Any, depth: int) -> Iterator[int]:
 
 
 def _inner(argument: Any) -> Iterator[Any]:
-    if isinstance(argument, _parser.SubPattern):
+    if isinstance(argument, parser.SubPattern):
         yield argument
     elif isinstance(argument, list | tuple):
         for part in argument:
