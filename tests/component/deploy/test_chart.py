@@ -387,7 +387,7 @@ def test_without_keda_cpu_scales_and_as_slowly() -> None:
     assert set(scaled) == {f"postroom-{service}" for service in SERVICES if service != "ingest"}
     for made in scaled.values():
         assert made["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
-        assert made["spec"]["metrics"][0]["containerResource"]["target"]["averageValue"] == "700m"
+        assert made["spec"]["metrics"][0]["containerResource"]["target"]["averageValue"] == "400m"
 
 
 def test_topics_of_strimzi_are_those_that_the_command_prints_and_outlive_the_release() -> None:

@@ -33,6 +33,7 @@ def test_a_row_says_what_limits_it_and_the_table_takes_the_place_of_the_one_befo
     rows = [
         Carried("router", "messages", 2000, 0.45, 0.1, 0.1, 90, 140),
         Carried("desk", "messages", 500, 0.5, 0.3, 0.2, 120, 220),
+        Carried("desk", "facts", 2000, 0.25, 0.1, 0.1, 120, 220, offered=True),
     ]
     made = table(rows, "2 cores of a kind", "2026-03-06")
     assert "| router | 2,000 messages | its core (0.90 used) | 0.45, 0.10, 0.10 ms | 90, 140 MiB |" in made
