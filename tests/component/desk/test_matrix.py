@@ -484,6 +484,26 @@ async def test_notifications_are_listed_and_counted_of_readable_inboxes_alone(de
         assert found["unread"] == len(caller.reads) if caller.principal.agent_id else len(SHARED), name
 
 
+async def test_a_move_names_an_inbox_to_those_alone_who_may_read_it(desk: DeskBench) -> None:
+    """A conversation that was once moved to sales, and to an inbox that became private, and is in support again."""
+    there = conversation_of("support")
+    for left, inbox in (("support", "sales"), ("sales", "own"), ("own", "support")):
+        moved = f.ConversationRouted(actor=ANA, inbox_id=inbox, previous_inbox_id=left, configuration_version=2)
+        await desk.happens(moved, there, cause=f"moved-to-{inbox}")
+    names = {i.id: i.name for i in staffed().inboxes}
+    for name in ("admin", "auditor", "sends as support", "token of the house"):
+        caller = CALLERS[name]
+        async with desk.client(f"token-of-{name}") as client:
+            for page in (f"/panes/conversation/{there}", f"/conversations/{there}", "/overview"):
+                answer = await client.get(page)
+                assert_no_canary(caller, page, answer)
+                if page == "/overview" and answer.status_code != 200:
+                    continue
+                said = {i for i in INBOXES if f"moved it to {names[i]}" in re.sub("<[^>]*>", "", answer.text)}
+                assert said == caller.reads & {"support", "sales"}, (name, page)
+                assert "moved it to another inbox" in re.sub("<[^>]*>", "", answer.text), (name, page)
+
+
 async def test_the_canaries_are_there_to_be_found(desk: DeskBench) -> None:
     async with desk.client("token-of-owner of a private inbox") as client:
         own = f"/api/v1/conversations/{conversation_of('own')}"

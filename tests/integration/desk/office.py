@@ -38,7 +38,13 @@ def company() -> Configuration:
             "accounts": [account],
             "inboxes": [
                 {"id": "support", "name": "Support", "account": "mail", "address": "support@velo.test", "teams": ["workshop"]},
-                {"id": "sales", "name": "Sales", "account": "mail", "address": "sales@velo.test", "teams": ["sales"]},
+                {
+                    "id": "sales",
+                    "name": "Sales",
+                    "account": "mail",
+                    "address": "sales@velo.test",
+                    "teams": ["sales", "workshop"],
+                },
             ],
             "teams": [
                 {"id": "workshop", "name": "Workshop", "members": ["ana", "ben"], "assignment": "least_loaded"},

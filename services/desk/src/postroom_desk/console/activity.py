@@ -32,23 +32,34 @@ class Line:
 
 
 def line(
-    event: LoggedEvent, configuration: Configuration, texts: Texts, *, customer: str = "", subject: str = ""
+    event: LoggedEvent,
+    configuration: Configuration,
+    texts: Texts,
+    *,
+    readable: frozenset[str],
+    customer: str = "",
+    subject: str = "",
 ) -> Line:
+    """Return the fact in words. Of inboxes that are not `readable` nothing is said but that there is another."""
     data = event.event().data
     kind = shown.short(event)
     key, who, values = _said(data, kind.replace("-", "_"), customer or texts("activity.customer"), configuration, texts)
+    if isinstance(data, f.ConversationRouted) and data.inbox_id is not None and data.inbox_id not in readable:
+        key, values = "conversation_moved_away", {}
     names = {"who": _strong(who)} | {n: _strong(value) if n == "owner" else value for n, value in values.items()}
     what = texts.html(f"activity.{key}", **names) if texts.has(f"activity.{key}") else Markup.escape(kind)
     at = datetime.fromisoformat(event.time)
     return Line(str(event.position), at, what, kind, event.conversation_id, subject)
 
 
-def between(events: Iterable[LoggedEvent], configuration: Configuration, texts: Texts) -> list[Line]:
+def between(
+    events: Iterable[LoggedEvent], configuration: Configuration, texts: Texts, readable: frozenset[str]
+) -> list[Line]:
     """Return what happened beside the messages of one conversation; a repeat of a fact is one line."""
     lines: dict[str, Line] = {}
     for event in events:
         if event.id not in lines and not isinstance(event.event().data, _QUIET):
-            lines[event.id] = line(event, configuration, texts)
+            lines[event.id] = line(event, configuration, texts, readable=readable)
     return list(lines.values())
 
 

@@ -246,7 +246,8 @@ async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str
         return None
     conversation = shown.conversation(thread, configuration)
     logged = await parts.events.of_conversation(conversation_id, None, EVENTS)
-    items: list[m.MessageShown | Line] = [*conversation.messages, *between(logged, configuration, viewer.texts)]
+    happened = between(logged, configuration, viewer.texts, viewer.readable)
+    items: list[m.MessageShown | Line] = [*conversation.messages, *happened]
     items.sort(key=lambda item: item.at)
     return Opened(
         shown=conversation,

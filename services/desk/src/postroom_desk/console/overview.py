@@ -56,6 +56,7 @@ async def _feed(parts: Parts, viewer: Viewer) -> list[Line]:
             e,
             parts.reader.configuration,
             viewer.texts,
+            readable=viewer.readable,
             subject=names[e.conversation_id][0],
             customer=names[e.conversation_id][1],
         )

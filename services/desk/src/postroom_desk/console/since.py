@@ -50,5 +50,5 @@ def _items(
         if isinstance(data, f.MessageReceived | f.ReplyAccepted | f.NoteAdded) and data.message_id in messages:
             items.append(messages[data.message_id])
         elif getattr(getattr(data, "actor", None), "id", None) != (viewer.acting_id or ""):
-            items.append(line(event, parts.reader.configuration, viewer.texts))
+            items.append(line(event, parts.reader.configuration, viewer.texts, readable=viewer.readable))
     return items
