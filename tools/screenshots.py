@@ -1,6 +1,6 @@
 """Take the pictures of the docs from a running demo: `make screenshots` beside `make demo`. Needs Chromium.
 
-Eleven views, each in light, in dark and on a phone, as WebP. The demo should run for a minute first; the views act as Mira.
+Twelve views, each in light, in dark and on a phone, as WebP. The demo should run for a minute first; the views act as Mira.
 """
 
 import argparse
@@ -25,6 +25,18 @@ LOOKS = {
 NOTE = "@Jonas: he was here last week, too. The brake pads are from the batch that we exchange."
 NOTE_TO_MIRA = "@Mira: can you look at the brakes of this one?"
 REPLY = "Thank you for writing. Bring it in today until 18:00, and we look at it while you wait."
+
+
+WITH_DRAFT = """async ([steps, agent, text]) => {
+  const path = `/api/v1/conversations/${document.getElementById("conversation").dataset.id}/draft`;
+  const token = document.querySelector("meta[name=csrf-token]")?.content;
+  const headers = { "Content-Type": "application/json", ...(token ? { "X-CSRF-Token": token } : {}) };
+  const ask = (method, to, body) => fetch(to, { method, headers, body: body && JSON.stringify({ agent, ...body }) });
+  if (steps === "drop") return (await ask("DELETE", `${path}?agent=${agent}`)).ok;
+  await ask("PUT", path, { text, seen: "1.0" }); // begun at the first message
+  return (await ask("POST", `${path}/send`, {})).status === 409;
+}"""
+"""Has a reply held because it was begun before all that followed; `drop` throws it away."""
 
 
 def inbox(page: Page) -> None:
@@ -60,6 +72,14 @@ def reply(page: Page) -> None:
     page.keyboard.press("r")
     page.keyboard.press("Control+a")
     page.keyboard.type(REPLY)
+
+
+def held(page: Page) -> None:
+    conversation(page)
+    page.evaluate(WITH_DRAFT, ["hold", AGENT, REPLY])
+    page.reload()
+    page.locator("#held .since > li").first.wait_for()
+    page.evaluate("document.getElementById('thread').scrollTo(0, 1e6)")
 
 
 def assign(page: Page) -> None:
@@ -116,7 +136,7 @@ def keys(page: Page) -> None:
 
 VIEWS: dict[str, Callable[[Page], None]] = {
     view.__name__: view
-    for view in (inbox, conversation, note, reply, assign, bulk, merge, bell, overview, figure, keys)
+    for view in (inbox, conversation, note, reply, held, assign, bulk, merge, bell, overview, figure, keys)
 }
 
 
@@ -133,10 +153,8 @@ def take(browser: Browser, root: str, look: str, names: list[str], folder: Path)
         path = folder / f"{name}-{look}.webp"
         path.write_bytes(base64.b64decode(shot["data"]))
         print(f"{path} {path.stat().st_size // 1000} kB")
-        if name == "reply":  # the draft is kept on the server: the next look would find it
-            page.keyboard.press("Control+a")
-            page.keyboard.press("Delete")
-            page.wait_for_timeout(2500)
+        if name in ("reply", "held"):  # the draft is kept on the desk: the next look would find it
+            page.evaluate(WITH_DRAFT, ["drop", AGENT, ""])
     context.close()
 
 

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fastapi.sse import ServerSentEvent
+from postroom_contracts import facts as f
 from postroom_desk.console import pages
 from postroom_desk.console.live import with_beats
 from postroom_desk.live import Broadcaster
 
 from tests.component.desk.doubles import DeskBench, ended
-from tests.component.desk.facts import CONVERSATION, assigned, customer_content, received
+from tests.component.desk.facts import ANA, CONVERSATION, assigned, customer_content, received
 
 HTMX = {"HX-Request": "true"}
 
@@ -201,3 +202,14 @@ async def test_search_stands_where_a_list_stands(desk: DeskBench) -> None:
     assert "Nothing found." in none.text
     assert 'value="nothing-of-the-kind"' in none.text
     assert bad.status_code == 400
+
+
+async def test_a_conversation_tells_of_tags_by_name_and_of_no_refusals(desk: DeskBench) -> None:
+    many = ["brakes", *(f"tag-{n}" for n in range(8))]
+    await desk.happens(f.ConversationTagged(actor=ANA, added=many, removed=[]), CONVERSATION, cause="tag")
+    refused = f.RequestRefused(request_id="x", request_type="x", actor=ANA, reason="stale")
+    await desk.happens(refused, CONVERSATION, cause="refused")
+    async with desk.client() as client:
+        text = (await client.get(f"/panes/conversation/{CONVERSATION}", headers=HTMX)).text
+    assert "changed tags: +Brakes, +tag-0, +tag-1, +tag-2, +tag-3, +tag-4 … (+3)" in text
+    assert "kind-request-refused" not in text

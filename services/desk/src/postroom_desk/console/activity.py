@@ -15,8 +15,9 @@ from postroom_desk.console.texts import Texts
 from postroom_desk.domain.logged import LoggedEvent
 
 _MESSAGES = (f.MessageReceived, f.ReplyAccepted, f.NoteAdded)
-_QUIET = (*_MESSAGES, f.NotificationSent, f.MessageSent, f.ContentErased)
-"""What the thread shows otherwise, or not at all."""
+_QUIET = (*_MESSAGES, f.NotificationSent, f.MessageSent, f.ContentErased, f.RequestRefused, f.ClaimRefused)
+"""What the thread shows otherwise, or not at all: who asked is told of a refusal, and nothing came of it."""
+TAGS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,7 @@ def _said(
         case f.DeadlineWarned() | f.DeadlineBreached():
             return kind, texts.word("deadline", data.deadline), {}
         case f.ConversationTagged():
-            tags = [f"+{t}" for t in data.added] + [f"−{t}" for t in data.removed]
-            return kind, _actor(data, configuration, texts), {"tags": ", ".join(tags)}
+            return kind, _actor(data, configuration, texts), {"tags": _tags(data, configuration)}
         case f.ConversationRouted():
             return _routed(data, kind, configuration, texts)
     return kind, _actor(data, configuration, texts), {}
@@ -108,6 +108,13 @@ def _assigned(
     if data.actor.id == data.agent_id:
         return "conversation_claimed", owner, {}
     return "conversation_given", _actor(data, configuration, texts), {"owner": owner}
+
+
+def _tags(data: f.ConversationTagged, configuration: Configuration) -> str:
+    """Return the changed tags by name, the first ones of many."""
+    names = {t.id: t.name or t.id for t in configuration.tags}
+    said = [f"+{names.get(t, t)}" for t in data.added] + [f"−{names.get(t, t)}" for t in data.removed]
+    return ", ".join(said[:TAGS]) + (f" … (+{len(said) - TAGS})" if len(said) > TAGS else "")
 
 
 def _routed(

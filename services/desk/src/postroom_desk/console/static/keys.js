@@ -65,7 +65,7 @@ function escape(event) {
 export function startKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.target.closest("dialog")) escape(event);
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, dialog, [contenteditable]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, dialog[open], [contenteditable]")) return;
     const run = KEYS[event.key];
     if (run) { event.preventDefault(); run(); }
   });
