@@ -117,7 +117,7 @@ def declared() -> set[str]:
     for service in ("ingest", "router", "assigner", "notifier", "desk"):
         importlib.import_module(f"postroom_{service}.metrics")
     importlib.import_module("postroom_notifier.probe.metrics")
-    for module in ("group_watch", "http_metrics", "loop_delay", "mongo_metrics"):
+    for module in ("dead_letter_watch", "group_watch", "http_metrics", "loop_delay", "mongo_metrics"):
         importlib.import_module(f"postroom_runtime.{module}")
     families: list[Metric] = list(metrics.REGISTRY.collect())
     names = {f.name + ("_total" if f.type == "counter" else "_info" if f.type == "info" else "") for f in families}

@@ -2,12 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from postroom_contracts.commands import AcceptMessage
 from postroom_router.adapters.claims import ClaimStore, InMemoryClaims, MongoClaims
 from postroom_router.adapters.contacts import ContactStore, InMemoryContacts, MongoContacts
+from postroom_router.adapters.erasures import (
+    Erasure,
+    Erasures,
+    InMemoryErasures,
+    MongoAcquaintances,
+    MongoErasures,
+)
 from postroom_router.adapters.merges import InMemoryMerges, MergeForest, MongoMerges
 from postroom_router.adapters.snoozes import MongoSnoozes, MongoTargets
 from postroom_router.domain.conversation import Conversation, Snooze
@@ -52,7 +60,7 @@ async def stores(request: pytest.FixtureRequest, database: Any) -> Stores:
     if request.param == "double":
         return Stores(InMemoryClaims(), InMemoryContacts(counting("c")), InMemoryMerges())
     merges = MongoMerges(database.client, database["merges"])
-    contacts = MongoContacts(database["contacts"], counting("c"))
+    contacts = MongoContacts(database["contacts"], counting("c"), [b"a key of the house"])
     await merges.prepare()
     await contacts.prepare()
     return Stores(MongoClaims(database["thread_claims"]), contacts, merges)
@@ -92,6 +100,82 @@ async def test_contact_is_made_once_found_again_and_forgotten(stores: Stores) ->
     await contacts.bury([first["email:a@x"]], at(1))
     assert await contacts.key_of(first["email:a@x"]) is None
     assert (await contacts.ids(["email:a@x"], at(2)))["email:a@x"] != first["email:a@x"]
+
+
+async def test_who_was_erased_is_known_to_what_had_come_in_before_and_new_to_what_comes_later(stores: Stores) -> None:
+    contacts, key = stores.contacts, "email:a@x"
+    first = (await contacts.ids([key], at(0)))[key]
+    for _ in range(2):
+        await contacts.bury([first], at(10))
+    late = await contacts.known({key: at(10), "email:b@x": at(1)}, at(20))
+    assert (late.ids[key], late.erased) == (first, frozenset({first}))
+    new = await contacts.known({key: at(11)}, at(20))
+    assert (new.ids[key] != first, new.erased) == (True, frozenset())
+    again = await contacts.known({key: at(9)}, at(20))
+    assert (again.ids[key], again.erased) == (first, frozenset({first})), "though somebody new has this address now"
+    await contacts.bury([new.ids[key]], at(30))
+    assert (await contacts.known({key: at(25)}, at(40))).erased == {new.ids[key]}
+
+
+async def test_tombstone_holds_no_address_and_is_found_after_the_key_was_rotated(database: Any) -> None:
+    contacts = MongoContacts(database["contacts"], keys=[b"an old key of the house"])
+    first = (await contacts.ids(["email:a@x"], at(0)))["email:a@x"]
+    await contacts.bury([first], at(10))
+    stored = [d async for d in database["contacts"].find()]
+    assert len(stored) == 2, "the tombstone and the mark"
+    assert "a@x" not in str(stored)
+    rotated = MongoContacts(database["contacts"], keys=[b"a new key of the house", b"an old key of the house"])
+    assert (await rotated.known({"email:a@x": at(5)}, at(20))).erased == {first}
+
+
+@pytest.mark.parametrize("kind", ["double", "mongodb"])
+async def test_erasures_are_noted_once_and_another_request_begins_anew_with_what_is_known(
+    kind: str, database: Any
+) -> None:
+    erasures: Erasures = InMemoryErasures() if kind == "double" else MongoErasures(database["erasures"])
+    asked = Erasure("c1", "r1", {"kind": "agent", "id": "ann"}, whole=False, asked_at=at(0))
+    await erasures.ask(asked)
+    await erasures.note(replace(asked, key="email:a@x", buried_at=at(1)))
+    await erasures.ask(asked)
+    assert await erasures.open() == [replace(asked, key="email:a@x", buried_at=at(1))]
+    assert await erasures.addresses(["c1", "c2"]) == {"c1": "a@x"}
+    more = replace(asked, request="r2", whole=True, asked_at=at(2))
+    await erasures.ask(more)
+    assert await erasures.open() == [replace(more, key="email:a@x")]
+    await erasures.note(replace(more, done_at=at(3), conversations=4))
+    assert await erasures.open() == []
+    assert await erasures.addresses(["c1"]) == {}
+
+
+async def test_acquaintances_are_found_over_all_ranges(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postroom_router.adapters.ranges.id_ranges.__defaults__", (2,))
+    collection = database["conversations"]
+    states: dict[str, Any] = {
+        "a": {"participants": {"c1": "a@x"}},
+        "b": {"participants": {"c2": "b@x"}, "messages": {"m": "c1/ledger"}},
+        "c": {"participants": {"c2": "b@x"}, "messages": {"m": "c2/c1/"}},
+        "d": {"participants": {"c1": ""}},
+        "e": None,
+        "f": {"participants": {"c1": ""}},
+    }
+    accept = [{"h": {"ce_type": AcceptMessage.type_name().encode()}}]
+    documents = [
+        {"_id": i, "state": s, "requests": ["r1"], "out": accept if i == "f" else []} for i, s in states.items()
+    ]
+    await collection.insert_many(documents)
+    found = {k.conversation_id: k.holds for k in await MongoAcquaintances(collection).knowing("c1")}
+    assert found == {"a": True, "b": False, "d": False, "f": True}
+    assert await MongoAcquaintances(collection).knowing("nobody") == []
+
+
+async def test_a_person_is_taken_out_of_the_claims(stores: Stores) -> None:
+    await stores.claims.insert(
+        {"one": Row("h", "h", 1, (7, 8)), "two": Row("h", "h", 1, (8,)), "three": Row("h", "h", 1)}
+    )
+    for _ in range(2):
+        await stores.claims.forget(7)
+    rows = await stores.claims.load(["one", "two", "three"])
+    assert {i: row.people for i, row in rows.items()} == {"one": (0, 8), "two": (8,), "three": ()}
 
 
 async def test_members_that_meet_the_same_person_at_once_agree(database: Any) -> None:

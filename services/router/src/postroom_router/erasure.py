@@ -25,6 +25,7 @@ from postroom_router.adapters.claims import ClaimStore
 from postroom_router.adapters.contacts import ContactStore
 from postroom_router.adapters.erasures import Acquaintances, Erasure, Erasures, Knowing
 from postroom_router.domain.threading import person
+from postroom_router.metrics import ERASURE_OLDEST_SECONDS
 
 log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
@@ -66,6 +67,8 @@ class ErasureLoop:
     async def turn(self) -> int:
         """Carry on what is open, as far as it goes now; return how many are open."""
         waiting = await self.erasures.open()
+        oldest = min((e.asked_at for e in waiting), default=self.clock.now())
+        ERASURE_OLDEST_SECONDS.set(max(0.0, (self.clock.now() - oldest).total_seconds()))
         if not waiting or await self.leases.acquire("erasures", _LEASE_SECONDS) is None:
             return len(waiting)
         for erasure in waiting:

@@ -63,7 +63,7 @@ class Knowing:
 
 class Erasures(Protocol):
     async def ask(self, erasure: Erasure) -> None:
-        """Note that somebody is to be erased. The same request again: no change; another one begins anew."""
+        """Note that somebody is to be erased. The same request again: no change; another one begins anew, with what is known."""
         ...
 
     async def open(self) -> list[Erasure]:
@@ -102,9 +102,11 @@ class MongoErasures:
 
     async def ask(self, erasure: Erasure) -> None:
         async with translated("note erasure"):
+            before = await self._collection.find_one({"_id": erasure.contact_id}, {"key": 1})
+            begun = replace(erasure, key=before["key"]) if before else erasure
             try:
                 await self._collection.replace_one(
-                    {"_id": erasure.contact_id, "request": {"$ne": erasure.request}}, _to_mongo(erasure), upsert=True
+                    {"_id": erasure.contact_id, "request": {"$ne": erasure.request}}, _to_mongo(begun), upsert=True
                 )
             except DuplicateKeyError:
                 return  # this very request is known
@@ -186,7 +188,7 @@ class InMemoryErasures:
     async def ask(self, erasure: Erasure) -> None:
         known = self.erasures.get(erasure.contact_id)
         if known is None or known.request != erasure.request:
-            self.erasures[erasure.contact_id] = erasure
+            self.erasures[erasure.contact_id] = replace(erasure, key=known.key if known else None)
 
     async def open(self) -> list[Erasure]:
         return [e for e in self.erasures.values() if e.done_at is None]
