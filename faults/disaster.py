@@ -261,7 +261,7 @@ def _mailed(house: House) -> tuple[list[Mailed], list[Mailed]]:
 
 def _conclude(evidence: Evidence, findings: Findings, house: House, seed: int) -> int:
     wrong = [line for name in findings.counts for line in getattr(findings, name)]
-    for line in wrong[:20]:
+    for line in wrong[:40]:
         say(f"wrong: {line}")
     again = {(m.recipient, m.message_id) for m in evidence.mailed}
     forgotten = [(m.recipient, m.message_id) in again for m in _mailed(house)[1]]

@@ -22,6 +22,8 @@ from postroom_runtime.tail import partitions_of
 from postroom_runtime.topic_ids import read_topic_ids
 
 CHUNK = 500
+_SEEN = ("seen", "sequences")
+"""What folds call the last number of each source: the runtime's, and that of the figures."""
 
 
 class ServicesRunningError(Exception):
@@ -116,8 +118,9 @@ async def _seen(collection: Collection, ids: Sequence[str]) -> dict[Stream, int]
     found: dict[Stream, int] = {}
     for start in range(0, len(ids), CHUNK):
         wanted = {"_id": {"$in": list(ids[start : start + CHUNK])}}
-        async for documents in chunks(collection, wanted, {"seen": 1}):
-            found |= {(d["_id"], source): number for d in documents for source, number in d["seen"].items()}
+        async for documents in chunks(collection, wanted, dict.fromkeys(_SEEN, 1)):
+            counted = [(d["_id"], d[name]) for d in documents for name in _SEEN if name in d]
+            found |= {(key, source): number for key, numbers in counted for source, number in numbers.items()}
     return found
 
 

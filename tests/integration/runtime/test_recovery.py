@@ -31,7 +31,7 @@ ROUTER = "/postroom/router"
 
 
 async def _folds(recovery: Recovery) -> dict[str, tuple[str, ...]]:
-    return {FOLLOWERS.name: ("followed",)}
+    return {FOLLOWERS.name: ("followed", "figures")}
 
 
 TOY = ServiceRecovery("toy", folds=_folds)
@@ -63,6 +63,9 @@ async def test_a_reader_that_waits_for_a_lost_fact_goes_on_and_one_that_has_it_i
         await recovery.read_log()
         lost = {("c1", ROUTER): recovery.log.of("c1", ROUTER).missing(4), ("c2", ROUTER): [1]}
         assert lost["c1", ROUTER] == [2, 3]
+        figures = mongo.database(recovery.client, bench.settings, "toy")["figures"]
+        have = [{"_id": "c1", "sequences": {ROUTER: 3}}, {"_id": "c2", "sequences": {ROUTER: 1}}]
+        await figures.insert_many(have)  # the form of the figures: they have them all
         assert await pass_over(recovery, [TOY], lost) == 2  # not of c2, whose first fact it has
     async with bench.member(Toy(decides=False, follows=True)):
         await until_states(bench, {"c1": ["m1", "m4"], "c2": ["n1"]}, collection="followed")
