@@ -67,6 +67,10 @@ check-keycloak: setup ## Single sign-on against a real Keycloak, by Chromium (17
 check-erasure: setup ## Erase a person and wait until every topic has forgotten them, too (a retention of a minute; some three minutes)
 	POSTROOM_ERASURE_RETENTION=1 $(BIN)/pytest tests/e2e/test_erasure.py -q -s
 
+.PHONY: check-disaster
+check-disaster: setup ## Lose MongoDB, Kafka and both, and bring the house back by the commands of the docs (some five minutes)
+	$(BIN)/python -m faults.disaster $(CHECK_ARGS)
+
 check-alerts: setup ## Provoke each cause in the real house, see each alert fire and resolve (about ten minutes)
 	$(BIN)/python -m watch.run $(CHECK_ARGS)
 

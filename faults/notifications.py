@@ -1,6 +1,6 @@
 """Who must have got which mail, worked out from the log, and compared with what lies in the mailboxes."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from faults.evidence import Evidence, Findings, Log, Mailed
@@ -112,18 +112,28 @@ def check_replies(evidence: Evidence, log: Log, findings: Findings) -> None:
         for fact in facts:
             _one_mail(fact, boxes.get(fact.data["delivery_id"], []), "", findings)
     findings.duplicate_effects += [f"reply {message} was sent, and nobody accepted it" for message in sent]
-    _check_answers(evidence, findings)
+    _check_answers(evidence, log, findings)
     _check_customers(evidence, log, findings)
 
 
-def _check_answers(evidence: Evidence, findings: Findings) -> None:
+def _held_back(evidence: Evidence, log: Log) -> Counter[str]:
+    """Return how many refusals the loop limit kept from each agent's mailbox: the desk shows them, no mail does."""
+    failed = (record.data for record in log.of_type("notification-failed"))
+    limited = (d for d in failed if d.get("notification") == "refused" and d.get("reason") == "loop_limit")
+    return Counter(evidence.agents.get(data["agent_id"], "") for data in limited)
+
+
+def _check_answers(evidence: Evidence, log: Log, findings: Findings) -> None:
+    held_back = _held_back(evidence, log)
     outcomes: dict[str, set[str]] = defaultdict(set)
     for mail in evidence.mailed:
         if mail.answer_token is not None:
             outcomes[mail.answer_token].add(mail.message_id)
     for answer in evidence.answers:
         count = len(outcomes[answer.token])
-        if count == 0:
+        if count == 0 and held_back[answer.agent] > 0:
+            held_back[answer.agent] -= 1
+        elif count == 0:
             findings.lost.append(f"answer {answer.token} of {answer.agent}: neither sent nor given back")
         elif count > 1:
             findings.duplicate_effects.append(f"answer {answer.token} of {answer.agent} had {count} outcomes")

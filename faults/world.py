@@ -270,5 +270,5 @@ class World:
 
 def remove_data() -> None:
     """Throw away the servers' data of a run that went well; its logs and results stay."""
-    for name in ("kafka", "mongo"):
+    for name in ("kafka", "mongo", "kafka-copy", "mongo-copy"):
         shutil.rmtree(FOLDER / name, ignore_errors=True)

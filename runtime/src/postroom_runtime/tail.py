@@ -38,7 +38,7 @@ def parse_place(text: str) -> Place:
 _PLACES = "{!r} is none of `beginning`, `end`, a time such as 2026-03-06T14:00:00Z, or `partition:offset,...`"
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     """Return the topic's partitions. Raises LookupError when it does not exist."""
     for _ in range(50):
         await consumer._client.force_metadata_update()  # noqa: SLF001 - no public way to ask anew
@@ -89,7 +89,7 @@ async def _read(
 
 
 async def _ranges(consumer: AIOKafkaConsumer, topic: str, start: Place, until: Place) -> Ranges:
-    partitions = await _partitions(consumer, topic)
+    partitions = await partitions_of(consumer, topic)
     begins: dict[Any, int] = await consumer.beginning_offsets(partitions)
     ends: dict[Any, int] = await consumer.end_offsets(partitions)
     first = await _offsets(consumer, start, begins, begins, ends)

@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from faults import notifications
 from faults.checker import check
-from faults.evidence import Evidence
+from faults.evidence import Evidence, Findings, Log
+from faults.feeder import SentAnswer
 from tests.unit.faults.logs import (
+    AGENT,
     AGENT_ADDRESS,
     ASSIGNER,
     CUSTOMER,
@@ -199,3 +202,13 @@ def test_misthreaded_counts_the_smaller_part_of_a_thread() -> None:
     lines = check(planted).misthreaded
     assert [line for line in lines if "T00005" in line]
     assert not [line for line in lines if FIRST in line or "T00004" in line or OTHER in line]
+
+
+def test_as_many_answers_may_have_no_outcome_as_refusals_were_held_back_by_the_loop_limit() -> None:
+    about = {"notification": "refused", "agent_id": AGENT, "delivery_id": "d", "reason": "loop_limit"}
+    held_back = fact("notification-failed", NOTIFIER, "one", 1, **about)
+    answers = [SentAnswer(f"A0000{n}xabcdef", AGENT_ADDRESS) for n in (1, 2)]
+    evidence = Evidence([], answers, [], [held_back], [], {AGENT: AGENT_ADDRESS}, {})
+    findings = Findings()
+    notifications._check_answers(evidence, Log(evidence.events), findings)
+    assert findings.lost == [f"answer A00002xabcdef of {AGENT_ADDRESS}: neither sent nor given back"]

@@ -19,6 +19,7 @@ from postroom_runtime.stores import Stores
 from postroom_runtime.timers import DueTimer, TimerLoop
 from pydantic import Field, TypeAdapter
 
+from postroom_assigner.adapters.adopted import MongoAdopted
 from postroom_assigner.adapters.deadlines import MongoDeadlines
 from postroom_assigner.adapters.loads import MongoAgentLoads
 from postroom_assigner.adapters.queue import MongoWaitingQueue, create_indexes
@@ -96,9 +97,12 @@ class Assigner:
         )
         sweep = Sweep(slots, documents, store, runtime.clock, settings.assigner_orphan_seconds)
         runtime.configurations.on_change.append(drain.wake)
+        adopted = await MongoAdopted(runtime.database["adopted"]).load()
         fold: Fold[Assignment, Round] = Fold(
             service="assigner",
-            decider=Assignments(loads=loads, versions=versions, clock=runtime.clock, on_free=drain.wake),
+            decider=Assignments(
+                loads=loads, versions=versions, clock=runtime.clock, on_free=drain.wake, adopted=adopted
+            ),
             store=store,
             publisher=runtime.publisher,
             clock=runtime.clock,

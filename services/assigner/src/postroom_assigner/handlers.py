@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from postroom_contracts import commands as c
 from postroom_contracts import facts as f
@@ -16,6 +17,7 @@ from postroom_runtime.errors import ConflictError
 from postroom_runtime.fold import QuietDecider
 from postroom_runtime.records import Incoming
 
+from postroom_assigner.domain.adopting import adopt
 from postroom_assigner.domain.assignment import Assignment
 from postroom_assigner.domain.board import Board, Standing, UnforeseenAgentError
 from postroom_assigner.domain.company import Company
@@ -82,11 +84,21 @@ class Round:
 
 
 class Assignments(QuietDecider[Assignment, Round]):
-    """The decider of group `assigner`. `on_free` is told when a place became free."""
+    """The decider of group `assigner`. `on_free` is told when a place became free.
+
+    `adopted`: what was decided before a loss, by its cause; it is not decided again.
+    """
 
     def __init__(
-        self, *, loads: AgentLoads, versions: Versions, clock: Clock, on_free: Callable[[], None] = lambda: None
+        self,
+        *,
+        loads: AgentLoads,
+        versions: Versions,
+        clock: Clock,
+        on_free: Callable[[], None] = lambda: None,
+        adopted: Mapping[str, Sequence[f.Fact]] = MappingProxyType({}),
     ) -> None:
+        self._adopted = adopted
         self._loads = loads
         self._versions = versions
         self._clock = clock
@@ -131,6 +143,8 @@ class Assignments(QuietDecider[Assignment, Round]):
         case = Case(context.board, company, incoming.key, event.id)
         try:
             outcome = self._decided(state, event, case)
+            if (then := self._adopted.get(event.id)) is not None:  # it was decided before a loss, and the log says how
+                outcome = adopt(outcome or Outcome(state or Assignment()), then, company)
             if outcome is None:
                 return None
             _move(state, outcome.state, case)

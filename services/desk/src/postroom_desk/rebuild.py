@@ -66,7 +66,7 @@ async def rebuild(settings: RuntimeSettings, progress: Progress = lambda _what, 
             topic_id = (await read_topic_ids(client_options(settings), [topic]))[topic]
             events = MongoEventLog(database, topic_id)
             await events.prepare()
-            facts = await _restore_facts(settings, topic, events, progress)
+            facts = await keep_facts(settings, topic, events, progress)
             result = await Refolding(database, events, topic).run(progress)
             result.facts = facts
             return result
@@ -95,7 +95,9 @@ async def alone(leases: LeaseStore) -> AsyncIterator[None]:
         await leases.release(lease)
 
 
-async def _restore_facts(settings: RuntimeSettings, topic: str, events: MongoEventLog, progress: Progress) -> int:
+async def keep_facts(
+    settings: RuntimeSettings, topic: str, events: MongoEventLog, progress: Progress = lambda _what, _n: None
+) -> int:
     """Keep every readable record of the topic; those that are there already stay as they are."""
     waiting: list[LoggedEvent] = []
     count = 0
@@ -113,9 +115,10 @@ async def _restore_facts(settings: RuntimeSettings, topic: str, events: MongoEve
 
 
 class Refolding:
-    """Folds all conversations of one database anew."""
+    """Folds all conversations of one database anew. `stopped`: no desk runs, so that all facts that there are, are kept."""
 
-    def __init__(self, database: Database, events: MongoEventLog, topic: str) -> None:
+    def __init__(self, database: Database, events: MongoEventLog, topic: str, *, stopped: bool = False) -> None:
+        self._stopped = stopped
         self._meta = database["meta"]
         self._store = ConversationDocuments(database["conversations"], ConversationView)
         self._events = events
@@ -154,7 +157,7 @@ class Refolding:
         documents = await self._store.load(ids)
         progress = await self._events.progress()
         facts = await self._events.of_conversations(ids)
-        left = [i for i, document in documents.items() if not _complete(document, progress)]
+        left = [i for i, document in documents.items() if not (self._stopped or _complete(document, progress))]
         ready = [d for i, d in documents.items() if i not in left]
         for document in ready:
             self._put(document, facts.get(document.id, ()))
@@ -170,6 +173,8 @@ class Refolding:
         skipped = [a for a in document.ahead if a.body is None and a.sequence > found.seen.get(a.source, 0)]
         by_position = {f.position: f for f in facts}
         document.state = found.view
+        if self._stopped:  # states with places on a topic that is gone, which a repeat would publish again
+            document.out = []
         document.seen = {**document.seen, **found.seen}
         document.ahead = [*skipped, *(self._ahead(e.source, e.sequence or 0, by_position[p]) for e, p in found.waiting)]
         document.note_gap(min((event.time for event, _ in found.waiting), default=datetime.now(UTC)))
