@@ -1,0 +1,153 @@
+"""Pages of log-in, account, people, audit and scheduled replies in a real browser: no barrier, each in the reader's language."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from playwright.async_api import Browser, Page, expect
+from postroom_contracts.configuration import ConfigurationApplied
+from postroom_contracts.values import Actor
+from postroom_local.ports import free_port
+
+from tests.component.desk.doubles import NOW, settings
+from tests.component.desk.facts import CONVERSATION, customer_content, received, replied
+from tests.component.desk.test_account import KEY
+from tests.component.desk.test_audit import AuditedDesk
+from tests.component.desk.test_login import PASSWORD
+from tests.component.desk.test_people import staffed
+from tests.integration.desk.test_page import browser, violations
+
+__all__ = ["browser"]
+pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
+PATIENCE_MS = 30_000
+STRANGERS = ("/login", "/login/forgot", "/invitation/{invitation}", "/reset/used")
+OWN = ("/account", "/account/second-factor", "/account/sessions", "/account/tokens", "/account/notifications")
+HOUSE = ("/settings/people", "/settings/people/ana", "/audit", "/scheduled", "/settings")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk() -> AsyncIterator[AuditedDesk]:
+    """A desk over doubles behind a real door, with an admin, an agent who uses everything, and a reply that waits."""
+    port = free_port()
+    mailing = {"public_url": f"http://127.0.0.1:{port}", "notifier_url": "http://127.0.0.1:1"}
+    bench = AuditedDesk(settings(secrets_key=KEY, **mailing))
+    applied = ConfigurationApplied(configuration_version=2, applied_at=NOW, configuration=staffed())
+    bench.configurations.add(applied)
+    await bench.versions.add(applied)
+    hashed = await bench.identity.hasher.hash(PASSWORD)
+    for agent_id in ("ada", "ana", "ben"):
+        await bench.stores.people.set_password(agent_id, hashed, bench.clock.now())
+    await bench.stores.people.set_second_factor("ben", b"sealed", ["digest"], 1)
+    await bench.identity.tokens.make("ana", "export", ["read", "write"], 30)
+    await bench.identity.tokens.make("ada", "own", ["read"], 30)
+    await bench.browser("ana")
+    await bench.content.put([customer_content()])
+    await bench.happens(received(), CONVERSATION)
+    waits = replied("r1", actor=Actor(kind="agent", id="ada"), send_at=NOW + timedelta(hours=2))
+    await bench.happens(waits, CONVERSATION)
+    server = uvicorn.Server(uvicorn.Config(bench.app, port=port, log_level="error", lifespan="off"))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    tasks = [asyncio.create_task(server.serve()), asyncio.create_task(bench.audit.run())]
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield bench
+    bench.live.close()
+    server.should_exit = server.force_exit = True
+    await asyncio.wait(tasks[:1], timeout=10)
+    tasks[1].cancel()
+
+
+async def opened(page: Page, path: str, language: str) -> None:
+    """Go there, and look for barriers, the language, and that nothing stands beside the screen."""
+    await page.goto(path)
+    assert await violations(page) == [], path
+    assert await page.get_attribute("html", "lang") == language
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+async def signs_in(page: Page, email: str) -> None:
+    await page.goto("/login")
+    await page.fill("input[name=email]", email)
+    await page.fill("input[name=password]", PASSWORD)
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "locale", "words"),
+    [
+        ("light", 1440, "de-DE", ("Passwort vergessen?", "Wer sich anmelden darf", "Prüfprotokoll", "Geplant")),
+        ("dark", 390, "pl-PL", ("Nie pamiętasz hasła?", "Kto może się logować", "Dziennik audytu", "Zaplanowane")),
+    ],
+)
+async def test_no_page_is_a_barrier(
+    browser: Browser,
+    desk: AuditedDesk,
+    scheme: Any,
+    width: int,
+    locale: str,
+    words: tuple[str, ...],
+) -> None:
+    context = await browser.new_context(
+        base_url=desk.settings.public_url,
+        viewport={"width": width, "height": 860},
+        color_scheme=scheme,
+        bypass_csp=True,
+        locale=locale,
+    )
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    language = locale[:2]
+    invitation = await desk.identity.credentials.link("mira", "invitation", "tests")
+    await desk.stores.people.add("mira")
+    for path in STRANGERS:
+        await opened(page, path.format(invitation=invitation), language)
+    await page.goto("/login")
+    await page.get_by_text(words[0]).click()
+    await page.fill("input[name=email]", "nobody@velo.test")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[role=status]")).to_be_visible()
+    assert await violations(page) == []
+
+    await signs_in(page, "ben@velo.test")
+    await expect(page.locator("input[name=code]")).to_be_visible()
+    assert await violations(page) == []
+
+    await signs_in(page, "ada@velo.test")
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    for path in (*OWN, *HOUSE) if scheme == "light" else (*OWN[2:4], *HOUSE[:4]):
+        await opened(page, path, language)
+    for path, heading in zip(("/settings/people", "/audit", "/scheduled"), words[1:], strict=True):
+        await page.goto(path)
+        await expect(page.locator("h1")).to_have_text(heading)
+    await expect(page.locator("#reply-r1")).to_be_visible()
+    assert faults == []
+    await context.close()
+
+
+async def test_an_admin_changes_rights_and_puts_somebody_out(browser: Browser, desk: AuditedDesk) -> None:
+    context = await browser.new_context(base_url=desk.settings.public_url)
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    await signs_in(page, "ada@velo.test")
+    await page.goto("/settings/people/ana")
+    await page.locator("#rights select[name=role]").select_option("lead")
+    await page.locator("#rights button").click()
+    await expect(page.locator("[role=status]").first).to_be_visible()
+    agent = desk.configurations.latest.agent("ana")
+    assert agent is not None
+    assert agent.role == "lead"
+    await page.get_by_role("button", name="Put out").click()
+    await expect(page.locator("#state")).to_contain_text("put out")
+    assert desk.stores.people.people["ana"].disabled
+    await page.goto("/audit")
+    await page.locator("#filters select[name=action]").select_option("person-disabled")
+    await page.locator("#filters button").click()
+    await expect(page.locator("#entries tbody tr")).to_have_count(1)
+    await context.close()
