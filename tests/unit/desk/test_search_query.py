@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from postroom_contracts.values import Status
 from postroom_desk.domain.search.cursor import SearchCursor, decode_search_cursor, encode_search_cursor
@@ -113,6 +113,9 @@ def test_any_text_is_a_query_and_only_holds_words_that_texts_have(text: str) -> 
 
 @settings(max_examples=200, deadline=None)
 @given(TEXTS)
+@example("\u32c0")  # a sign that is a word in compatibility form alone
+@example("cafe\u0301s")
+@example("a\u00bc")
 def test_words_of_a_text_find_it_and_its_snippet_is_of_its_characters(text: str) -> None:
     assert fold(fold(text)) == fold(text)
     terms = [term(word) for word in list(words(text))[:3]]

@@ -86,6 +86,23 @@ def _signs(raw: str) -> Iterator[str]:
 
 
 def occurrences(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
-    """Yield start, end and spellings of each word as it stands in `text`."""
-    for found in _WORD.finditer(text):
-        yield found.start(), found.end(), tuple(words(found[0]))
+    """Yield start, end and spellings of each run of signs that words are made of, as it stands in `text`."""
+    if text.isascii():
+        for found in _WORD.finditer(text):
+            yield found.start(), found.end(), tuple(words(found[0]))
+        return
+    start = None
+    for place, sign in enumerate(text):
+        if _belongs(sign):
+            start = place if start is None else start
+        elif start is not None:
+            yield start, place, tuple(words(text[start:place]))
+            start = None
+    if start is not None:
+        yield start, len(text), tuple(words(text[start:]))
+
+
+@lru_cache(maxsize=10_000)
+def _belongs(sign: str) -> bool:
+    """Say whether a word can hold it: a letter or digit, in compatibility form if not as it stands, or a mark upon one."""
+    return bool(unicodedata.combining(sign)) or _WORD.search(unicodedata.normalize("NFKC", sign)) is not None
