@@ -348,9 +348,9 @@ class Provocations:
         self.house.start_service("notifier")
         async with self.house.database("notifier") as database:
             held = [hold["key"] async for hold in database["holds"].find({})]
-        await asyncio.gather(*(replay_key(self.house.settings, "notifier", key) for key in held))
         self._kept.clear()
         self.traffic.calm = False
+        await asyncio.gather(*(replay_key(self.house.settings, "notifier", key) for key in held))
 
     # --- mail ---------------------------------------------------------------------------------------------------
 

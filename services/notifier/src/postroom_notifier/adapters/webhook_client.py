@@ -34,7 +34,7 @@ class HttpWebhookClient:
     def __init__(self, clock: Clock, seconds: float, allowed: Sequence[Network] = (), kept: int = KEPT) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._pools = _Pools(allowed, kept)
+        self._pools = Pools(allowed, kept)
 
     async def post(self, subscription: WebhookSubscription, delivery: WebhookDelivery) -> Answer:
         began = monotonic()
@@ -91,7 +91,7 @@ class _Pool:
     used_at: float = 0.0
 
 
-class _Pools:
+class Pools:
     """A pool of connections for each receiver: one that hangs holds only its own, and none is looked for among a thousand.
 
     Of those that are not in use the `kept` last used ones stay, for half a minute.
@@ -116,6 +116,11 @@ class _Pools:
             pool.in_use -= 1
             pool.used_at = monotonic()
             await self._forget()
+
+    @property
+    def names(self) -> list[str]:
+        """Receivers that have connections, the last used at the end."""
+        return list(self._pools)
 
     async def _forget(self) -> None:
         """Close what is idle for too long, or idle and one too many; those used last stand at the end."""
