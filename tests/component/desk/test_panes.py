@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi.sse import ServerSentEvent
 from postroom_contracts import facts as f
-from postroom_contracts.configuration import ConfigurationApplied
+from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_desk.console import pages
 from postroom_desk.console.live import with_beats
 from postroom_desk.live import Broadcaster
 
-from tests.component.desk.doubles import NOW, DeskBench, company, ended
+from tests.component.desk.doubles import NOW, DeskBench, ended
 from tests.component.desk.facts import ANA, CONVERSATION, assigned, customer_content, received
+from tests.integration.desk.office import company
 
 HTMX = {"HX-Request": "true"}
 
@@ -233,16 +234,16 @@ async def test_what_is_due_is_said_with_its_reason_in_the_pane_and_marked_in_the
     language: str, due: str, why: str, mark: str
 ) -> None:
     plain = company().model_dump()
-    calendar = {"id": "office", "time_zone": "UTC", "hours": {"fri": ["15:00-16:30"], "mon": ["09:00-17:00"]}}
-    calendar["hours"]["sat"] = ["09:00-12:00"]  # type: ignore[index]
-    calendar["holidays"] = ["2026-03-07"]  # type: ignore[assignment]
+    hours = {"fri": ["15:00-16:30"], "sat": ["09:00-12:00"], "mon": ["09:00-17:00"]}
+    calendar = {"id": "office", "time_zone": "UTC", "hours": hours, "holidays": ["2026-03-07"]}
     plain |= {
         "calendars": [*plain["calendars"], calendar],
         "teams": [team | {"calendar": "office"} for team in plain["teams"]],
         "policies": [{"id": "standard", "first_response_seconds": 14400}],
     }
     desk = DeskBench()
-    applied = ConfigurationApplied(configuration_version=2, applied_at=NOW, configuration=plain)  # type: ignore[arg-type]
+    configuration = Configuration.model_validate(plain)
+    applied = ConfigurationApplied(configuration_version=2, applied_at=NOW, configuration=configuration)
     desk.configurations.add(applied)
     await desk.content.put([customer_content()])
     await desk.happens(received(policy_id="standard"), CONVERSATION)
