@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 from fastapi.sse import ServerSentEvent
 from postroom_contracts import facts as f
+from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_desk.console import pages
 from postroom_desk.console.live import with_beats
 from postroom_desk.live import Broadcaster
 
-from tests.component.desk.doubles import DeskBench, ended
+from tests.component.desk.doubles import NOW, DeskBench, ended
 from tests.component.desk.facts import ANA, CONVERSATION, assigned, customer_content, received
+from tests.integration.desk.office import company
 
 HTMX = {"HX-Request": "true"}
 
@@ -213,3 +216,45 @@ async def test_a_conversation_tells_of_tags_by_name_and_of_no_refusals(desk: Des
         text = (await client.get(f"/panes/conversation/{CONVERSATION}", headers=HTMX)).text
     assert "changed tags: +Brakes, +tag-0, +tag-1, +tag-2, +tag-3, +tag-4 … (+3)" in text
     assert "kind-request-refused" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "due", "why", "mark"),
+    [
+        ("en", "First response due ", ": 4 h of business time by the policy standard, calendar office", "due "),
+        (
+            "de",
+            "Erste Antwort fällig ",
+            ": 4 Std. Geschäftszeit nach der Richtlinie standard, Kalender office",
+            "fällig ",
+        ),
+    ],
+)
+async def test_what_is_due_is_said_with_its_reason_in_the_pane_and_marked_in_the_list(
+    language: str, due: str, why: str, mark: str
+) -> None:
+    plain = company().model_dump()
+    hours = {"fri": ["15:00-16:30"], "sat": ["09:00-12:00"], "mon": ["09:00-17:00"]}
+    calendar = {"id": "office", "time_zone": "UTC", "hours": hours, "holidays": ["2026-03-07"]}
+    plain |= {
+        "calendars": [*plain["calendars"], calendar],
+        "teams": [team | {"calendar": "office"} for team in plain["teams"]],
+        "policies": [{"id": "standard", "first_response_seconds": 14400}],
+    }
+    desk = DeskBench()
+    configuration = Configuration.model_validate(plain)
+    applied = ConfigurationApplied(configuration_version=2, applied_at=NOW, configuration=configuration)
+    desk.configurations.add(applied)
+    await desk.content.put([customer_content()])
+    await desk.happens(received(policy_id="standard"), CONVERSATION)
+    async with desk.client() as client:
+        headers = HTMX | {"Accept-Language": language}
+        pane = (await client.get(f"/panes/conversation/{CONVERSATION}?status=open", headers=headers)).text
+        listed = (await client.get("/panes/list?status=open", headers=headers)).text
+    # Friday 15:00 to 16:30, not Saturday the holiday, and two and a half hours of Monday.
+    assert 'datetime="2026-03-09T11:30:00' in pane
+    said = re.sub("<[^>]*>", "", pane)
+    assert due in said
+    assert why in said
+    assert "7" in said.split(why)[1].split("\n")[0]  # the holiday
+    assert f">{mark}<time" in listed

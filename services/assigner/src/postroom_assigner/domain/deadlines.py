@@ -85,8 +85,12 @@ def follow(
     if not any(moved):
         return outcome
     clocks.tags, clocks.channel, clocks.gaps = (), "", []  # these are of the figures alone
-    missed = [due for due in open_targets(clocks, known) if due.over and not due.pending]
-    return _told(state.after(clocks=clocks), told, case, known, missed=missed)
+    dues = list(open_targets(clocks, known))
+    missed = [due for due in dues if due.over and not due.pending]
+    if missed:
+        return _told(state.after(clocks=clocks), told, case, known, missed=missed)
+    seal(clocks, lambda _: None, lambda _: None)  # of what is settled none stands among `dues`
+    return Outcome(_armed(state.after(clocks=clocks), dues), told)
 
 
 def check(
@@ -183,7 +187,7 @@ def _told(
         outcome = _escalated(outcome, case, known)
     assert outcome.state.clocks is not None
     seal(outcome.state.clocks, lambda _: None, lambda _: None)
-    return Outcome(_armed(outcome.state, known), outcome.facts)
+    return Outcome(_armed(outcome.state, open_targets(outcome.state.clocks, known)), outcome.facts)
 
 
 def _warning(due: Due, state: Assignment, case: Case, *, late: bool) -> f.DeadlineWarned:
@@ -227,11 +231,9 @@ def _escalated(outcome: Outcome, case: Case, known: Configurations) -> Outcome:
     return Outcome(moved.state, (*outcome.facts, *moved.facts))
 
 
-def _armed(state: Assignment, known: Configurations) -> Assignment:
+def _armed(state: Assignment, dues: Iterable[Due]) -> Assignment:
     """Return the state with a timer for what is due next; one that stands for the same moment stays."""
-    assert state.clocks is not None
-    at_rest = state.status in LOST
-    due = None if at_rest else min(open_targets(state.clocks, known), key=lambda d: d.next_moment, default=None)
+    due = None if state.status in LOST else min(dues, key=lambda d: d.next_moment, default=None)
     if due is None:
         return state if state.timer is None else state.after(timer=None)
     kind, due_at = due.target.kind, from_epoch_ms(due.next_moment)

@@ -20,6 +20,7 @@ from postroom_desk.console.folders import counted_folders, folders_of, saved_fil
 from postroom_desk.console.pages import reached, render
 from postroom_desk.console.viewer import Viewer, page_needs
 from postroom_desk.console.writing import composer_context
+from postroom_desk.domain.due import ReplyDue, reply_due
 from postroom_desk.domain.folders import Folder
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.queries import ListQuery
@@ -184,6 +185,7 @@ async def list_context(parts: Parts, viewer: Viewer, asked: ListAsked) -> dict[s
     return {
         "asked": asked,
         "rows": await rows_of(parts, viewer, found.rows),
+        "dues": dues_of(parts, found.rows),
         "filters": saved,
         "saved": next((f for f in saved if f.lists(asked)), None),
         "next_cursor": found.next_cursor,
@@ -199,6 +201,13 @@ async def rows_of(parts: Parts, viewer: Viewer, rows: Iterable[Row]) -> list[m.C
         return shown_rows
     page = m.ConversationPage(items=shown_rows, next_cursor=None)
     return (await with_unread(parts, page, viewer.acting_id)).items
+
+
+def dues_of(parts: Parts, rows: Iterable[Row]) -> dict[str, ReplyDue]:
+    """Return of which conversations a reply is due, or was missed, and when."""
+    now, configuration = parts.clock.now(), parts.reader.configuration
+    found = {row.id: reply_due(row.view, configuration, now) for row in rows}
+    return {i: due for i, due in found.items() if due is not None and due.state != "met"}
 
 
 def list_title(asked: ListAsked, parts: Parts, viewer: Viewer) -> str:
@@ -231,10 +240,11 @@ class Opened:
     events: list[tuple[m.LoggedEventShown, str]]
     history: list[m.ConversationRow]
     composer: Mapping[str, Any]
+    due: ReplyDue | None
 
     def context(self) -> dict[str, Any]:
         own = {"c": self.shown, "timeline": self.timeline, "events": self.events, "history": self.history}
-        return {**own, **self.composer}
+        return {**own, "due": self.due, **self.composer}
 
 
 async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str) -> Opened | None:
@@ -255,6 +265,7 @@ async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str
         events=[(e, json.dumps(e.event, indent=2, ensure_ascii=False)) for e in map(shown.logged, logged)],
         history=await _history(parts, viewer, conversation),
         composer=composer_context(configuration, viewer, conversation.inbox_id),
+        due=reply_due(thread.view, configuration, parts.clock.now()),
     )
 
 

@@ -1,7 +1,7 @@
 """Templates, filters, and the headers that every page has."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
@@ -42,6 +42,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"iso": iso, "clock": _clock, "duration": _duration, "since": _since, "bytes": _size, "day": _day}
+    made.filters |= {"hours": _hours, "weekday": _weekday}
     made.globals["csrf"] = CSRF.get
     return made
 
@@ -95,6 +96,20 @@ def _since(context: Context, moment: datetime) -> str:
 def _duration(context: Context, seconds: float | None) -> str:
     """Return a length of time in its two largest units, such as `3 h 12 min`; a dash for None."""
     return "–" if seconds is None else " ".join(_lengths(_viewer(context).texts, seconds)[:2])
+
+
+@pass_context
+def _hours(context: Context, seconds: int) -> str:
+    """Return business time in hours and minutes: a day of it would be understood as 24 hours."""
+    texts, (hours, rest) = _viewer(context).texts, divmod(seconds, 3600)
+    parts = [("hour", hours), ("minute", rest // 60), ("second", rest % 60)]
+    return " ".join(texts(f"frame.js.{unit}", n=n) for unit, n in parts if n)
+
+
+@pass_context
+def _weekday(context: Context, day: date) -> str:
+    """Return a day such as `Fri, May 1`."""
+    return format_skeleton("MMMEd", day, locale=_viewer(context).texts.locale)
 
 
 def _lengths(texts: Texts, seconds: float) -> list[str]:

@@ -9,7 +9,7 @@ from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.problems import Problem
 from postroom_desk.console.asked import ListAsked, address
 from postroom_desk.console.folders import saved_filters
-from postroom_desk.console.inbox import rows_of
+from postroom_desk.console.inbox import dues_of, rows_of
 from postroom_desk.console.pages import render
 from postroom_desk.console.viewer import Viewer, page_needs
 from postroom_desk.domain.permissions import Operation
@@ -47,6 +47,7 @@ async def search(
         title=viewer.texts("inbox.found", words=q) if q.strip() else viewer.texts("inbox.search"),
         words_asked=q,
         ignored=list(query.ignored),
+        dues=dues_of(parts, (f.row for f in found)),
         found=list(zip(await rows_of(parts, viewer, (f.row for f in found)), found, strict=True)),
         next_url=address("/search", {"q": q, "cursor": following}) if following else None,
         asked=ListAsked(),
