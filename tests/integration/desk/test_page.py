@@ -88,27 +88,6 @@ async def test_a_conversation_appears_live_and_is_answered(page: Page, office: O
     await expect(page.locator("#head .badge").first).to_have_text("resolved")
 
 
-async def test_who_writes_is_told_of_a_new_message_and_cannot_answer_over_it(
-    page: Page, office: Office, subject: str
-) -> None:
-    first = await office.customer_writes("One brake squeals.", subject)
-    seen = await office.conversation(subject, lambda row: row["owner_id"] is not None)
-    await acts_as(page, "ben")
-    await page.goto(f"{office.desk.url}/conversations/{seen['id']}")
-    await page.locator("#composer .editor").fill("Oil it.")
-    await office.customer_writes("Both squeal now!", subject, answers=first)
-    await expect(page.locator(".message")).to_have_count(2)
-    await expect(page.locator("#written")).to_be_visible()
-
-    await page.get_by_role("button", name="Send", exact=True).click()
-    await expect(page.locator("#held .since-message")).to_contain_text("Both squeal now!")
-    await expect(page.locator("#composer .editor")).to_have_text("Oil it.")
-    assert len((await office.read(seen["id"]))["messages"]) == 2
-
-    await page.get_by_role("button", name="Send anyway").click()
-    await expect(page.locator(".message-outgoing .text")).to_have_text("Oil it.")
-
-
 async def test_a_stranger_is_marked_and_answered_only_on_purpose(page: Page, office: Office, subject: str) -> None:
     first = await office.customer_writes("My brake squeals.", subject)
     await office.customer_writes("Send it to me", subject, sender=("mallory@evil.test", "Mallory"), answers=first)
@@ -175,19 +154,6 @@ async def test_what_is_written_is_kept_shared_and_goes_out_as_it_was_written(
 
 async def acts_as_in(page: Page, office: Office, agent_id: str) -> None:
     await page.context.add_cookies([{"name": "postroom_agent", "value": agent_id, "url": office.desk.url}])
-
-
-async def test_a_list_is_walked_by_keys_and_fits_a_phone(page: Page, office: Office, subject: str) -> None:
-    await office.customer_writes("Hello", subject)
-    await office.conversation(subject)
-    await page.set_viewport_size({"width": 390, "height": 844})
-    await page.goto(f"{office.desk.url}/conversations?sort=newest")
-    await page.keyboard.press("j")
-    await expect(page.locator(".row:focus-within")).to_contain_text(subject)
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#subject")).to_have_text(subject)
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def written(office: Office, *subjects: str) -> list[str]:
