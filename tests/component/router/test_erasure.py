@@ -176,6 +176,13 @@ async def test_repeated_and_cut_off_at_any_publication_it_comes_to_the_same_end(
     assert "cleo@example.test" not in erasing.stored()
 
 
+@pytest.mark.parametrize("contact", ["a.b", "$where", "x" * 65, "a..b"])
+async def test_what_is_no_contacts_id_is_nobodys(erasing: Erasing, contact: str) -> None:
+    await erasing.house.asks(EraseContact(actor=ANN, contact_id=contact), contact, "erase")
+    await erasing.house.decides()
+    assert erasing.house.erasures.erasures == {}
+
+
 async def test_unknown_contact_is_done_at_once_and_says_nothing(erasing: Erasing) -> None:
     await erasing.house.asks(EraseContact(actor=ANN, contact_id="nobody"), "nobody", "erase")
     await erasing.house.decides()

@@ -91,6 +91,13 @@ def test_a_private_conversation_does_not_exist_for_others() -> None:
     assert conversation.one(c.SendReply(actor=ANN, message_id="r", content=TEXT)).message_id == "r"
 
 
+def test_a_person_is_erased_in_a_private_inbox_too_whoever_asked() -> None:
+    conversation = played(**PRIVATE)
+    (received,) = conversation.mail()
+    erased = conversation.one(c.EraseContact(actor=BEN, contact_id=received.contact_id))  # type: ignore[attr-defined]
+    assert erased.message_ids == [received.message_id]  # type: ignore[attr-defined]
+
+
 def test_its_owner_lets_nobody_else_in() -> None:
     conversation = played(**PRIVATE)
     conversation.mail()

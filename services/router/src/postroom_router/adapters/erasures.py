@@ -3,6 +3,7 @@
 An erasure holds the contact's key while it goes on, for what names an address; of one that is done only ids and times stay.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from postroom_runtime.records import Incoming
 
 from postroom_router.adapters.ranges import id_ranges
 
+_CONTACT = re.compile(r"[0-9a-zA-Z-]{1,64}")
 _WITH_ADDRESSES = frozenset(m.type_name() for m in (AcceptMessage, SendReply, StartConversation))
 """Commands that hold addresses or text; one may still stand in the pending output of a conversation that passed it on."""
 
@@ -86,10 +88,15 @@ class Acquaintances(Protocol):
 
 
 def asked_of(batch: Sequence[Incoming]) -> Iterator[Erasure]:
-    """Yield the erasures of whole persons that a batch of commands asks for: their subject is the contact."""
+    """Yield the erasures of whole persons that a batch of commands asks for: their subject is the contact.
+
+    What is no contact id of ours is nobody's, and is no part of a query.
+    """
     for incoming in batch:
         event = incoming.event
-        if event is not None and isinstance(event.data, EraseContact) and event.data.contact_id == incoming.key:
+        if event is None or not _CONTACT.fullmatch(incoming.key):
+            continue
+        if isinstance(event.data, EraseContact) and event.data.contact_id == incoming.key:
             actor = event.data.actor.model_dump(mode="json")
             yield Erasure(incoming.key, event.id, actor, event.data.whole, event.time)
 
