@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 from aiokafka.errors import KafkaError
+from postroom_contracts.registry import source_of
+from postroom_contracts.topics import GROUPS
 from pymongo.errors import PyMongoError
 
 from postroom_runtime import mongo
@@ -17,7 +19,7 @@ from postroom_runtime.cli import fail
 from postroom_runtime.clock import SystemClock
 from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.kafka import Publisher
-from postroom_runtime.recovery import RECOVERY, Recovery, ServiceRecovery
+from postroom_runtime.recovery import RECOVERY, Recovery, ServiceRecovery, Stream
 from postroom_runtime.recovery_steps import (
     ServicesRunningError,
     forget_positions,
@@ -69,8 +71,12 @@ def _moment(text: str) -> datetime:
 
 
 def parts() -> list[ServiceRecovery]:
-    """Return the parts of the installed services, in the order in which they are carried out."""
+    """Return the parts of the services, in the order in which they are carried out. Raises LookupError when one is missing."""
     found: list[ServiceRecovery] = [entry.load() for entry in entry_points(group=RECOVERY)]
+    if missing := {group.service for group in GROUPS} - {part.service for part in found}:
+        raise LookupError(
+            f"not installed here: {', '.join(sorted(missing))}; the image `postroom-ingest` holds all services"
+        )
     return sorted(found, key=lambda part: (part.rank, part.service))
 
 
@@ -129,20 +135,23 @@ async def checked(recovery: Recovery, services: list[ServiceRecovery]) -> tuple[
 
 
 async def _behind(recovery: Recovery, services: list[ServiceRecovery]) -> list[str]:
-    known: dict[tuple[str, str], int] = {}
+    known: dict[Stream, int] = {}
+    sources = set()
     for service in services:
         if service.numbered is not None:
+            source = source_of(service.service)
+            sources.add(source)
             numbered = recovery.database(service.service)[service.numbered]
             cursor = numbered.find({"sequence": {"$gt": 0}}, {"sequence": 1})
-            known |= {(d["_id"], f"/postroom/{service.service}"): d["sequence"] async for d in cursor}
+            known |= {(d["_id"], source): d["sequence"] async for d in cursor}
     return [
         f"  {conversation} {source}: the log has {numbers.last}, the document {known.get((conversation, source), 0)}"
         for (conversation, source), numbers in sorted(recovery.log.numbers.items())
-        if numbers.last > known.get((conversation, source), 0)
+        if source in sources and numbers.last > known.get((conversation, source), 0)
     ]
 
 
-def _lost(lost: dict[tuple[str, str], list[int]]) -> list[str]:
+def _lost(lost: dict[Stream, list[int]]) -> list[str]:
     if not lost:
         return []
     count = sum(map(len, lost.values()))

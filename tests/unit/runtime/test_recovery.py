@@ -1,5 +1,7 @@
 """What a recovery knows of the numbers on the log, and which facts it takes for missing."""
 
+import pytest
+from postroom_runtime import cli_recover
 from postroom_runtime.recovery import Log, Numbers, fact_of
 
 
@@ -35,3 +37,11 @@ def test_streams_are_counted_apart() -> None:
     assert log.of("a", "/postroom/assigner").missing(1) == [1]
     assert log.of("b", "/postroom/router").missing(1) == [1]
     assert log.of("a", "/postroom/router").missing(1) == []
+
+
+def test_every_service_with_a_group_has_its_part_and_the_desk_is_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = [part.service for part in cli_recover.parts()]
+    assert services == ["desk", "analytics", "assigner", "ingest", "notifier", "router"]
+    monkeypatch.setattr(cli_recover, "entry_points", lambda **_: [])
+    with pytest.raises(LookupError, match="not installed here: analytics, assigner, desk, ingest, notifier, router"):
+        cli_recover.parts()
