@@ -293,6 +293,7 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
     "GET /api/v1/search": ("/api/v1/search?q=canary", None),
     "GET /api/v1/contacts": ("/api/v1/contacts?q=canary", None),
     "GET /scheduled": ("/scheduled", None),
+    "GET /panes/palette": ("/panes/palette", None),
     "GET /api/v1/scheduled": ("/api/v1/scheduled", None),
     "GET /audit": ("/audit", None),
     "POST /audit/check": ("/audit/check", {}),

@@ -269,6 +269,28 @@ async def test_role_and_rights_are_written_into_the_configuration() -> None:
             assert (await client.put(path("ben", "/rights"), json=wrong)).status_code == 422
 
 
+async def test_the_palette_names_no_page_that_its_reader_may_not_open() -> None:
+    desk = await bench()
+    for agent_id, pages in {
+        "ada": {
+            "/audit",
+            "/settings/people/ana",
+            "/settings/teams",
+            "/settings/people",
+            "/account/tokens",
+            "/scheduled",
+        },
+        "otto": {"/audit", "/settings/teams", "/account/tokens", "/scheduled"},
+        "ana": {"/account/tokens", "/scheduled"},
+    }.items():
+        async with await desk.browser(agent_id) as client:
+            places = {p["href"] for p in (await client.get("/panes/palette")).json()}
+            some = {"/audit", "/settings/people/ana", "/settings/teams", "/settings/people", "/account/tokens"}
+            assert places & (some | {"/scheduled"}) == pages, agent_id
+            for href in sorted(places - {"/audit"}):  # this bench keeps none
+                assert (await client.get(href)).status_code == 200, href
+
+
 @pytest.mark.parametrize("agent_id", ["ana", "otto"])
 async def test_nobody_else_manages_people(agent_id: str) -> None:
     desk = await bench()

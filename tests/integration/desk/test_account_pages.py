@@ -131,6 +131,39 @@ async def test_no_page_is_a_barrier(
     await context.close()
 
 
+async def test_the_palette_leads_everywhere_by_keys_alone(browser: Browser, desk: AuditedDesk) -> None:
+    context = await browser.new_context(base_url=desk.settings.public_url, bypass_csp=True, locale="de-DE")
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    await signs_in(page, "ana@velo.test")
+    await page.goto(f"/conversations/{CONVERSATION}")
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    await page.keyboard.press("Control+k")
+    await expect(page.locator("#palette-list [role=option]").first).to_be_visible()
+    assert await violations(page) == []
+    await page.keyboard.type("notiz schr")
+    await expect(page.locator("#palette-list [aria-selected=true]")).to_contain_text("Notiz schreiben")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#text")).to_be_focused()
+    await expect(page.locator("#composer input[value=note]")).to_be_checked()
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("saturday")
+    await expect(page.locator("#palette-list [aria-selected=true]")).to_contain_text("Saturday")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#text")).to_contain_text("Come on Saturday, Ana is here.")
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("nichts dergleichen")
+    await expect(page.locator("#palette-nothing")).to_have_text("Nichts passt.")
+    await page.locator("#palette-q").fill("geplant")
+    await expect(page.locator("#palette-list [aria-selected=true]")).to_contain_text("Geplant")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/scheduled")
+    assert faults == []
+    await context.close()
+
+
 async def test_an_admin_changes_rights_and_puts_somebody_out(browser: Browser, desk: AuditedDesk) -> None:
     context = await browser.new_context(base_url=desk.settings.public_url)
     page = await context.new_page()

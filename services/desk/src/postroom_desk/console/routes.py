@@ -21,6 +21,7 @@ from postroom_desk.console import (
     login,
     notifications,
     overview,
+    palette,
     people,
     preferences,
     scheduled,
@@ -60,6 +61,7 @@ def install(app: FastAPI) -> None:
         preferences,
         audit,
         scheduled,
+        palette,
     ):
         app.include_router(module.router)
     app.include_router(router)

@@ -11,6 +11,7 @@ import { startErasing } from "./erasing.js";
 import { startMerge } from "./merge.js";
 import { startNavigation } from "./nav.js";
 import { startScheduled } from "./scheduled.js";
+import { startPalette } from "./palette.js";
 import { startPresence } from "./presence.js";
 import { onRefreshed } from "./sides.js";
 import { startNew } from "./start.js";
@@ -85,6 +86,7 @@ startFilters();
 prepareHtmx();
 startNavigation();
 startScheduled();
+startPalette();
 startPresence();
 follow();
 // What was left out so that the page shows first: the counts of the folders.

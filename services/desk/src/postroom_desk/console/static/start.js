@@ -7,7 +7,6 @@ import { go } from "./nav.js";
 import { addresses } from "./recipients.js";
 import { t } from "./texts.js";
 
-const UNDO_SECONDS = 10;
 const KEPT = "postroom.new";
 const FIELDS = ["inbox_id", "to", "cc", "subject"];
 const by = (id) => document.getElementById(id);
@@ -70,7 +69,7 @@ async function send(mine) {
   mine.key ??= newKey();
   const body = {
     agent: acting(), inbox_id: form.elements.inbox_id.value, to, cc: addresses(form.elements.cc.value, known), subject: form.elements.subject.value.trim(),
-    html: editor.html, text: editor.text, attachments: files.done.map((f) => f.upload_id), undo_seconds: UNDO_SECONDS,
+    html: editor.html, text: editor.text, attachments: files.done.map((f) => f.upload_id), undo_seconds: Number(form.dataset.undo),
   };
   const { ok, status, said } = await call("POST", "/api/v1/conversations", body, { "Idempotency-Key": mine.key, ...csrf() });
   if (!ok) { if (status < 500 && status) mine.key = null; say(refusal(said), { bad: true }); return; }
