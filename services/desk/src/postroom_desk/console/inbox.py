@@ -231,9 +231,14 @@ class Opened:
     events: list[tuple[m.LoggedEventShown, str]]
     history: list[m.ConversationRow]
     composer: Mapping[str, Any]
+    pictures: bool
+    """Pictures on strangers' servers can be shown here."""
+    pictures_of: frozenset[str]
+    """From whom whoever acts always wants them."""
 
     def context(self) -> dict[str, Any]:
         own = {"c": self.shown, "timeline": self.timeline, "events": self.events, "history": self.history}
+        own |= {"pictures": self.pictures, "pictures_of": self.pictures_of}
         return {**own, **self.composer}
 
 
@@ -255,7 +260,20 @@ async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str
         events=[(e, json.dumps(e.event, indent=2, ensure_ascii=False)) for e in map(shown.logged, logged)],
         history=await _history(parts, viewer, conversation),
         composer=composer_context(configuration, viewer, conversation.inbox_id),
+        pictures=parts.pictures is not None,
+        pictures_of=await _pictures_of(parts, viewer, conversation),
     )
+
+
+async def _pictures_of(parts: Parts, viewer: Viewer, conversation: m.Conversation) -> frozenset[str]:
+    """Return from whom they are always shown; nothing is asked where no message names any."""
+    if (
+        parts.picture_senders is None
+        or not viewer.acting_id
+        or not any(x.remote_pictures for x in conversation.messages)
+    ):
+        return frozenset()
+    return frozenset(await parts.picture_senders.of(viewer.acting_id))
 
 
 async def _history(parts: Parts, viewer: Viewer, conversation: m.Conversation) -> list[m.ConversationRow]:
