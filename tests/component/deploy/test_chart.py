@@ -290,7 +290,7 @@ def test_the_network_lets_through_what_the_picture_shows_and_nothing_else() -> N
         "assigner": sorted(STORES),
         "notifier": sorted([("smtp", [443], False), ("smtp", [465, 587], False), *STORES]),
         "analytics": sorted(STORES),
-        "desk": sorted([("desk", [8080], True), *STORES]),
+        "desk": sorted([("desk", [8080], True), ("pictures", [80, 443], True), *STORES]),
     }
     assert allowed(objects, "configure", "ingress") == []
     assert [rule[1] for rule in allowed(objects, "configure", "egress")] == [[53], [9092], [27017]]
@@ -316,6 +316,8 @@ def test_a_mail_door_is_open_to_its_servers_alone_and_a_token_endpoint_to_all_se
     assert ("mail-door", [2424, 2525], True) in door
     assert ("sign-on", [443], False) not in allowed(render(LEAST), "desk", "egress")
     assert ("sign-on", [443], False) in allowed(render(CASES["production"]), "desk", "egress")
+    without = merged(LEAST, {"services": {"desk": {"settings": {"REMOTE_PICTURES": "false"}}}})
+    assert ("pictures", [80, 443], True) not in allowed(render(without), "desk", "egress")
     oauth = render(merged(LEAST, MATRIX["oauth"]))
     assert ("stores", [443], False) in allowed(oauth, "router", "egress")
 

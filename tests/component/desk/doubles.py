@@ -41,7 +41,7 @@ from postroom_desk.identity.sign_on import Provider
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster, Subscription
 from postroom_desk.parts import Parts
-from postroom_desk.ports import CountRow, RequestRecord
+from postroom_desk.ports import CountRow, Pictures, RequestRecord
 from postroom_desk.presence import Presence
 from postroom_desk.reading import Reader
 from postroom_desk.searching import Searcher
@@ -54,6 +54,7 @@ from postroom_runtime.errors import InfrastructureError
 
 from tests.component.desk.bell_double import InMemoryNotifications
 from tests.component.desk.identity_doubles import QUICK, InMemoryStores
+from tests.component.desk.picture_double import InMemoryPictureSenders
 from tests.component.desk.search_double import InMemorySearch
 from tests.integration.desk.office import company
 
@@ -431,6 +432,7 @@ class DeskBench:
     uploads: InMemoryUploads = field(default_factory=InMemoryUploads)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     provider: Provider | None = None
+    pictures: Pictures | None = None
 
     def __post_init__(self) -> None:
         inboxes = Inboxes(self.conversations)
@@ -445,6 +447,7 @@ class DeskBench:
         reader = Reader(
             self.conversations, self.events, self.content, self.configurations, self.settings.read_wait_seconds
         )
+        self.picture_senders = InMemoryPictureSenders()
         self.marks, self.filters = InMemoryMarks(self.conversations), InMemoryFilters()
         self.bulks = InMemoryBulks()
         self.search = InMemorySearch(self.conversations.views)
@@ -485,6 +488,8 @@ class DeskBench:
                     self.saved_replies,
                 ),
                 demo=self.demo,
+                pictures=self.pictures,
+                picture_senders=self.picture_senders,
                 writer=ConfigurationWriter(self.versions, self._applied, self.clock),
                 identity=self.identity,
                 presence=self.presence,

@@ -12,6 +12,7 @@ from postroom_runtime.fold import Fold
 from postroom_runtime.gaps import watch_gaps
 from postroom_runtime.group_watch import GroupWatch
 from postroom_runtime.kafka import client_options
+from postroom_runtime.outbound import parse_networks
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stores import Stores
@@ -30,6 +31,8 @@ from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
 from postroom_desk.adapters.http import HttpPeer, RememberedFigures
 from postroom_desk.adapters.identity_stores import identity_stores, prepare_identity, provider_of
 from postroom_desk.adapters.notifications import MongoNotifications
+from postroom_desk.adapters.picture_senders import MongoPictureSenders
+from postroom_desk.adapters.pictures import HttpPictures
 from postroom_desk.adapters.postman import NotifierPostman
 from postroom_desk.adapters.presence import KafkaPresence, PresenceTail
 from postroom_desk.adapters.read_model import MongoConversations
@@ -143,11 +146,9 @@ class Desk:
         door = RequestDoor(
             requests, runtime.content, commands, events, live, runtime.clock, settings.request_wait_seconds
         )
-        figures = HttpPeer(settings.analytics_url, settings.peer_timeout_seconds)
-        demo = HttpPeer(settings.demo_url, settings.peer_timeout_seconds) if settings.demo_url else None
-        webhooks = _webhook_door(settings)
-        for peer in filter(None, (figures, demo, webhooks)):
-            runtime.on_stop(peer.close)
+        figures, demo, webhooks, pictures = _peers(settings)
+        for close in (peer.close for peer in (figures, demo, webhooks, pictures) if peer is not None):
+            runtime.on_stop(close)
         stores = identity_stores(runtime.database)
         postman = NotifierPostman(webhooks) if webhooks is not None else None
         identity = identity_of(
@@ -174,6 +175,8 @@ class Desk:
                     audit_log=audit_store,
                     audit_checks=audit_checks,
                     demo=demo,
+                    pictures=pictures,
+                    picture_senders=MongoPictureSenders(runtime.database) if pictures else None,
                     webhooks=webhooks,
                     writer=writer,
                     identity=identity,
@@ -250,6 +253,16 @@ class Desk:
 
         runtime.background("configuration sweep", sweep)
         return writer
+
+
+def _peers(settings: DeskSettings) -> tuple[HttpPeer, HttpPeer | None, HttpPeer | None, HttpPictures | None]:
+    """Return whom the desk asks over HTTP: analytics, the demo, the notifier, servers of pictures."""
+    return (
+        HttpPeer(settings.analytics_url, settings.peer_timeout_seconds),
+        HttpPeer(settings.demo_url, settings.peer_timeout_seconds) if settings.demo_url else None,
+        _webhook_door(settings),
+        HttpPictures(parse_networks(settings.picture_networks)) if settings.remote_pictures else None,
+    )
 
 
 def _webhook_door(settings: DeskSettings) -> HttpPeer | None:

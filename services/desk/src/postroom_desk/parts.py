@@ -17,7 +17,18 @@ from postroom_desk.folder_feed import FolderFeed
 from postroom_desk.identity.parts import Identity
 from postroom_desk.inboxes import Inboxes
 from postroom_desk.live import Broadcaster
-from postroom_desk.ports import Demo, EventLog, Figures, Filters, Marks, RequestStore, Suggestions, WebhookDoor
+from postroom_desk.ports import (
+    Demo,
+    EventLog,
+    Figures,
+    Filters,
+    Marks,
+    Pictures,
+    PictureSenders,
+    RequestStore,
+    Suggestions,
+    WebhookDoor,
+)
 from postroom_desk.presence import Presence
 from postroom_desk.reading import Reader
 from postroom_desk.searching import Searcher
@@ -48,6 +59,9 @@ class Parts:
     writer: ConfigurationWriter | None = None
     """Writes what agents may change of the configuration themselves."""
     identity: Identity = field(kw_only=True)
+    pictures: Pictures | None = None
+    """None: pictures on strangers' servers are never fetched."""
+    picture_senders: PictureSenders | None = None
     webhooks: WebhookDoor | None = None
     """None: there is no notifier to ask."""
     presence: Presence = field(kw_only=True)

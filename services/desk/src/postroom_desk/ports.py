@@ -11,6 +11,7 @@ from postroom_contracts.events import Event
 from postroom_desk.domain.filters import SavedFilter
 from postroom_desk.domain.folders import FolderTable
 from postroom_desk.domain.logged import LoggedEvent
+from postroom_desk.domain.pictures import NoPicture, Picture
 from postroom_desk.domain.positions import LogPosition, Positions
 from postroom_desk.domain.queries import ListQuery
 from postroom_desk.domain.search.entries import Entry, Person
@@ -78,6 +79,26 @@ class Marks(Protocol):
     async def read_at(self, ids: Iterable[str], agent_id: str) -> dict[str, datetime]:
         """Return when the agent last read each; one that they never read is absent."""
         ...
+
+
+class Pictures(Protocol):
+    """Pictures on strangers' servers."""
+
+    any_port: bool
+
+    async def fetch(self, addresses: Iterable[str]) -> dict[str, Picture | NoPicture]:
+        """Return for each address what came of it; never raises, and ends in bounded time."""
+        ...
+
+
+class PictureSenders(Protocol):
+    """From whom a person always wants pictures; addresses in lower case, at most 500."""
+
+    async def of(self, agent_id: str) -> list[str]: ...
+
+    async def add(self, agent_id: str, address: str) -> None: ...
+
+    async def remove(self, agent_id: str, address: str) -> None: ...
 
 
 class Filters(Protocol):

@@ -6,6 +6,7 @@ from typing import Self, get_args
 from urllib.parse import urlsplit
 
 from postroom_contracts.configuration import Role
+from postroom_runtime.outbound import parse_networks
 from postroom_runtime.secret_cipher import HOW
 from postroom_runtime.settings import RuntimeSettings
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -53,6 +54,10 @@ class DeskSettings(RuntimeSettings):
     """Where the notifier's REST API is, for the state and the deliveries of webhooks."""
     webhook_timeout_seconds: float = Field(60.0, gt=0, le=600)
     """A replay of a long range takes its time."""
+    remote_pictures: bool = True
+    """Agents may have pictures shown that lie on strangers' servers; the desk fetches them."""
+    picture_networks: str = ""
+    """Networks that are not public and from which pictures may come all the same, such as `10.20.0.0/16`; by commas."""
     demo_url: str | None = None
     """Where the demo's controls are; the page shows them only then."""
     request_wait_seconds: float = Field(2.0, gt=0, le=30)
@@ -65,6 +70,12 @@ class DeskSettings(RuntimeSettings):
     """Most that the files of one message may have together; mail servers take about 25 MB with everything."""
     command_timeout_seconds: float = Field(5.0, gt=0, le=60)
     peer_timeout_seconds: float = Field(2.0, gt=0, le=30)
+
+    @field_validator("picture_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
 
     @field_validator("second_factor_roles")
     @classmethod

@@ -14,6 +14,7 @@ from postroom_desk.api import (
     limits,
     notifications,
     people,
+    pictures,
     presence,
     problems,
     published,
@@ -27,6 +28,7 @@ from postroom_desk.api import (
     writes,
 )
 from postroom_desk.api.audited import Audited
+from postroom_desk.api.doorway import Doorway
 from postroom_desk.api.shown import BASE
 from postroom_desk.console import routes as console
 from postroom_desk.parts import Parts
@@ -57,6 +59,7 @@ def build(parts: Parts) -> FastAPI:
         saved_replies,
         streams,
         presence,
+        pictures,
         folders,
         notifications,
         bulk,
@@ -75,5 +78,6 @@ def build(parts: Parts) -> FastAPI:
     document.install(app)
     app.add_middleware(Audited)
     app.add_middleware(limits.RateLimit, per_minute=parts.settings.requests_per_minute)
+    app.add_middleware(Doorway)
     app.add_middleware(problems.RequestId)
     return app

@@ -24,6 +24,7 @@ _SAID: Mapping[int, str] = {
     401: "Nobody is signed in",
     403: "Not allowed",
     404: "Unknown, or not for you",
+    413: "Too large",
     422: "The request does not fit: `errors` say where",
     429: "Too many requests: `Retry-After` says when to come again",
     503: "Kafka, MongoDB or another service does not answer: come again after `Retry-After`",
@@ -123,5 +124,6 @@ def _problems(operation: Mapping[str, Any]) -> set[int]:
     found |= {401, 403} if operation.get("security") else set()
     found |= {404} if any(p["in"] == "path" for p in parameters) else set()
     found |= {422} if parameters or body else set()
+    found |= {413} if body else set()
     found |= {400} if body or any(p["name"].lower() in _READ_BY_US for p in parameters) else set()
     return found

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postroom_desk.api import cookies
+from postroom_desk.identity.tries import address_key
 from postroom_desk.parts import Parts, parts_of
 from postroom_desk.tokens import authenticate
 
@@ -90,7 +91,7 @@ class RateLimit:
         if credential is None:
             await self._app(scope, receive, send)
             return
-        address = request.client.host if request.client else ""
+        address = address_key(request.client.host if request.client else "")
         key, now = credential or f"address {address}", self._now()
         bucket, failed = self._asked.of(key, now), self._failed.of(address, now)
         if failed.refresh(now) < 1 and credential and key not in self._known:

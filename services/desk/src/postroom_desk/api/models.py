@@ -190,6 +190,8 @@ class MessageShown(Answer):
     """What was newly written: without the quoted part."""
     html_href: str | None
     """The sanitised HTML, as a document of its own."""
+    remote_pictures: bool = False
+    """It seems to name pictures on other servers; they are shown by `?pictures=true`."""
     original_href: str | None
     attachments: list[AttachmentShown]
     delivery: str

@@ -209,12 +209,18 @@ async def read_original(conversation_id: str, message_id: str, parts: PartsOf, a
     response_class=Response,
     responses={200: {"content": {"text/html": {}}}},
 )
-async def read_html(conversation_id: str, message_id: str, parts: PartsOf, asker: Reads) -> Response:
+async def read_html(
+    conversation_id: str,
+    message_id: str,
+    parts: PartsOf,
+    asker: Reads,
+    pictures: Annotated[bool, Query(description="With those that lie on other servers; the desk fetches them")] = False,
+) -> Response:
     """A document of its own that may run nothing and load nothing from outside; embed it in a sandboxed frame."""
     item = await read_message(parts, asker, conversation_id, message_id)
     if not item.content.get("html"):
         raise not_found("this message has no HTML")
-    body = await mail_document(item.content, parts.content)
+    body = await mail_document(item.content, parts.content, parts.pictures if pictures else None)
     headers = _DOWNLOAD | {"Content-Security-Policy": HTML_POLICY}
     return Response(body, media_type="text/html; charset=utf-8", headers=headers)
 

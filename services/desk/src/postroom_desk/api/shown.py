@@ -10,6 +10,7 @@ from postroom_contracts.values import Actor, Status
 from postroom_desk.api import models as m
 from postroom_desk.domain.apply import short_name
 from postroom_desk.domain.logged import LoggedEvent
+from postroom_desk.domain.pictures import has_remote_pictures
 from postroom_desk.ports import CountRow
 from postroom_desk.reading import Ownership, Row, Thread, ThreadMessage, summed
 
@@ -143,6 +144,7 @@ def message(conversation_id: str, item: ThreadMessage, configuration: Configurat
         text=text,
         new_text=str(content.get("reply_text") or text),
         html_href=f"{base}/html" if content.get("html") else None,
+        remote_pictures=has_remote_pictures(str(content.get("html") or "")),
         original_href=f"{base}/original" if content.get("raw_blob_id") else None,
         attachments=_attachments(base, content),
         delivery=view.delivery,

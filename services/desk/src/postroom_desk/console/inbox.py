@@ -241,10 +241,15 @@ class Opened:
     history: list[m.ConversationRow]
     composer: Mapping[str, Any]
     due: ReplyDue | None
+    pictures: bool
+    """Pictures on strangers' servers can be shown here."""
+    pictures_of: frozenset[str]
+    """From whom whoever acts always wants them."""
 
     def context(self) -> dict[str, Any]:
         own = {"c": self.shown, "timeline": self.timeline, "events": self.events, "history": self.history}
-        return {**own, "due": self.due, **self.composer}
+        own |= {"due": self.due, "pictures": self.pictures, "pictures_of": self.pictures_of}
+        return {**own, **self.composer}
 
 
 async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str) -> Opened | None:
@@ -266,7 +271,20 @@ async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str
         history=await _history(parts, viewer, conversation),
         composer=composer_context(configuration, viewer, conversation.inbox_id),
         due=reply_due(thread.view, configuration, parts.clock.now()),
+        pictures=parts.pictures is not None,
+        pictures_of=await _pictures_of(parts, viewer, conversation),
     )
+
+
+async def _pictures_of(parts: Parts, viewer: Viewer, conversation: m.Conversation) -> frozenset[str]:
+    """Return from whom they are always shown; nothing is asked where no message names any."""
+    if (
+        parts.picture_senders is None
+        or not viewer.acting_id
+        or not any(x.remote_pictures for x in conversation.messages)
+    ):
+        return frozenset()
+    return frozenset(await parts.picture_senders.of(viewer.acting_id))
 
 
 async def _history(parts: Parts, viewer: Viewer, conversation: m.Conversation) -> list[m.ConversationRow]:

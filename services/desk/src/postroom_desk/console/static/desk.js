@@ -10,6 +10,7 @@ import { follow, prepareHtmx, refresh } from "./live.js";
 import { startErasing } from "./erasing.js";
 import { startMerge } from "./merge.js";
 import { startNavigation } from "./nav.js";
+import { startPictures } from "./pictures.js";
 import { startScheduled } from "./scheduled.js";
 import { startPalette } from "./palette.js";
 import { startPresence } from "./presence.js";
@@ -88,6 +89,7 @@ startNavigation();
 startScheduled();
 startPalette();
 startPresence();
+startPictures();
 follow();
 // What was left out so that the page shows first: the counts of the folders.
 for (const late of document.querySelectorAll("[data-late]")) refresh(late);
