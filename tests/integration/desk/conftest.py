@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.deployment import Deployment
-from tests.integration.desk.office import Office, company
+from tests.integration.desk.office import Office, with_two_in_sales
 from tests.servers import _delete_topics, _drop_databases
 
 
@@ -16,7 +16,7 @@ from tests.servers import _delete_topics, _drop_databases
 async def office(kafka_bootstrap: str, mongo_uri: str) -> AsyncIterator[Office]:
     name = f"t{uuid.uuid4().hex[:10]}"
     async with Deployment(kafka_bootstrap, mongo_uri, f"{name}-", f"{name}_") as deployment:
-        await deployment.configure(company())
+        await deployment.configure(with_two_in_sales())
         office = Office(deployment)
         try:
             await office.open()

@@ -38,13 +38,7 @@ def company() -> Configuration:
             "accounts": [account],
             "inboxes": [
                 {"id": "support", "name": "Support", "account": "mail", "address": "support@velo.test", "teams": ["workshop"]},
-                {
-                    "id": "sales",
-                    "name": "Sales",
-                    "account": "mail",
-                    "address": "sales@velo.test",
-                    "teams": ["sales", "workshop"],
-                },
+                {"id": "sales", "name": "Sales", "account": "mail", "address": "sales@velo.test", "teams": ["sales"]},
             ],
             "teams": [
                 {"id": "workshop", "name": "Workshop", "members": ["ana", "ben"], "assignment": "least_loaded"},
@@ -68,6 +62,14 @@ def company() -> Configuration:
             ],
         }
     )  # fmt: skip
+
+
+def with_two_in_sales() -> Configuration:
+    """The company, in which ben may handle sales beside mira, who is its team."""
+    plain = company().model_dump()
+    access = [{"team": "sales", "rights": ["send_as"]}, {"agent": "ben", "rights": ["send_as"]}]
+    support, sales = plain["inboxes"]
+    return Configuration.model_validate({**plain, "inboxes": [support, sales | {"access": access}]})
 
 
 class Office:

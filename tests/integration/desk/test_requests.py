@@ -86,7 +86,7 @@ async def test_two_claims_of_one_epoch_have_one_winner(office: Office, subject: 
     await office.customer_writes(inbox="sales", subject=subject)
     queued = await office.conversation(subject, lambda row: row["queued_at"] is not None)
     answers = await asyncio.gather(
-        office.ask(queued["id"], "claim", {"agent": "ana"}, seen=queued["etag"]),
+        office.ask(queued["id"], "claim", {"agent": "mira"}, seen=queued["etag"]),
         office.ask(queued["id"], "claim", {"agent": "ben"}, seen=queued["etag"]),
     )
     assert sorted(a.status_code for a in answers) == [200, 409]
