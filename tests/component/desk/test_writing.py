@@ -131,7 +131,13 @@ async def test_the_composer_knows_what_beginning_to_answer_does_here(desk: DeskB
     assert 'data-colleague="mira"' not in text  # cannot read here
 
 
-async def test_writing_first_offers_the_inboxes_from_which_one_may_write(ana: httpx.AsyncClient) -> None:
+async def test_writing_first_offers_the_inboxes_from_which_one_may_write(
+    desk: DeskBench, ana: httpx.AsyncClient
+) -> None:
+    known = company()
+    foreign = known.inboxes[1].model_copy(update={"teams": ["sales"]})
+    changed = known.model_copy(update={"inboxes": [known.inboxes[0], foreign]})
+    desk.configurations.add(ConfigurationApplied(configuration_version=2, applied_at=NOW, configuration=changed))
     for path in ("/conversations/new?status=open", "/panes/conversation/new"):
         text = (await ana.get(path)).text
         assert '<option value="support">Support &lt;support@velo.test&gt;</option>' in text, path

@@ -40,7 +40,7 @@ def house(smtp_port: int) -> Configuration:
     plain = company().model_dump(mode="json")
     plain["accounts"][0]["smtp"]["port"] = smtp_port
     plain["inboxes"][0]["signature"] = "[agent.first_name] of [company]"
-    plain["inboxes"][1]["claim_on_reply"] = "claim"
+    plain["inboxes"][1] |= {"claim_on_reply": "claim", "teams": ["sales"]}
     base = {"account": "mail", "teams": ["sales"]}
     plain["inboxes"] += [
         {**base, "id": "orders", "name": "Orders", "address": "orders@velo.test"},
