@@ -62,10 +62,10 @@ async def test_for_how_long_a_reply_can_be_taken_back_reaches_the_composer() -> 
     async with visitor(desk) as client:
         await give(client, "ana@velo.test", PASSWORD)
         assert 'data-undo="10"' in (await client.get(f"/conversations/{CONVERSATION}")).text
-        await save(client, way=THERE, inbox=["support"], undo="30")
+        await save(client, way=THERE, inbox=["support", "sales"], undo="30")
         assert written(desk) == ([], Preferences(undo_seconds=30))
         assert 'data-undo="30"' in (await client.get(f"/conversations/{CONVERSATION}")).text
-        await save(client, way=THERE, inbox=["support"])
+        await save(client, way=THERE, inbox=["support", "sales"])
         assert written(desk) == ([], Preferences(undo_seconds=30)), "a form without it changes it not"
         assert (await save(client, undo="7")).status_code == 422
 
