@@ -1,6 +1,6 @@
 # The commands of the README. Everything lives in .venv, build/ and .demo/ of this folder.
 PYTHON ?= python3
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 4
 BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults watch tools
 .DEFAULT_GOAL := help

@@ -255,7 +255,6 @@ async def test_role_and_rights_are_written_into_the_configuration() -> None:
         assert ben.role == "lead"
         assert [(e.agent, e.team, e.rights) for e in sales.access or []] == [
             (None, "sales", ["full_access", "send_as"]),
-            (None, "workshop", ["full_access", "send_as"]),
             ("ben", None, ["send_on_behalf"]),
         ], "the teams keep what they had"
         assert desk.versions.versions[-1].applied_by == "desk: ada"

@@ -30,6 +30,7 @@ VIEWS: dict[str, list[str]] = {
     "/panes/conversation": ["/panes/conversation"],
     "/panes/conversation/new": ["/panes/conversation/new"],
     "/panes/conversation/{conversation_id}": ["/panes/conversation/thread-1"],
+    "/panes/palette": ["/panes/palette"],
     "/panes/targets/{conversation_id}": ["/panes/targets/thread-1", "/panes/targets/thread-1?q=script"],
     "/panes/since/{conversation_id}": ["/panes/since/thread-1?seen=0.0"],
     "/scheduled": ["/scheduled"],
@@ -112,6 +113,12 @@ async def test_in_no_view_does_anything_run(house: Attacked) -> None:
                     await page.goto(house.url + address, wait_until="load")
                     await seen.look(page)
                     looked += 1
+        await page.goto(f"{house.url}/conversations?sort=newest", wait_until="load")
+        await page.keyboard.press("Control+k")  # the palette, with all that has a name
+        for word in ("", "canary", "script"):
+            await page.locator("#palette-q").fill(word)
+            await page.locator(".palette li").first.wait_for()
+            await seen.look(page)
         assert (seen.ran, seen.asked, seen.would_run, seen.stopped) == (set(), [], [], [])
     assert looked > 50
 
