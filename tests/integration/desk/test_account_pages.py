@@ -164,6 +164,51 @@ async def test_the_palette_leads_everywhere_by_keys_alone(browser: Browser, desk
     await context.close()
 
 
+async def test_settings_are_checked_changed_and_brought_back(browser: Browser, desk: AuditedDesk) -> None:
+    context = await browser.new_context(base_url=desk.settings.public_url)
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    await signs_in(page, "ada@velo.test")
+    await page.goto("/settings/tags")
+    text = page.locator("#text")
+    before = await text.input_value()
+    look, apply = (page.get_by_role("button", name=name) for name in ("Check and show the difference", "Make it so"))
+    await text.fill(before + "  - {id: recall, nam: Recall}\n")
+    await look.click()
+    await expect(page.get_by_role("alert")).to_contain_text("nam")
+    await expect(apply).to_have_count(0)
+    await text.fill(before + "  - {id: recall, name: Recall}\n")
+    await look.click()
+    await expect(page.locator(".difference .added", has_text="Recall").first).to_be_visible()
+    assert not any(tag.id == "recall" for tag in desk.configurations.latest.tags)
+    await apply.click()
+    await expect(page.get_by_text("Done. Every service works by it")).to_be_visible()
+    assert any(tag.id == "recall" for tag in desk.configurations.latest.tags)
+    await page.goto("/settings/history")
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Make it the newest again").first.click()
+    await page.goto("/settings/tags")
+    await expect(text).to_have_value(before)
+    await context.close()
+
+
+async def test_what_one_is_told_of_is_chosen_and_stays_chosen(browser: Browser, desk: AuditedDesk) -> None:
+    context = await browser.new_context(base_url=desk.settings.public_url)
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    await signs_in(page, "ada@velo.test")
+    await page.goto("/account/notifications")
+    box = page.locator("input[name=way][value='assigned.mail']")
+    await expect(box).to_be_checked()
+    await box.uncheck()
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Save").first.click()
+    await page.goto("/account/notifications")
+    await expect(box).not_to_be_checked()
+    await expect(page.locator("input[name=way][value='mentioned.mail']")).to_be_checked()
+    await context.close()
+
+
 async def test_an_admin_changes_rights_and_puts_somebody_out(browser: Browser, desk: AuditedDesk) -> None:
     context = await browser.new_context(base_url=desk.settings.public_url)
     page = await context.new_page()
