@@ -1,6 +1,6 @@
 # The commands of the README. Everything lives in .venv, build/ and .demo/ of this folder.
 PYTHON ?= python3
-TEST_PROCESSES ?= 4
+TEST_PROCESSES ?= 3
 BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults watch tools
 .DEFAULT_GOAL := help

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, BrowserContext, Page, StorageState, as
 
 from tests.integration.desk.office import TOKEN, Office
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 30_000
 
 
 @asynccontextmanager

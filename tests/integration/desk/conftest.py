@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from tests.deployment import Deployment
+from tests.integration.desk.agents import PATIENCE_MS
 from tests.integration.desk.office import Office, with_two_in_sales
 from tests.servers import _delete_topics, _drop_databases
+
+expect.set_options(timeout=PATIENCE_MS)  # browsers beside other tests on few cores
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -19,11 +19,11 @@ from tests.component.desk.test_account import KEY
 from tests.component.desk.test_audit import AuditedDesk
 from tests.component.desk.test_login import PASSWORD
 from tests.component.desk.test_people import staffed
+from tests.integration.desk.agents import PATIENCE_MS
 from tests.integration.desk.test_page import browser, violations
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
-PATIENCE_MS = 30_000
 STRANGERS = ("/login", "/login/forgot", "/invitation/{invitation}", "/reset/used")
 OWN = ("/account", "/account/second-factor", "/account/sessions", "/account/tokens", "/account/notifications")
 HOUSE = ("/settings/people", "/settings/people/ana", "/audit", "/scheduled", "/settings")

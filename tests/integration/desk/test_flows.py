@@ -16,7 +16,7 @@ from postroom_contracts.configuration import Configuration
 from postroom_local.smtp_sink import SmtpSink
 
 from tests.deployment import Deployment
-from tests.integration.desk.agents import PATIENCE_MS, Agents, chromium
+from tests.integration.desk.agents import Agents, chromium
 from tests.integration.desk.cable import cable_to
 from tests.integration.desk.office import START_SECONDS, TOKENS, Office, company, eventually
 from tests.servers import _delete_topics, _drop_databases
@@ -71,7 +71,6 @@ async def office(kafka_bootstrap: str, mongo_uri: str) -> AsyncIterator[Office]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    expect.set_options(timeout=PATIENCE_MS)
     async with chromium() as browser:
         yield browser
 

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from tests.integration.desk.agents import PATIENCE_MS
 from tests.integration.desk.cable import cable_to
 from tests.integration.desk.office import START_SECONDS, TOKEN, TOKENS, Office
 
 pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
-PATIENCE_MS = 30_000
 AXE = Path(__file__).resolve().parents[3] / "services/desk/node_modules/axe-core/axe.min.js"
 
 
@@ -59,7 +59,6 @@ async def acts_as(page: Page, agent_id: str) -> None:
 
 
 async def test_a_conversation_appears_live_and_is_answered(page: Page, office: Office, subject: str) -> None:
-    expect.set_options(timeout=PATIENCE_MS)
     await acts_as(page, "ana")
     await page.goto(f"{office.desk.url}/overview")
     before = int(await page.locator("#tile-all").inner_text())
@@ -188,7 +187,6 @@ async def test_address_reload_and_back_button_say_what_is_shown(page: Page, offi
 
 
 async def test_keys_act_and_what_was_done_can_be_undone(page: Page, office: Office, subject: str) -> None:
-    expect.set_options(timeout=PATIENCE_MS)
     first, second = f"{subject} one", f"{subject} two"
     ids = await written(office, first, second)
     await acts_as(page, "ana")
@@ -217,7 +215,6 @@ async def test_keys_act_and_what_was_done_can_be_undone(page: Page, office: Offi
 async def test_a_cut_connection_is_shown_and_comes_back_with_what_was_missed(
     page: Page, office: Office, subject: str
 ) -> None:
-    expect.set_options(timeout=PATIENCE_MS)
     async with cable_to(office.desk.url) as cable:
         await page.goto(f"{cable.url}/conversations?status=open&sort=newest")
         live = page.locator("#live")

@@ -209,6 +209,10 @@ async def test_five_days_of_failure_disable_a_subscription_and_enabling_sends_ag
         await bench.open([subscription("crm", receiver.url())])
         await bench.happens(facts.received())
         await until(lambda: len(receiver.received) == 1, "the first attempt")
+        deadline = time.monotonic() + 20
+        while not (known := await bench.store.receivers()) or not known["crm"].failing_since:
+            assert time.monotonic() < deadline, "the first attempt is not noted"
+            await asyncio.sleep(0.05)
         bench.clock.ahead = timedelta(days=5, minutes=1)
         await bench.store.wake({"crm"}, bench.clock.now())
         bench.sender.wake()
