@@ -68,6 +68,10 @@ def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     else:
         server = MongoServer(tmp_path_factory.mktemp("mongo"))
         server.start()
+        with MongoClient[dict[str, Any]](
+            server.uri
+        ) as client:  # the tests' clock stands far behind: nothing is too old
+            client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
         yield server.uri
         server.kill()  # its data is thrown away
 

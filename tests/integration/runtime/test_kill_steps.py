@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -46,6 +47,9 @@ async def plain(bench: Bench, step: str) -> None:
     assert await bench.start(kill_at=f"{step}:{times}").until_dead() == -9
     async with bench.member():
         await until_states(bench, expected)
+        deadline = time.monotonic() + 60  # what was saved and not yet published follows when it is swept up
+        while len(await bench.effects()) < len(notes) and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
     check_log(await bench.effects(), expected)
     assert await bench.records("toy-dlq") == []
 

@@ -142,8 +142,7 @@ function onDraft(side, draft, state) {
     offerMine(side, { content: mine, files: mine.files });
   }
   if (side !== now.side) return;
-  const saved = side.draft.dirty ? "" : t("composer.js.saved"); // somebody typed on while it was being saved
-  by("draft-state").textContent = { saving: "", saved, offline: t("composer.js.not_saved"), locked: "", changed: "" }[state];
+  by("draft-state").textContent = { saving: "", saved: t("composer.js.saved"), offline: t("composer.js.not_saved"), locked: "", changed: "" }[state];
   if (state !== "saving") showSide();
 }
 
