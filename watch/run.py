@@ -36,10 +36,13 @@ def say(text: str) -> None:
 class Report:
     alerts: list[Seen] = field(default_factory=list)
     panels: list[Moved] = field(default_factory=list)
+    early: list[str] = field(default_factory=list)
+    """What fired before anything was provoked."""
 
     def missing(self) -> list[str]:
         fired = {seen.alert.partition(":")[0] for seen in self.alerts if seen.silent_after is not None}
-        faults = [f"{s.alert}: not fired" for s in self.alerts if s.fired_after is None]
+        faults = [f"{name}: fires though nothing is wrong" for name in self.early]
+        faults += [f"{s.alert}: not fired" for s in self.alerts if s.fired_after is None]
         faults += [
             f"{s.alert}: not resolved" for s in self.alerts if s.fired_after is not None and s.silent_after is None
         ]
@@ -66,7 +69,8 @@ async def main(options: argparse.Namespace) -> int:
         try:
             began = time.time()
             await asyncio.sleep(WARM_UP_SECONDS)
-            say(f"quiet: {sorted(watcher.firing) or 'no alert fires'}")
+            report.early = sorted(watcher.firing)
+            say(f"quiet: {report.early or 'no alert fires'}")
             every = Provocations(house, traffic).every()
             chosen = [p for p in every if not options.only or any(t in p.name for t in options.only.split("|"))]
             report.alerts = await provoked(watcher, chosen, slow_burn=not options.only)
@@ -104,6 +108,7 @@ def _tell(report: Report, *, partly: bool) -> int:
         "seconds": round(time.monotonic() - STARTED),
         "alerts": [asdict(a) for a in report.alerts],
         "panels": [asdict(p) for p in report.panels],
+        "early": report.early,
         "missing": faults,
     }
     (FOLDER / "report.json").write_text(json.dumps(written, indent=1))

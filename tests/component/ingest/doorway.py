@@ -97,7 +97,9 @@ class RecordingIntake:
 class Doorway:
     """An open door. Use as `async with Doorway(...) as doorway`; settings are those of `DoorSettings`."""
 
-    def __init__(self, configuration: Configuration | None = None, **settings: Any) -> None:
+    def __init__(
+        self, configuration: Configuration | None = None, *, probe_keys: Sequence[bytes] = (), **settings: Any
+    ) -> None:
         values = {"smtp_port": 0, "lmtp_port": 0, "name": "door.acme.test", **settings}
         configurations = Configurations()
         configurations.add(
@@ -105,7 +107,7 @@ class Doorway:
         )
         self.intake = RecordingIntake()
         self.door = MailDoor(
-            DoorSettings(**values), configurations, cast("IntakeStore", self.intake), ManualClock(NINE)
+            DoorSettings(**values), configurations, cast("IntakeStore", self.intake), ManualClock(NINE), probe_keys
         )
 
     async def __aenter__(self) -> Self:

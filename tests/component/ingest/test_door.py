@@ -9,12 +9,13 @@ import pytest
 import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postroom_contracts.signed_ids import PROBE_HEADER, probe_mark
 from postroom_ingest.domain.mail import ParsedMail
 from postroom_ingest.door import take
 from postroom_ingest.door.settings import DoorSettings
 from pydantic import ValidationError
 
-from tests.component.ingest.doorway import MAIL, Doorway, certificate, company
+from tests.component.ingest.doorway import MAIL, NINE, Doorway, certificate, company
 
 OK = "250 2.0.0 OK, it is safe"
 LATER = "451 4.3.0 it could not be stored, come again"
@@ -32,6 +33,18 @@ async def test_mail_is_stored_with_its_envelope_before_it_is_answered() -> None:
         assert record.envelope_recipients == ["Support+shop@acme.test", "support@acme.test"]
         assert doorway.intake.raw == [b"Return-Path: <cleo@example.test>\r\n" + MAIL]
         assert doorway.intake.published == ["door"]
+
+
+async def test_a_probe_is_known_at_the_door_and_nobody_elses_mail_is_one() -> None:
+    key, message_id = b"a key that signs", "probe.door.1@acme.test"
+    mark = probe_mark("support@acme.test", message_id, NINE, key)
+    probe = f"{PROBE_HEADER}: {mark}\r\nMessage-ID: <{message_id}>\r\nTo: support@acme.test\r\n\r\nProbe\r\n".encode()
+    async with Doorway(probe_keys=[key]) as doorway:
+        client = await doorway.client()
+        assert await client.mail("support@acme.test", content=probe) == ["250 2.1.5 OK", OK]
+        forged = probe.replace(message_id.encode(), b"probe.door.2@acme.test")
+        assert await client.mail("support@acme.test", content=forged) == ["250 2.1.5 OK", OK]
+        assert [record.probe for record in doorway.intake.records] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class MailTaker:
         """
         try:
             parsed = parse_mail(raw)
-            return [mail_intake(parsed, raw, **self._given(destination)) for destination in destinations]
+            return [mail_intake(parsed, raw, **self._given(d), probe_keys=self.probe_keys) for d in destinations]
         except Exception as error:  # whatever a stranger's mail makes of us
             log.exception("mail cannot be read", accounts=[d.account.id for d in destinations])
             return [unreadable_intake(raw, error, **self._given(destination)) for destination in destinations]
