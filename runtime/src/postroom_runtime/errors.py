@@ -51,9 +51,14 @@ _MONGO_RETRYABLE_CODES = frozenset(
 
 
 def is_infrastructure(error: BaseException) -> bool:
-    """Say whether `error` is the world's fault and goes away by waiting; decided by type and code, never by text."""
+    """Say whether `error` is the world's fault and goes away by waiting; decided by type and code, never by text.
+
+    A group of errors is, if each of them is.
+    """
     if isinstance(error, _INFRASTRUCTURE):
         return True
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_infrastructure(one) for one in error.exceptions)
     if isinstance(error, mongo.BulkWriteError):
         details = error.details or {}
         if details.get("writeConcernErrors"):

@@ -22,6 +22,7 @@ from postroom_notifier.webhooks.taking import TakeEvents
 from postroom_notifier.webhooks.telling import TellAdmins
 from postroom_runtime import mongo
 from postroom_runtime.configuration_feed import Configurations
+from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.outbound import parse_networks
 from postroom_runtime.settings import RuntimeSettings
 
@@ -161,6 +162,33 @@ async def test_a_conversation_keeps_its_order_over_failures_and_what_waits_goes_
     first = [r.headers["webhook-id"] for r in receiver.received if r.event["id"] == taken[0].event["id"]]
     assert len(first) == 2
     assert len(set(first)) == 1, "the same webhook id at every attempt"
+
+
+async def test_a_receiver_is_served_again_as_soon_as_the_database_is_back(
+    benches: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = benches()
+    bench.sender.lease_seconds = 3600.0
+    away = asyncio.Event()
+    mark, release = bench.store.mark, bench.store.release
+
+    async def unless_away(act: Callable[..., Any], *given: Any) -> Any:
+        if away.is_set():
+            raise InfrastructureError("mark webhooks")
+        return await act(*given)
+
+    monkeypatch.setattr(bench.store, "mark", lambda *given: unless_away(mark, *given))
+    monkeypatch.setattr(bench.store, "release", lambda *given: unless_away(release, *given))
+    away.set()
+    async with Receiver() as receiver:
+        await bench.open([subscription("crm", receiver.url())])
+        await bench.happens(Facts().received())
+        await until(lambda: len(receiver.received) == 1, "sent, and nobody could note that it was taken")
+        await until(lambda: bool(bench.sender._owed), "the lease waits to be given back")
+        away.clear()
+        await until(lambda: len(receiver.received) == 2, "sent again under the same id, long before the lease ends")
+    assert len({r.headers["webhook-id"] for r in receiver.received}) == 1
+    assert not bench.sender._owed
 
 
 async def test_those_that_hang_delay_nobody_else(benches: Callable[..., Bench]) -> None:

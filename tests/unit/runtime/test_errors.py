@@ -38,6 +38,7 @@ WAIT: list[BaseException] = [
     kafka.NotEnoughReplicasError(),
     kafka.UnknownTopicOrPartitionError(),
     kafka.OutOfOrderSequenceNumber(),
+    ExceptionGroup("of a task group", [mongo.AutoReconnect(), InfrastructureError("x")]),
 ]
 OURS: list[BaseException] = [
     PermanentError("x"),
@@ -55,6 +56,7 @@ OURS: list[BaseException] = [
     kafka.MessageSizeTooLargeError(),
     kafka.CommitFailedError(),
     kafka.IllegalStateError(),
+    ExceptionGroup("of a task group", [mongo.AutoReconnect(), ValueError()]),
 ]
 
 

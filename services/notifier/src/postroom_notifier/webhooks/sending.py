@@ -45,6 +45,8 @@ class WebhookSender:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _wakes: int = 0
     _served: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _owed: list[Lease] = field(default_factory=list)
+    """Leases that could not be given back while the database was away: nobody else serves their receivers until they are."""
     _stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -83,7 +85,15 @@ class WebhookSender:
                 await asyncio.gather(*late, return_exceptions=True)
             await self.client.close()
 
+    def owe(self, lease: Lease) -> None:
+        """Give this lease back when the database is there again."""
+        self._owed.append(lease)
+
     async def _lease(self) -> None:
+        if self._owed:
+            owed = list(self._owed)
+            await self.store.release(owed, self.clock.now())
+            del self._owed[: len(owed)]
         room = RECEIVERS - len(self._served)
         if room <= 0:
             return
@@ -152,10 +162,14 @@ class _Serving:
                     break
             await self.sender.releases.put(self.lease)
         except Exception as error:
-            if not is_infrastructure(error):
+            if not is_infrastructure(
+                error
+            ):  # our bug: its lease ends by itself, so that we do not run into it again at once
                 log.exception("receiver not served", subscription=subscription_id)
-            else:
-                log.warning("receiver waits", subscription=subscription_id, error=str(error) or type(error).__name__)
+                return
+            self.sender.owe(self.lease)
+            first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            log.warning("receiver waits", subscription=subscription_id, error=str(first) or type(first).__name__)
 
     @property
     def _goes_on(self) -> bool:
