@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import secrets
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -381,7 +382,16 @@ class Provocations:
         await self.house.configure(oauth=True)
 
     async def _take_letter(self) -> None:
+        """Have it given out, and seen by Prometheus that it was: whoever comes next may start the assigner again."""
+        began = time.time()
         await self.house.configure(oauth=False, by_hand=False)
+
+        async def proposed() -> bool:
+            query = "max_over_time(sum(postroom_queue_proposals_total)[30s:1s])"
+            lines = await asyncio.to_thread(self.house.prometheus.range, query, began, time.time(), 1.0)
+            return any(value > 0 for line in lines for _, value in line.points)
+
+        await self.house.until(proposed, "a waiting conversation is proposed", 30)
 
     async def _refuse_agent(self) -> None:
         for agent in company.AGENTS[:2]:
