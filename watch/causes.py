@@ -245,6 +245,14 @@ MAIL_IN = (
         "Mails of {{ $labels.account }} that we know were removed from the server by somebody else",
         "They are safe here. Somebody tidies the mailbox, or a rule of the server does.",
     ),
+    Alert(
+        "PostroomMailsQuarantined",
+        'sum by (account) (increase(postroom_ingest_messages_total{outcome="quarantined"}[30m])) > 0',
+        "ticket",
+        "unaccounted",
+        "Our code failed on mails of {{ $labels.account }}; they are kept whole under a note",
+        "Somebody must read the original mails, and the fault wants mending.",
+    ),
 )
 
 MAIL_OUT = (

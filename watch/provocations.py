@@ -92,10 +92,15 @@ class Provocations:
         folds = services("assigner", "notifier", "desk")
         return [
             Provocation(
-                "the ledger forgot a mail, somebody removed another, and mails lay at their provider",
-                ("PostroomLedgerDifference", "PostroomMailsGone", "PostroomErrorBudgetBurnsFast:storing"),
+                "the ledger forgot a mail and does not take another, somebody removed one, and mails lay at their provider",
+                (
+                    "PostroomLedgerDifference",
+                    "PostroomMailsGone",
+                    "PostroomMailsQuarantined",
+                    "PostroomErrorBudgetBurnsFast:storing",
+                ),
                 self._differ,
-                _nothing,
+                self._take_all,
                 75,
                 120,
                 uses=services("ingest") | MAIL,
@@ -363,8 +368,9 @@ class Provocations:
         self.house.club_password.write_text(company.PASSWORD)
 
     async def _differ(self) -> None:
-        """Forget one stored mail behind ingest's back, remove another from the server, bring old ones."""
+        """Forget one stored mail behind ingest's back, remove another from the server, bring old ones and one that fails."""
         async with self.house.database("ingest") as database:
+            await database.command("collMod", "ledger", validator={"key": {"$not": {"$regex": "unfit@"}}})
             place = await database["places"].find_one({"folder_key": {"$regex": "^support/"}}, sort=[("uid", -1)])
             await database["places"].delete_one({"_id": place["_id"]})
             await database["ledger"].delete_one({"_id": place["ledger_id"]})
@@ -373,9 +379,15 @@ class Provocations:
         Path(stored[0]).unlink()
         async with self.house.database("assigner") as database:  # a count of slots that is wrong; the sweep mends it
             await database["agent_load"].update_one({"_id": company.AGENTS[0]}, {"$inc": {"load": 5}})
+        unfit = f"From: unfit@example.test\r\nMessage-ID: <{uuid.uuid4()}@example.test>\r\n\r\nHello\r\n"
+        self.house.dovecot.deliver(company.address("support"), unfit.encode(), datetime.now(UTC))
         for _ in range(6):
             self.traffic.deliver("support", seconds_ago=300)
             await asyncio.sleep(0.5)
+
+    async def _take_all(self) -> None:
+        async with self.house.database("ingest") as database:
+            await database.command("collMod", "ledger", validator={})
 
     async def _letter_and_account(self) -> None:
         self.traffic.deliver("club", "letters")

@@ -382,6 +382,9 @@ class Policy(Section):
     """When so much of a target's time has passed, people are warned; None: at 80, 100: never."""
     escalate_to_team: Slug | None = None
     """Who takes over once a target is missed; None: it stays with whom it has."""
+    reassign_after_seconds: int | None = Field(None, gt=0)
+    """Business seconds that an owner may stay silent after a missed target before it goes back to its team's queue; None:
+    for ever."""
 
     @property
     def warned_at_percent(self) -> int | None:

@@ -18,6 +18,7 @@ from postroom_contracts.values import (
     MessageKind,
     Priority,
     Status,
+    Unanswered,
 )
 
 
@@ -375,6 +376,8 @@ class ConversationQueued(Fact):
     """`manual`: the team assigns by hand only."""
     no_right: bool = False
     """Nobody of the team may handle the inbox that it is in."""
+    unanswered: Unanswered | None = None
+    """Its owner lost it for staying silent (`reason` is `released`)."""
     record: AssignmentRecord
 
 
@@ -387,6 +390,8 @@ class ConversationUnassigned(Fact):
     reason: Literal["released", "resolved", "removed", "merged", "spam", "deleted", "team_changed"]
     actor: Actor
     unassigned_at: UtcTime
+    unanswered: Unanswered | None = None
+    """Its policy took it from an owner who stayed silent after this was missed (`reason` is `released`)."""
 
 
 class ClaimRefused(Fact):

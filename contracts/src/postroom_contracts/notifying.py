@@ -61,10 +61,26 @@ def told_of_deadline(
     """
     if owner_id is not None and _reads(configuration, owner_id, inbox_id):
         return [owner_id]
+    return leads_of(configuration, team_id, inbox_id) or _readers(configuration, team_id, inbox_id)
+
+
+def told_of_silence(
+    configuration: Configuration, owner_id: str, team_id: str | None, inbox_id: str | None
+) -> list[str]:
+    """Return who is told that an owner lost a conversation for giving no answer: that owner, and the team's leads."""
+    owner = [owner_id] if _reads(configuration, owner_id, inbox_id) else []
+    return list(dict.fromkeys([*owner, *leads_of(configuration, team_id, inbox_id)]))
+
+
+def leads_of(configuration: Configuration, team_id: str | None, inbox_id: str | None) -> list[str]:
+    """Return the team's leads who are enabled and may read the inbox, in the team's order."""
+    members = _readers(configuration, team_id, inbox_id)
+    return [a for a in members if (agent := configuration.agent(a)) is not None and agent.role == "lead"]
+
+
+def _readers(configuration: Configuration, team_id: str | None, inbox_id: str | None) -> list[str]:
     team = configuration.team(team_id)
-    members = [a for a in (team.members if team else ()) if _reads(configuration, a, inbox_id)]
-    leads = [a for a in members if (agent := configuration.agent(a)) is not None and agent.role == "lead"]
-    return leads or members
+    return [a for a in (team.members if team else ()) if _reads(configuration, a, inbox_id)]
 
 
 def _reads(configuration: Configuration, agent_id: str, inbox_id: str | None) -> bool:

@@ -101,7 +101,7 @@ class Candidate(Value):
     """None: unlimited."""
     on_duty: bool
     excluded: list[str] = Field(default_factory=list)
-    """Reason codes, empty when eligible: `disabled`, `no_right`, `off_duty`, `full`, `released_it`."""
+    """Reason codes, empty when eligible: `disabled`, `no_right`, `off_duty`, `full`, `released_it`, `silent`."""
 
 
 class Candidates(Value):
@@ -121,7 +121,8 @@ class LeftOut(Candidates):
     """Agents who could not be chosen, all for the same reasons."""
 
     reasons: list[str]
-    """`disabled`, `no_right` (may not handle the inbox), `off_duty`, `full`, `released_it`; in this order."""
+    """`disabled`, `no_right` (may not handle the inbox), `off_duty`, `full`, `released_it`, `silent` (lost it
+    because no answer came); in this order."""
 
 
 class Preferred(Value):
@@ -135,6 +136,15 @@ class Preferred(Value):
     """Who claims, is named by hand or started the conversation may be off duty."""
     excluded: list[str] = Field(default_factory=list)
     """Reason codes why it could not be this agent; empty: it was."""
+
+
+class Unanswered(Value):
+    """A missed target after which the owner stayed silent for as long as the policy lets them."""
+
+    deadline: Literal["first_response", "next_response", "resolution"]
+    policy_id: str
+    breached_at: UtcTime
+    """The deadline itself."""
 
 
 class AssignmentRecord(Value):

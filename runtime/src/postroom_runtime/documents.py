@@ -17,7 +17,7 @@ from postroom_runtime.errors import ConflictError, translated
 from postroom_runtime.kafka import Outgoing
 from postroom_runtime.mongo import DUPLICATE_KEY, BulkWriteError, Collection, IndexModel, ReplaceOne
 from postroom_runtime.mongo_steps import bulk_write, find_all
-from postroom_runtime.records import Position
+from postroom_runtime.records import Incoming, Position
 
 S = TypeVar("S", bound=BaseModel)
 MAX_REQUESTS = 50
@@ -130,6 +130,8 @@ class Document(Generic[S]):
     changed: bool = False
     repeated: bool = False
     added: list[Pending] = field(default_factory=list)
+    decided: Incoming | None = None
+    """The record that was decided last in this batch."""
     before: S | None = None
     """The state as it was loaded, for those who store differences."""
 

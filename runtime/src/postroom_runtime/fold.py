@@ -125,10 +125,9 @@ class Fold(Generic[S, C]):
             self._take(documents[incoming.key], incoming, context)
         touched = list(documents.values())
         changed = [document for document in touched if document.changed]
-        last = {incoming.key: incoming for incoming in batch if incoming.event is not None}
         for document in changed:
-            if document.id in last:
-                self._conclude(document, last[document.id])
+            if document.decided is not None:
+                self._conclude(document, document.decided)
             document.note_gap(self._clock.now())
             document.drop_committed(committed)
             document.out.extend(document.added)
@@ -232,6 +231,7 @@ class Fold(Generic[S, C]):
         try:
             decision = self._decider.decide(document.state, incoming, context)
             document.changed = True
+            document.decided = incoming
             if decision is None:
                 return
             document.state = decision.state

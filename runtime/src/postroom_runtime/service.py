@@ -241,10 +241,19 @@ class Runtime:
     async def drain(self) -> None:
         """Take no new batches; return when the one in flight and the background loops have ended, however that was."""
         self.draining = True
+        await asyncio.gather(self._end_loops(), self._end_consumers())
+
+    async def _end_loops(self) -> None:
+        """Let the background loops end what they have in hand: a mail that is being sent would be sent again if not marked."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
+            longest = self.settings.graceful_timeout_seconds + CLOSE_SECONDS
+            _, late = await asyncio.wait(self._tasks, timeout=longest)
+            for task in late:
+                log.error("a background loop does not end", loop=task.get_name())
+
+    async def _end_consumers(self) -> None:
         for consumer in self.consumers:
             await consumer.stop()
         if self._subscribers and self._broker is not None:

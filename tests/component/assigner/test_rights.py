@@ -1,6 +1,7 @@
 """Nobody owns a conversation of an inbox that they may not handle, in whatever way it comes to them."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import pytest
@@ -123,11 +124,15 @@ class OneQueue:
     async def lengths(self) -> dict[str, QueueLength]:
         return {"front": QueueLength(2, NOON)}
 
-    async def first(self, team_id: str, limit: int, by: str | None, not_in: Sequence[str]) -> list[WaitingConversation]:
+    async def first(
+        self, team_id: str, limit: int, by: str | None, not_in: Sequence[str], besides: AbstractSet[str]
+    ) -> list[WaitingConversation]:
         self.left_out.append(list(not_in))
         return []
 
-    async def owned_by_others_than(self, agent_ids: Sequence[str], limit: int) -> list[WaitingConversation]:
+    async def owned_by_others_than(
+        self, agent_ids: Sequence[str], limit: int, besides: AbstractSet[str]
+    ) -> list[WaitingConversation]:
         return []
 
 

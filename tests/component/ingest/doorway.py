@@ -60,17 +60,33 @@ def _inbox(name: str, account: str, **more: Any) -> dict[str, Any]:
 
 @dataclass
 class RecordingIntake:
-    """What `IntakeStore` promises, in memory. `away`: MongoDB is; `gate`: storing waits for it."""
+    """What `IntakeStore` promises, in memory. `away`: MongoDB is; `gate`: storing waits for it; `chokes_on`: texts that it
+    fails on by our fault.
+    """
 
     ledger: dict[str, Intake] = field(default_factory=dict)
     away: bool = False
     broken_after: int | None = None
     gate: asyncio.Event | None = None
+    chokes_on: str | None = None
+    choked: int = 0
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     published: list[str] = field(default_factory=list)
 
-    async def store(self, account_id: str, taken: Sequence[tuple[Intake, Place | None]]) -> dict[str, bool]:
-        del account_id
+    async def store(
+        self,
+        account_id: str,
+        taken: Sequence[tuple[Intake, Place | None]],
+        *,
+        tidy: bool = False,
+        outbox: str | None = None,
+    ) -> dict[str, bool]:
+        del account_id, tidy, outbox
+        if self.chokes_on is not None and any(
+            self.chokes_on in document["text"] for intake, _ in taken for document in intake.documents
+        ):
+            self.choked += 1
+            raise ValueError("a document that cannot be written")
         if self.gate is not None:
             self.waiting.set()
             await self.gate.wait()

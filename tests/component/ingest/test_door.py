@@ -13,6 +13,7 @@ from postroom_contracts.signed_ids import PROBE_HEADER, probe_mark
 from postroom_ingest.domain.mail import ParsedMail
 from postroom_ingest.door import take
 from postroom_ingest.door.settings import DoorSettings
+from postroom_ingest.keeping import ATTEMPTS
 from pydantic import ValidationError
 
 from tests.component.ingest.doorway import MAIL, NINE, Doorway, certificate, company
@@ -209,6 +210,21 @@ async def test_a_mail_that_our_code_cannot_read_is_taken_and_kept_whole(monkeypa
         assert {r.text for r in doorway.intake.records} == {UNREADABLE}
         assert {r.inbox_id for r in doorway.intake.records} == {"support", "sales"}
         assert all(raw.endswith(MAIL) for raw in doorway.intake.raw)
+
+
+async def test_a_mail_that_cannot_be_stored_by_our_fault_is_kept_whole_under_a_note_after_some_tries() -> None:
+    async with Doorway() as doorway:
+        client = await doorway.client()
+        doorway.intake.chokes_on = "Hello"
+        for _ in range(2):  # the answer to the first may have been lost on its way
+            assert (await client.mail("support@acme.test"))[-1] == OK
+        [kept] = doorway.intake.ledger.values()
+        assert (kept.quarantined, doorway.intake.choked) == ("ValueError", 2 * (1 + ATTEMPTS))
+        assert [r.text for r in doorway.intake.records] == [UNREADABLE]
+        assert doorway.intake.raw[0].endswith(MAIL)
+        doorway.intake.chokes_on = None
+        assert (await client.mail("support@acme.test", content=MAIL.replace(b"one@", b"two@")))[-1] == OK
+        assert len(doorway.intake.ledger) == 2
 
 
 async def test_storage_that_hangs_is_given_up() -> None:

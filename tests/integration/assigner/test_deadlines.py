@@ -6,6 +6,7 @@ import pytest
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.facts import (
     ConversationAssigned,
+    ConversationQueued,
     DeadlineBreached,
     DeadlineWarned,
     MessageReceived,
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.connected
 
 
 def firm() -> Configuration:
-    policy = {"id": "quick", "first_response_seconds": 4, "warn_percent": 50}
+    policy = {"id": "quick", "first_response_seconds": 4, "warn_percent": 50, "reassign_after_seconds": 2}
     return Configuration.model_validate(company(2).model_dump() | {"policies": [policy]})
 
 
@@ -44,7 +45,7 @@ def reply(message_id: str) -> ReplyAccepted:
     )
 
 
-async def test_an_unanswered_conversation_is_warned_of_and_missed_once_an_answered_one_never(
+async def test_an_unanswered_conversation_is_warned_of_missed_once_and_given_to_another_an_answered_one_never(
     kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str
 ) -> None:
     async with on_servers(kafka_bootstrap, mongo_uri, topic_prefix, database_prefix) as servers:
@@ -69,6 +70,11 @@ async def test_an_unanswered_conversation_is_warned_of_and_missed_once_an_answer
                 await runtime.stop()
                 runtime = await servers.replica()
                 await until(missed, "the breach", 30)
+
+                async def given_to_another() -> bool:
+                    return await log.count(ConversationAssigned) == 3
+
+                await until(given_to_another, "the silent owner loses it to another", 30)
         finally:
             await runtime.stop()
         events = await servers.log()
@@ -80,3 +86,9 @@ async def test_an_unanswered_conversation_is_warned_of_and_missed_once_an_answer
     assert (breach.breached_at - silent.received_at).total_seconds() == 4
     assert (breach.deadline, breach.policy_id, breach.agent_id) == ("first_response", "quick", owner)
     assert breach.started_at == silent.received_at
+    first, second = (e.data for e in events if isinstance(e.data, ConversationAssigned) and e.key == "k1")
+    [queued] = [e.data for e in events if isinstance(e.data, ConversationQueued)]
+    assert (second.reason, {first.agent_id, second.agent_id}) == ("queue", {"a0", "a1"})
+    assert queued.unanswered is not None
+    assert (queued.queued_at - breach.breached_at).total_seconds() >= 2
+    assert second.record.candidate(first.agent_id).excluded == ["silent"]  # type: ignore[union-attr]

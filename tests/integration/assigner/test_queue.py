@@ -15,7 +15,7 @@ pytestmark = pytest.mark.connected
 ORDER = [Priority.LOW, Priority.NORMAL, Priority.URGENT, Priority.HIGH, Priority.URGENT, Priority.NORMAL]
 
 
-async def test_a_queue_drains_by_priority_then_age_when_a_shift_starts(
+async def test_a_queue_drains_by_priority_then_age_when_a_shift_starts_past_what_is_on_hold(
     kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str
 ) -> None:
     shift = {"start_at": NOON + timedelta(minutes=10), "end_at": NOON + timedelta(hours=8)}
@@ -35,6 +35,7 @@ async def test_a_queue_drains_by_priority_then_age_when_a_shift_starts(
 
                 await servers.tell([(f"k{n}", received(n, priority=priority)) for n, priority in enumerate(ORDER)])
                 await until(waiting, "all wait")
+                await runtime.database["holds"].insert_one({"_id": "assigner|k4", "group": "assigner", "key": "k4"})
                 clock.advance(599)
                 await asyncio.sleep(2.5)  # the drain turns twice and must find nobody
                 assert await log.count(ConversationAssigned) == 0
@@ -43,7 +44,7 @@ async def test_a_queue_drains_by_priority_then_age_when_a_shift_starts(
         finally:
             await runtime.stop()
         events = await servers.log()
-    assert {key for key, owner in owners(events).items() if owner == "a0"} == {"k2", "k4", "k3", "k1"}
+    assert {key for key, owner in owners(events).items() if owner == "a0"} == {"k2", "k3", "k1", "k5"}
     given = [e.data for e in events if isinstance(e.data, ConversationAssigned)]
     assert {(g.reason, g.waited_since) for g in given} == {("queue", NOON)}
     assert check_records(events) == 4

@@ -176,6 +176,16 @@ async def test_an_old_topics_positions_do_not_count_for_a_new_one(both: Both) ->
     assert await recreated.between(Positions(), Positions({0: 99}), 10) == []
 
 
+async def test_a_conversation_s_facts_are_those_of_one_topic_however_places_of_an_older_one_collide(both: Both) -> None:
+    recreated = MongoEventLog(both.database, "topic-2")
+    old = await both.events.of_conversation("conversation-1", None, 10)
+    again = [replace(event, position=LogPosition(1, n)) for n, event in enumerate(reversed(old))]
+    await recreated.record(again, [event.position for event in again])
+    assert await recreated.of_conversation("conversation-1", None, 10) == again
+    assert await recreated.of_conversation("conversation-1", again[0].position, 10) == again[1:]
+    assert await both.events.of_conversation("conversation-1", None, 10) == old
+
+
 async def test_a_request_is_remembered_once(both: Both) -> None:
     requests = MongoRequests(both.database)
     await requests.prepare()

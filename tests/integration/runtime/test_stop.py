@@ -1,11 +1,15 @@
 """SIGTERM while a handler runs: what is at work is finished if there is time, and nothing is lost if there is none."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from postroom_runtime import service
+from postroom_runtime.service import Runtime
 
 from tests.integration.runtime.support import Bench, check_log, until, until_states
 from tests.integration.runtime.test_rebalance import spread
+from tests.integration.runtime.toy import Toy
 
 pytestmark = pytest.mark.connected
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -25,6 +29,32 @@ async def test_stop_during_a_batch_finishes_it(bench: Bench) -> None:
     await bench.start().until_ready()
     await until_states(bench, expected)
     assert check_log(await bench.effects(), expected) == 0, "nothing was done twice"
+
+
+async def test_stop_lets_a_background_loop_end_what_it_has_in_hand_before_connections_close(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the notifier's: a mail that is being sent has to be marked, or it would be sent once more."""
+    monkeypatch.setattr(service, "CLOSE_SECONDS", 0.2)
+    begun = asyncio.Event()
+
+    class Sending(Toy):
+        async def build(self, runtime: Runtime) -> None:
+            await super().build(runtime)
+
+            async def send() -> None:
+                try:
+                    begun.set()
+                    await asyncio.Event().wait()
+                finally:
+                    await asyncio.sleep(1.0)  # a server that takes its time
+                    await runtime.database["sent"].insert_one({"_id": "marked"})
+
+            runtime.background("sender", send)
+
+    async with bench.member(Sending()):
+        await asyncio.wait_for(begun.wait(), 20)
+    assert list(bench.notes("sent")) == ["marked"]
 
 
 async def test_stop_with_a_handler_slower_than_the_timeout_loses_nothing(bench: Bench) -> None:

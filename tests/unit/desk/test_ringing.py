@@ -7,7 +7,7 @@ import pytest
 from postroom_contracts import facts as f
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.events import Data, new_event
-from postroom_contracts.values import Actor, Status
+from postroom_contracts.values import Actor, Status, Unanswered
 from postroom_desk.domain.apply import apply
 from postroom_desk.domain.notifications import Notification, Ring, told
 from postroom_desk.domain.positions import LogPosition
@@ -57,6 +57,11 @@ def unassigned(reason: Any = "released", actor: Actor = BEN) -> f.ConversationUn
     )
 
 
+SILENT = unassigned(actor=Actor(kind="system", id="assigner")).model_copy(
+    update={"unanswered": Unanswered(deadline="first_response", policy_id="p", breached_at=at("15:00"))}
+)
+
+
 def note(*mentions: str) -> f.NoteAdded:
     return f.NoteAdded(message_id="n1", actor=ANA, content=received("n1").content, mentions=list(mentions))
 
@@ -72,6 +77,9 @@ BOUNCED = f.MessageBounced(message_id="r1", delivery_id="d", bounced_at=NOW, per
 PUT_OFF = BOUNCED.model_copy(update={"permanent": False})
 WOKEN = f.ConversationWoken(actor=Actor(kind="timer", id="snooze"), woken_at=NOW, generation=1, previous=Status.SNOOZED)
 REFUSED = f.RequestRefused(request_id="r", request_type="send-reply", actor=ANA, reason="stale", via="mail")
+UNTOLD = f.NotificationFailed(
+    notification="refused", agent_id="ana", delivery_id="d", cause_id="c", failed_at=NOW, reason="loop_limit"
+)
 OWNED = (received(), assigned("ana"))
 CASES: dict[str, tuple[tuple[Data, ...], list[tuple[str, str, str | None]]]] = {
     "a new conversation rings for nobody": ((received(),), []),
@@ -88,6 +96,10 @@ CASES: dict[str, tuple[tuple[Data, ...], list[tuple[str, str, str | None]]]] = {
     "an older epoch": ((received(), assigned("ana", 3), by(assigned("ben", 2), BEN)), []),
     "released by a colleague": ((*OWNED, unassigned()), [("unassigned", "ana", "ben")]),
     "released by oneself": ((*OWNED, unassigned(actor=ANA)), []),
+    "lost for giving no answer: who had it, and the team's leads": (
+        (*OWNED, SILENT),
+        [("deadline_breached", "ana", None), ("deadline_breached", "lea", None)],
+    ),
     "unassigned because it is resolved": ((*OWNED, unassigned("resolved")), []),
     "the customer writes again": ((*OWNED, received("m2")), [("replied", "ana", None)]),
     "to who watches, too": (
@@ -112,6 +124,9 @@ CASES: dict[str, tuple[tuple[Data, ...], list[tuple[str, str, str | None]]]] = {
     "a reply of a rule came back": ((*OWNED, replied(actor=Actor(kind="rule", id="r")), BOUNCED), []),
     "an answer by mail was refused": ((*OWNED, REFUSED), [("refused", "ana", None)]),
     "one in the desk was": ((*OWNED, REFUSED.model_copy(update={"via": "api"})), []),
+    "no mail told that it was": ((*OWNED, UNTOLD), [("refused", "lea", None)]),
+    "no mail told a lead": ((*OWNED, UNTOLD.model_copy(update={"agent_id": "lea"})), []),
+    "no mail told of something else": ((*OWNED, UNTOLD.model_copy(update={"notification": "assigned"})), []),
     "approved by a colleague": ((*OWNED, replied(approved_by="ben")), [("draft_approved", "ana", "ben")]),
     "let go by oneself": ((*OWNED, replied(approved_by="ana")), []),
 }
@@ -158,3 +173,11 @@ def test_a_notification_holds_codes_and_no_text() -> None:
         CONVERSATION,
         "support",
     )
+
+
+def test_that_somebody_could_not_be_told_rings_once_of_each_conversation() -> None:
+    rings = [rung(*OWNED, UNTOLD.model_copy(update={"delivery_id": d}))[0] for d in ("d1", "d2")]
+    other = rung(*OWNED, UNTOLD.model_copy(update={"agent_id": "ben"}))[0]
+    ids = [n.id for ring in (*rings, other) for n in told([ring], house(), NOW)]
+    assert len(ids) == 3
+    assert len(set(ids)) == 2

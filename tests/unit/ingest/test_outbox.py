@@ -16,7 +16,7 @@ class Servers:
         }
         self.published: list[int] = []
 
-    async def unpublished(self, _account_id: str, limit: int) -> list[tuple[str, list[Outgoing]]]:
+    async def unpublished(self, _account_id: str, limit: int, _most_bytes: int) -> list[tuple[str, list[Outgoing]]]:
         return list(self.outbox.items())[:limit]
 
     async def mark_published(self, ledger_ids: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.facts import ConversationUnassigned
-from postroom_contracts.values import Actor
+from postroom_contracts.values import Actor, Unanswered
 from postroom_notifier.domain.chat import chat_body, destination_of
 
 from tests.unit.notifier.company import FRIDAY, Facts, configuration, customer_content
@@ -122,3 +122,25 @@ def test_a_destination_that_names_somebody_gets_what_they_want_in_chat_and_a_tea
         settings = configuration(chat=[own, team], preferences={"ana": {"ways": {"assigned": ways}}})
         found = [d.receiver for d in due(*events, settings=settings) if d.kind == "chat"]
         assert found == expected
+
+
+def test_who_gave_no_answer_and_the_leads_are_told_that_it_is_in_the_queue_again() -> None:
+    f = Facts()
+    missed = Unanswered(deadline="first_response", policy_id="p", breached_at=f.now)
+    lost = ConversationUnassigned(
+        previous_agent_id="ana", team_id="workshop", epoch=2, reason="released",
+        actor=Actor(kind="system", id="assigner"), unassigned_at=f.now, unanswered=missed,
+    )  # fmt: skip
+    events = [f.received(), f.assigned("ana"), f.event(lost)]
+    settings = with_lead(chat=[{"id": "room", "url": {"env": "ROOM"}, "teams": ["workshop"]}])
+    kinds = [(d.kind, d.receiver) for d in due(*events, settings=settings, now=SOON) if d.cause_id == events[-1].id]
+    assert kinds == [("chat", "chat:room"), ("deadline_breached", "ana"), ("deadline_breached", "lea")]
+    assert (
+        "Ana Ruiz gave no answer, and it is in the queue again: the first answer was due"
+        in chat_text(settings, *events)[-1]
+    )
+    about = {"deadline": "first_response", "at": "2026-03-06T15:00:00.000Z", "silent": "ana"}
+    for owner, said in ((True, "was yours, and went back to the queue of Workshop"), (False, "had it; it went back")):
+        text = mail(kind="deadline_breached", details=about | {"owner": owner}).decode().replace("=\r\n", "")
+        assert "the first answer was due at 2026-03-06 15:00 (UTC), and there is still no answer." in text
+        assert said in text

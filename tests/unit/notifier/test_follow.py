@@ -218,6 +218,21 @@ def test_flood_is_cut_to_ten_in_ten_minutes_and_a_hundred_in_six_hundred() -> No
     assert len(state.left_at) <= 100
 
 
+def test_mails_to_others_do_not_keep_somebody_s_own_text_from_them_and_yet_that_has_a_limit_too() -> None:
+    f = Facts()
+    state = follow(follow(None, f.received(), around()), f.assigned(), around())
+    for n in range(20):
+        state = follow(state, f.received(f"x{n}"), around())
+    assert [d.state for d in state.due].count("skipped") == 11
+    state = state.after(due=())
+    for _ in range(11):
+        state = follow(state, f.refused(), around())
+    assert [(d.kind, d.state, d.last_reason) for d in state.due] == [
+        *[("refused", "due", None)] * 10,
+        ("refused", "skipped", "loop_limit"),
+    ]
+
+
 def test_what_people_send_is_not_limited() -> None:
     f = Facts()
     found = due(f.received(), *(f.replied(f"r{n}") for n in range(30)))

@@ -285,6 +285,52 @@ class TestStrangers:
         assert placed == Placed(CONVERSATION if signed else proposal("a"))
         assert store.merges == []
 
+    def test_an_id_that_was_foretold_draws_nobody_in(self) -> None:
+        """Mallory names the next mail's id before it comes: her mail goes to it, as an answer does, and not the other way."""
+        store = Store()
+        store.batch(inbound("bait", minutes=0, **parents("next"), **self.MALLORY | {"to": []}))
+        mail = inbound("next", minutes=1)
+        for _ in range(2):
+            (placed,) = store.batch(mail, moved=False)  # who died before the claims were moved does the same again
+            assert placed == Placed(proposal("next"), (Merge(proposal("bait"), proposal("next"), apart=True),))
+        assert store.batch(mail)[0] == placed
+        assert store.batch(mail) == [Placed(proposal("next"))]
+        (after,) = store.batch(inbound("reply", minutes=2, **parents("next")))
+        assert after == Placed(proposal("next"))
+        (stranger,) = store.batch(inbound("x", minutes=3, **parents("next", "bait"), **self.MALLORY | {"to": []}))
+        assert stranger.home in {proposal("next"), proposal("bait")}
+        assert all(m.target != proposal("bait") for m in store.merges)
+
+    def test_an_id_that_was_foretold_of_an_answer_leaves_it_in_its_thread(self) -> None:
+        store = Store()
+        store.batch(inbound("one", minutes=0))
+        store.batch(inbound("bait", minutes=1, **parents("two"), **self.MALLORY | {"to": []}))
+        (placed,) = store.batch(inbound("two", minutes=2, **parents("one")))
+        assert placed.home == proposal("two")
+        assert set(placed.merges) == {
+            Merge(proposal("two"), proposal("one")),
+            Merge(proposal("bait"), proposal("one"), apart=True),
+        }
+        (after,) = store.batch(inbound("three", minutes=3, **parents("two")))
+        assert after == Placed(proposal("one"))
+
+    def test_who_wrote_to_the_author_may_await_a_mail(self) -> None:
+        store = Store()
+        reply = inbound("two", sender="dora@example.test", to=[{"address": "cleo@example.test"}], **parents("one"))
+        store.batch(reply)
+        (placed,) = store.batch(inbound("one", minutes=1, to=[{"address": "dora@example.test"}]))
+        assert placed == Placed(proposal("two"))
+        assert store.merges == []
+
+    def test_a_foretold_id_that_is_claimed_meanwhile_draws_nobody_in(self) -> None:
+        names = names_of(inbound("next", minutes=5), KEYS)
+        placing = Placing({})
+        placed = placing.place(names)
+        mallory = person("mallory@evil.test")
+        theirs = Row(proposal("bait"), proposal("bait"), names.born - 1, awaited_by=mallory)
+        tied = Merge(proposal("bait"), proposal("next"), apart=True)
+        assert placing.lost(names, placed, {row("next"): theirs}) == Placed(proposal("next"), (tied,))
+
     def test_who_got_both_brings_them_together(self) -> None:
         store = Store()
         copy: dict[str, Any] = {"cc": [{"address": "Eve@example.test"}]}
@@ -387,3 +433,36 @@ def test_a_thread_becomes_one_conversation_in_whatever_order_and_batches_it_come
     roots = {m.message_id: store.root(homes[m.message_id]) for m in mails}
     assert len({roots[m.message_id] for m in mails[:size]}) == 1
     assert len(set(roots.values())) == 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_whatever_ids_a_stranger_foretells_nobody_s_mail_goes_to_the_stranger(data: st.DataObject) -> None:
+    """A thread of two people that comes in its order, and a stranger's mails that name any of its ids, in between."""
+    people = ["cleo@example.test", "dora@example.test"]
+    both: dict[str, Any] = {"to": [{"address": a} for a in ("support@acme.test", *people)]}
+    size = data.draw(st.integers(1, 5))
+    thread = [
+        inbound(
+            f"m{n}", minutes=n, sender=data.draw(st.sampled_from(people)), **both, **parents(*[f"m{n - 1}"][: n > 0])
+        )
+        for n in range(size)
+    ]
+    mails = list(thread)
+    for n in range(data.draw(st.integers(1, 3))):
+        named = data.draw(
+            st.lists(st.sampled_from([f"m{k}" for k in range(size)]), min_size=1, max_size=3, unique=True)
+        )
+        bait = inbound(f"bait{n}", minutes=n, sender="mallory@evil.test", **parents(*named))
+        mails.insert(data.draw(st.integers(0, len(mails))), bait)
+    mails += data.draw(st.lists(st.sampled_from(mails), max_size=3))  # some come twice
+    store, homes = Store(), dict[str, str]()
+    for mail in mails:
+        for moved in (False, True) if data.draw(st.booleans()) else (True,):  # who died before the move does it again
+            (placed,) = store.batch(mail, moved=moved)
+            assert homes.setdefault(mail.message_id, placed.home) == placed.home, "a home changed"
+    theirs = {proposal(f"bait{n}") for n in range(3)}
+    assert not {homes[m.message_id] for m in thread} & theirs
+    assert len({store.root(homes[m.message_id]) for m in thread}) == 1
+    assert all(m.apart for m in store.merges if m.source in theirs)
+    assert not [m for m in store.merges if m.target in theirs and m.source not in theirs]

@@ -7,18 +7,20 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 from postroom_contracts.commands import AddNote
-from postroom_contracts.events import encode_body, encode_headers
+from postroom_contracts.events import decode, encode_body, encode_headers
+from postroom_contracts.facts import NoteAdded
+from postroom_contracts.values import ContentReference
 from postroom_runtime.batch import BatchWork, BreakerOpenError
 from postroom_runtime.breaker import Breaker
 from postroom_runtime.clock import ManualClock
-from postroom_runtime.documents import InMemoryDocumentStore
+from postroom_runtime.documents import Document, Emit, InMemoryDocumentStore
 from postroom_runtime.errors import ConflictError, InfrastructureError
 from postroom_runtime.fold import Fold
 from postroom_runtime.kafka import Outgoing, Publisher
-from postroom_runtime.records import Incoming
+from postroom_runtime.records import Incoming, read
 from postroom_runtime.settings import RuntimeSettings
 
-from tests.integration.runtime.toy import CountNotes, Notes, note
+from tests.integration.runtime.toy import ANN, CountNotes, Notes, note, noted
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 TOPIC = "postroom-conversation-commands"
@@ -210,3 +212,40 @@ async def test_what_is_saved_is_never_parked_as_permanent() -> None:
     bench.parking.held.clear()
     await bench.work.carry_out(records(("c1", "a")))
     assert bench.publisher.numbers == [("c1", 1)]
+
+
+class Concluding(CountNotes):
+    """Tells what the batch made of a document, as the desk tells of a conversation's state."""
+
+    def conclude(self, document: Document[Notes]) -> Emit | None:
+        if document.state is None or document.state == document.before:
+            return None
+        content = ContentReference(content_id=f"{document.state.count} notes", sha256="0")
+        return Emit(AddNote(actor=ANN, message_id="m", content=content), key="told")
+
+
+async def test_what_a_given_up_fact_lets_through_is_concluded_too() -> None:
+    """It waited for a missing one; the record that gives that one up is the only one of its batch."""
+    bench = Bench()
+    fold: Fold[Notes, None] = Fold(
+        service="desk",
+        decider=Concluding(),
+        store=bench.store,
+        publisher=bench.publisher,
+        clock=ManualClock(NOW),
+        models={NoteAdded.type_name(): NoteAdded},
+    )
+
+    def fact(sequence: int) -> Incoming:
+        event = noted("c1", f"m{sequence}", NOW, sequence)
+        body, headers = encode_body(event.data), tuple(encode_headers(event))
+        record = ConsumerRecord(TOPIC, 0, sequence, 0, 0, b"c1", body, None, 0, 0, headers)
+        found = read(record, fold.models, {TOPIC: "1" * 32}, frozenset())
+        assert isinstance(found, Incoming)
+        return found
+
+    for batch in ([fact(1)], [fact(3)], [fact(2).as_skipped()]):
+        await fold.handle(batch, {})
+    told = [decode(dict(r.headers), r.body or b"", {AddNote.type_name(): AddNote}).data for r in bench.publisher.sent]
+    assert [data.content.content_id for data in told if isinstance(data, AddNote)] == ["1 notes", "2 notes"]
+    assert bench.ids("c1") == ["m1", "m3"]

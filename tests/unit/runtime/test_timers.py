@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from postroom_contracts.commands import AddNote
@@ -22,6 +23,7 @@ class Fixture:
         self.late: list[bool] = []
         self.lag = 0.0
         self.holder = True
+        self.held: frozenset[str] = frozenset()
         self.loop = TimerLoop(
             service="router",
             source=self,
@@ -30,7 +32,11 @@ class Fixture:
             leases=self,  # type: ignore[arg-type]
             clock=self.clock,
             lag_seconds=lambda: self.lag,
+            held=self.keys_on_hold,
         )
+
+    async def keys_on_hold(self) -> frozenset[str]:
+        return self.held
 
     async def due(self, now: datetime, limit: int) -> Sequence[DueTimer]:
         return [t for t in self.timers if t.due_at <= now][:limit]
@@ -88,3 +94,29 @@ async def test_who_does_not_hold_the_lease_fires_nothing() -> None:
     f.holder = False
     assert await f.loop.turn() == 0
     assert f.published == []
+
+
+async def test_what_nobody_decides_is_fired_ever_more_seldom_and_what_is_set_anew_at_once() -> None:
+    f = Fixture()
+    fired: list[int] = []
+    for second in range(0, 8 * 3600, 10):
+        if await f.loop.turn():
+            fired.append(second)
+        f.clock.advance(10)
+    gaps = [b - a for a, b in pairwise(fired)]
+    assert gaps == [30, 60, 120, 240, 480, 960, 1920, *[3600] * 6]
+    f.timers = [DueTimer("c1", "deadline", 2, START)]
+    assert await f.loop.turn() == 1
+
+
+async def test_a_key_on_hold_is_asked_nothing_and_takes_nobody_s_place() -> None:
+    f = Fixture()
+    f.held = frozenset(f"held{n}" for n in range(600))
+    f.timers = [DueTimer(key, "deadline", 1, START) for key in sorted(f.held)]
+    f.timers.append(DueTimer("free", "deadline", 1, START + timedelta(seconds=1)))
+    f.clock.advance(2)
+    assert await f.loop.turn() == 1
+    assert [event.subject for event in f.published] == ["free"]
+    f.held = frozenset()
+    await f.loop.turn()
+    assert len(f.published) == 501, "as many as go at once, now that nothing is on hold"

@@ -13,6 +13,7 @@ from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
 from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
 from postroom_runtime.gaps import watch_gaps
+from postroom_runtime.held import HeldKeys
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stores import Stores
@@ -86,6 +87,7 @@ class Assigner:
         store = MongoDocumentStore(documents, Assignment)
         versions = Versions(runtime.configurations.at, lambda: runtime.configurations.latest_version)
         loads = MongoAgentLoads(slots)
+        held = HeldKeys(runtime.database, "assigner")
         drain = Drain(
             queue=MongoWaitingQueue(documents),
             loads=loads,
@@ -94,6 +96,7 @@ class Assigner:
             leases=runtime.leases,
             clock=runtime.clock,
             pause_seconds=settings.assigner_drain_seconds,
+            held=held,
         )
         sweep = Sweep(slots, documents, store, runtime.clock, settings.assigner_orphan_seconds)
         runtime.configurations.on_change.append(drain.wake)
@@ -117,6 +120,7 @@ class Assigner:
             leases=runtime.leases,
             clock=runtime.clock,
             lag_seconds=runtime.lag_seconds,
+            held=held,
         )
         await runtime.consume("assigner", fold, ignored_types=ignored())
         runtime.background("gaps", lambda: watch_gaps("assigner", store, runtime.clock))

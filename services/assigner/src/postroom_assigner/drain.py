@@ -6,7 +6,7 @@ made twice has the same id, one that came too late names a past epoch; both are 
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from postroom_contracts.ids import derived_id
 from postroom_contracts.registry import source_of
 from postroom_contracts.topics import CONVERSATION_COMMANDS
 from postroom_runtime.clock import Clock
+from postroom_runtime.held import none_held
 from postroom_runtime.kafka import Publisher
 from postroom_runtime.leases import LeaseStore
 
@@ -45,6 +46,8 @@ class Drain:
     leases: LeaseStore
     clock: Clock
     pause_seconds: float = 1.0
+    held: Callable[[], Awaitable[frozenset[str]]] = none_held
+    """Conversations on hold: nothing is decided of them, and a proposal would only be parked."""
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _proposed: dict[tuple[str, int, int], datetime] = field(default_factory=dict)
 
@@ -76,7 +79,8 @@ class Drain:
         """Propose conversations whose owner is not among the agents any more; return how many."""
         company = self.company()
         enabled = [agent_id for agent_id in company.agents if company.enabled(agent_id)]
-        return await self._propose(await self.queue.owned_by_others_than(enabled, MOST_AT_ONCE), "")
+        held = await self.held()
+        return await self._propose(await self.queue.owned_by_others_than(enabled, MOST_AT_ONCE, held), "")
 
     async def _drain(self, team: Team) -> int:
         free = await self._free(team)
@@ -87,7 +91,9 @@ class Drain:
         only = next(iter(free)) if len(free) == 1 else None
         # What none of these may handle must not stand before everything else either.
         closed = self.company().closed_to(free)
-        waiting = await self.queue.first(team.id, min(places, MOST_AT_ONCE), only, closed)
+        # And neither must what is on hold.
+        held = await self.held()
+        waiting = await self.queue.first(team.id, min(places, MOST_AT_ONCE), only, closed, held)
         return await self._propose(waiting, team.id)
 
     async def _free(self, team: Team) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """What the assigner needs of the world."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -96,14 +97,21 @@ class WaitingQueue(Protocol):
         ...
 
     async def first(
-        self, team_id: str, limit: int, not_released_by: str | None, not_in: Sequence[str] = ()
+        self,
+        team_id: str,
+        limit: int,
+        not_released_by: str | None,
+        not_in: Sequence[str] = (),
+        besides: AbstractSet[str] = frozenset(),
     ) -> Sequence[WaitingConversation]:
         """Return the first `limit` by priority, then age.
 
-        Left out are those that `not_released_by` put back, and those of the inboxes `not_in`.
+        Left out are those that `not_released_by` put back, those of the inboxes `not_in`, and the conversations `besides`.
         """
         ...
 
-    async def owned_by_others_than(self, agent_ids: Sequence[str], limit: int) -> Sequence[WaitingConversation]:
-        """Return conversations whose slot is of somebody who is not among `agent_ids`."""
+    async def owned_by_others_than(
+        self, agent_ids: Sequence[str], limit: int, besides: AbstractSet[str] = frozenset()
+    ) -> Sequence[WaitingConversation]:
+        """Return conversations, but for `besides`, whose slot is of somebody who is not among `agent_ids`."""
         ...

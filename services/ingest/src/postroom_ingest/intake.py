@@ -27,6 +27,8 @@ from postroom_ingest.telling import tell
 
 log = structlog.get_logger(__name__)
 SWEEP_RECORDS = 500
+SWEEP_BYTES = 32 * 1024 * 1024
+"""Of what is published at once: a mail to very many inboxes may have megabytes."""
 
 
 def _outcome(intake: Intake, *, first: bool) -> Outcome:
@@ -35,6 +37,10 @@ def _outcome(intake: Intake, *, first: bool) -> Outcome:
     if not first:
         return "duplicate"
     return "quarantined" if intake.quarantined else "stored"
+
+
+def _bytes_of(pending: Sequence[tuple[str, list[Outgoing]]]) -> int:
+    return sum(len(record.body or b"") for _, out in pending for record in out)
 
 
 def history_outbox(account_id: str) -> str:
@@ -119,6 +125,7 @@ class IntakeStore:
             outcome = _outcome(intake, first=fresh or ours)
             counted.add(intake.ledger_id)
             MESSAGES.labels(account_id, outcome).inc()
+            MESSAGES.labels(account_id, "quarantined")  # begins at 0: of a door's account, too
             if outcome == "stored":
                 _measure_storing(account_id, intake, self._ledger._clock.now())  # noqa: SLF001
             if place is not None:
@@ -130,7 +137,7 @@ class IntakeStore:
         async with self._locks[account_id]:
             done = 0
             while True:
-                pending = await self._ledger.unpublished(account_id, SWEEP_RECORDS)
+                pending = await self._ledger.unpublished(account_id, SWEEP_RECORDS, SWEEP_BYTES)
                 if not pending:
                     return done
                 published = await self._send(pending)
@@ -140,7 +147,8 @@ class IntakeStore:
                 if trail.on:
                     tell(account_id, [entry for entry in pending if entry[0] in set(published)])
                 done += len(published)
-                if len(pending) < SWEEP_RECORDS or not published or (at_most is not None and done >= at_most):
+                all_read = len(pending) < SWEEP_RECORDS and _bytes_of(pending) < SWEEP_BYTES
+                if all_read or not published or (at_most is not None and done >= at_most):
                     return done
 
     async def _send(self, pending: Sequence[tuple[str, list[Outgoing]]]) -> list[str]:

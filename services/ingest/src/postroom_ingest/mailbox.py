@@ -21,7 +21,7 @@ from postroom_ingest.adapters.ledger import MongoLedger
 from postroom_ingest.connection import Connection, MailboxDoor
 from postroom_ingest.domain.cursor import Cursor, StartAnew, advance, begin, decide_start
 from postroom_ingest.intake import IntakeStore
-from postroom_ingest.metrics import GONE, LAST_SUCCESS, LOGIN_FAILED, RECOVERED, SESSION, UNACCOUNTED
+from postroom_ingest.metrics import GONE, LAST_SUCCESS, LOGIN_FAILED, MESSAGES, RECOVERED, SESSION, UNACCOUNTED
 from postroom_ingest.ports import Spot
 from postroom_ingest.taking import MailTaker
 from postroom_ingest.tidying import Tidier
@@ -255,6 +255,7 @@ def begin_series(account_id: str) -> None:
     """Show an account from its first moment: one that never answers has series too."""
     SESSION.labels(account_id).set(0)
     RECOVERED.labels(account_id)
+    MESSAGES.labels(account_id, "quarantined")
 
 
 async def expected_uids(session: ImapSession, cursor: Cursor, all_uids: set[int] | None = None) -> set[int]:

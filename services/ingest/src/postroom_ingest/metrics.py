@@ -6,7 +6,7 @@ from postroom_runtime.metrics import OAUTH_EXPIRES, OAUTH_REFUSED
 from prometheus_client import Counter, Gauge, Histogram
 
 MESSAGES = Counter("postroom_ingest_messages", "Messages by what became of them.", ["account", "outcome"])
-"""outcome: stored, duplicate, ignored, quarantined."""
+"""outcome: stored, duplicate, ignored, quarantined (kept whole under a note, because our code failed on it; alert on any)."""
 SESSION = Gauge("postroom_ingest_session_up", "1 while the account's mailbox is read by this process.", ["account"])
 LOGIN_FAILED = Gauge(
     "postroom_ingest_login_failed", "1 while the server refuses the account's credentials.", ["account"]

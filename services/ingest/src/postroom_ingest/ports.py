@@ -78,8 +78,10 @@ class Ledger(Protocol):
 
     async def mark_published(self, ledger_ids: Sequence[str]) -> None: ...
 
-    async def unpublished(self, account_id: str, limit: int) -> list[tuple[str, list[Outgoing]]]:
-        """Return what is to be published of an account, in the order in which it was stored."""
+    async def unpublished(self, account_id: str, limit: int, most_bytes: int) -> list[tuple[str, list[Outgoing]]]:
+        """Return what is to be published of an account, in the order in which it was stored: at most so many entries, and no
+        more once they have so many bytes.
+        """
         ...
 
     async def note_places(self, outcomes: Mapping[Place, tuple[Outcome, str]], *, tidy: bool = False) -> None:

@@ -33,7 +33,13 @@ async def mails_again(recovery: Recovery) -> list[str]:
     there = await _on_topic(recovery)
     configurations = await _configurations(recovery)
     content = MongoContentStore(recovery.database("content"))
-    wanted = {"stored_at": {"$gte": recovery.since}, "published": True, "ignored": None, "erased": {"$ne": True}}
+    wanted = {
+        "stored_at": {"$gte": recovery.since},
+        "published": True,
+        "ignored": None,
+        "erased": {"$ne": True},
+        "of": None,
+    }
     published = other = 0
     async for entries in chunks(recovery.database("ingest")["ledger"], wanted, {"account": 1, "received_at": 1}):
         for entry in (e for e in entries if e["_id"] not in there):

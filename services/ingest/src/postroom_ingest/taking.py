@@ -13,6 +13,7 @@ from postroom_ingest.adapters.ledger import MongoLedger
 from postroom_ingest.domain.inbound import Intake, mail_intake, note_intake, unreadable_intake
 from postroom_ingest.domain.mail import parse_mail
 from postroom_ingest.intake import IntakeStore, history_outbox
+from postroom_ingest.keeping import Mail, store_mails
 from postroom_ingest.ports import Place, Spot
 
 log = structlog.get_logger(__name__)
@@ -97,13 +98,17 @@ class MailTaker:
         return mails
 
     async def _store(self, account: MailAccount, spot: Spot, mails: Collection[RawMail], *, imported: bool) -> None:
-        taken: list[tuple[Intake, Place | None]] = [
-            (self._intake_of(account, mail, imported=imported), spot.place(mail.uid)) for mail in mails
-        ]
+        taken = [self._read(account, mail, spot.place(mail.uid), imported=imported) for mail in mails]
         if taken:
             leave = imported or account.imap is None or account.imap.after_import == "leave"
             outbox = history_outbox(account.id) if imported else None
-            await self._intake.store(account.id, taken, tidy=not leave, outbox=outbox)
+            await store_mails(self._intake, account.id, taken, tidy=not leave, outbox=outbox)
+
+    def _read(self, account: MailAccount, mail: RawMail, place: Place, *, imported: bool) -> Mail:
+        def noted(error: Exception) -> Intake:
+            return unreadable_intake(mail.raw, error, **self._given(account, mail, imported=imported))
+
+        return Mail(self._intake_of(account, mail, imported=imported), place, noted)
 
     def _intake_of(self, account: MailAccount, mail: RawMail, *, imported: bool) -> Intake:
         """Return what a mail becomes. One that our code cannot read is kept whole under a note: it must not stop the rest."""

@@ -4,6 +4,7 @@ from postroom_contracts.commands import WakeConversation
 from postroom_contracts.registry import commands_handled_by
 from postroom_runtime.documents import MongoDocumentStore
 from postroom_runtime.fold import Fold
+from postroom_runtime.held import HeldKeys
 from postroom_runtime.service import Runtime
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.stores import Stores
@@ -88,6 +89,7 @@ class Router:
             leases=runtime.leases,
             clock=runtime.clock,
             lag_seconds=runtime.lag_seconds,
+            held=HeldKeys(runtime.database, "router-decide"),
         )
         await runtime.consume("router-thread", thread)
         await runtime.consume("router-decide", MeasuredRouting(fold, runtime.clock), ignored_types=FOREIGN_COMMANDS)

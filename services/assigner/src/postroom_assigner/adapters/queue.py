@@ -1,6 +1,7 @@
 """What waits, read from the assignment documents; the index holds only those that wait, in the order of the queue."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from postroom_runtime.errors import translated
@@ -45,9 +46,14 @@ class MongoWaitingQueue:
         return {row["_id"]: QueueLength(row["n"], row["since"]) for row in found}
 
     async def first(
-        self, team_id: str, limit: int, not_released_by: str | None, not_in: Sequence[str] = ()
+        self,
+        team_id: str,
+        limit: int,
+        not_released_by: str | None,
+        not_in: Sequence[str] = (),
+        besides: AbstractSet[str] = frozenset(),
     ) -> Sequence[WaitingConversation]:
-        wanted: dict[str, Any] = {"state.queue.team_id": team_id}
+        wanted: dict[str, Any] = {"state.queue.team_id": team_id, **_besides(besides)}
         if not_released_by is not None:
             wanted["state.released_by"] = {"$ne": not_released_by}
         if not_in:
@@ -57,14 +63,21 @@ class MongoWaitingQueue:
             cursor = self._assignments.find(wanted, _FIELDS, sort=order, limit=limit, max_time_ms=_QUERY_MS)
             return [_waiting(d) for d in await cursor.to_list(length=limit)]
 
-    async def owned_by_others_than(self, agent_ids: Sequence[str], limit: int) -> Sequence[WaitingConversation]:
+    async def owned_by_others_than(
+        self, agent_ids: Sequence[str], limit: int, besides: AbstractSet[str] = frozenset()
+    ) -> Sequence[WaitingConversation]:
         async with translated("read owners"):
             owners = await self._assignments.distinct("state.slot", {"state.slot": {"$gt": ""}})
             gone = sorted(set(owners) - set(agent_ids))
             if not gone:
                 return []
-            cursor = self._assignments.find({"state.slot": {"$in": gone}}, _FIELDS, limit=limit, max_time_ms=_QUERY_MS)
+            wanted = {"state.slot": {"$in": gone}, **_besides(besides)}
+            cursor = self._assignments.find(wanted, _FIELDS, limit=limit, max_time_ms=_QUERY_MS)
             return [_waiting(d) for d in await cursor.to_list(length=limit)]
+
+
+def _besides(ids: AbstractSet[str]) -> dict[str, Any]:
+    return {"_id": {"$nin": sorted(ids)}} if ids else {}
 
 
 def _waiting(stored: dict[str, Any]) -> WaitingConversation:

@@ -25,7 +25,7 @@ def _after(state: Assignment, fact: Fact, company: Company) -> Assignment:
         case ConversationAssigned():
             private = company.owner_of_inbox(state.inbox_id) is not None
             slot = fact.agent_id if state.active and not private else None
-            kept = {"queue": None, "attempt": 0, "released_by": None, "previous": None}
+            kept = {"queue": None, "attempt": 0, "released_by": None, "silent": False, "previous": None}
             return state.after(owner=fact.agent_id, slot=slot, epoch=fact.epoch, **kept)
         case ConversationQueued():
             queue = state.place(fact.queued_at) if state.active else None

@@ -38,6 +38,19 @@ class Timer(BaseModel):
     due_at: UtcTime
 
 
+class Silence(BaseModel):
+    """How long the owner has not been heard of since a target was told of as missed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    deadline: TargetKind
+    policy_id: str
+    breached_at: UtcTime
+    since: UtcTime
+    due_at: UtcTime | None = None
+    """When they lose it; None: nobody has it, or the calendar never opens for long enough."""
+
+
 class Assignment(BaseModel):
     """State of one conversation. `owner` may stand without `slot` (resolved); `slot` is always the owner."""
 
@@ -59,7 +72,9 @@ class Assignment(BaseModel):
     attempt: int = 0
     """How often the drain proposed it in vain since `epoch`."""
     released_by: str | None = None
-    """Who put it back last: not given to them again until somebody else had it."""
+    """Who put it back last, or lost it: not given to them again until somebody else had it."""
+    silent: bool = False
+    """Who is named there lost it because no answer came."""
     previous: str | None = None
     """Who had it before it was taken away."""
     clocks: ConversationClocks | None = None
@@ -67,6 +82,8 @@ class Assignment(BaseModel):
     timer: Timer | None = None
     generation: int = 0
     """Of the latest timer; it rises with each."""
+    silence: Silence | None = None
+    """While a missed target waits for an answer, and its policy sets a time for that."""
 
     def after(self, **changes: object) -> Self:
         """Return a copy with `changes`, which are of the right types."""
@@ -75,6 +92,11 @@ class Assignment(BaseModel):
     @property
     def active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def passed_over(self) -> str:
+        """Return the code of why who is named in `released_by` is not asked again."""
+        return "silent" if self.silent else "released_it"
 
     def place(self, since: datetime) -> Waiting:
         """Return the place in the queue of its team, from `since` on."""

@@ -128,10 +128,11 @@ class Board:
         inbox_id: str | None,
         preferred: Preferred | None = None,
         without: str | None = None,
+        because: str = "released_it",
     ) -> AssignmentRecord:
         """Return what a choice for `team` is made from now, for a conversation of that inbox.
 
-        `without`: who put the conversation back.
+        `without`: who is not asked again, and `because` of what: they put the conversation back, or were silent.
         """
         if team is None:
             return AssignmentRecord(
@@ -141,7 +142,7 @@ class Board:
         agent_ids, loads, capacities, left_out = line.agent_ids, line.loads, line.capacities, line.others()
         if without is not None and without in agent_ids:
             n = agent_ids.index(without)
-            left_out = [*left_out, _without(line, n)]
+            left_out = [*left_out, _without(line, n, because)]
             agent_ids, loads, capacities = (_omit(x, n) for x in (agent_ids, loads, capacities))  # type: ignore[assignment, arg-type]
         # What stands in the lines is ours and of the right types: checking 200 ids once more is a third of the cost.
         eligible = Candidates.model_construct(
@@ -183,6 +184,7 @@ class Board:
         *,
         inbox_id: str | None,
         without: str | None = None,
+        passed_over: str = "released_it",
     ) -> Preferred:
         """Return the agent to try first, with what excludes them: nothing but rights, capacity and absence if by hand."""
         agent, standing = company.agents.get(agent_id), self._standing(agent_id)
@@ -196,7 +198,7 @@ class Board:
         if capacity is not None and standing.load >= capacity:
             excluded.append("full")
         if agent_id == without and because not in BY_HAND:
-            excluded.append("released_it")
+            excluded.append(passed_over)
         return Preferred(
             agent_id=agent_id,
             because=because,
@@ -271,12 +273,12 @@ class Board:
         return line
 
 
-def _without(line: Line, n: int) -> LeftOut:
+def _without(line: Line, n: int, reason: str) -> LeftOut:
     return LeftOut(
         agent_ids=[line.agent_ids[n]],
         loads=[line.loads[n]],
         capacities=_capacities([line.capacities[n]]),
-        reasons=["released_it"],
+        reasons=[reason],
     )
 
 

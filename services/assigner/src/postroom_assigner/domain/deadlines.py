@@ -28,6 +28,7 @@ from postroom_contracts.response_times.view import (
 
 from postroom_assigner.domain.assignment import LOST, Assignment, Timer
 from postroom_assigner.domain.ownership import Case, Outcome, assign
+from postroom_assigner.domain.silence import begin, give_back, is_over, listen
 
 GRACE_MS = 60_000
 """How long after a deadline a reply that was accepted may take to be told as sent before the target counts as missed."""
@@ -82,15 +83,17 @@ def follow(
     time_ms = to_epoch_ms(at)
     told = outcome.facts if outcome is not None else ()
     moved = [apply(clocks, fact, time_ms, known) for fact in (data, *told)]
-    if not any(moved):
+    heard = listen(before, state.after(clocks=clocks), data, at, case)
+    if not any(moved) and heard.silence == state.silence:
         return outcome
+    state = heard
     clocks.tags, clocks.channel, clocks.gaps = (), "", []  # these are of the figures alone
     dues = list(open_targets(clocks, known))
     missed = [due for due in dues if due.over and not due.pending]
     if missed:
-        return _told(state.after(clocks=clocks), told, case, known, missed=missed)
+        return _told(state, told, case, known, at, missed=missed)
     seal(clocks, lambda _: None, lambda _: None)  # of what is settled none stands among `dues`
-    return Outcome(_armed(state.after(clocks=clocks), dues), told)
+    return Outcome(_armed(state, dues), told)
 
 
 def check(
@@ -106,7 +109,7 @@ def check(
     soon = [due for due in near if now <= due.deadline]
     for due in near:
         due.mark(warned=True)
-    return _told(state.after(clocks=clocks), (), case, known, missed=missed, soon=soon, late=command.late)
+    return _told(state.after(clocks=clocks), (), case, known, at, missed=missed, soon=soon, late=command.late)
 
 
 def _clocks(before: Assignment | None, data: object, case: Case) -> ConversationClocks | None:
@@ -172,6 +175,7 @@ def _told(
     facts: tuple[f.Fact, ...],
     case: Case,
     known: Configurations,
+    at: datetime,
     *,
     missed: Sequence[Due] = (),
     soon: Sequence[Due] = (),
@@ -185,6 +189,7 @@ def _told(
     outcome = Outcome(state, (*facts, *warned, *breached))
     if missed:
         outcome = _escalated(outcome, case, known)
+    outcome = _taken_back(state, outcome, missed, case, known, at)
     assert outcome.state.clocks is not None
     seal(outcome.state.clocks, lambda _: None, lambda _: None)
     return Outcome(_armed(outcome.state, open_targets(outcome.state.clocks, known)), outcome.facts)
@@ -226,17 +231,39 @@ def _escalated(outcome: Outcome, case: Case, known: Configurations) -> Outcome:
     if team is None or private or not state.active or team.id == state.team_id or state.slot in team.members:
         return outcome
     moved = assign(state.after(team_id=team.id), case, lost="team_changed")
-    for fact in moved.facts:
-        apply(state.clocks, fact, to_epoch_ms(case.board.now), known)
+    _applied(state, moved.facts, case, known)
     return Outcome(moved.state, (*outcome.facts, *moved.facts))
+
+
+def _taken_back(
+    before: Assignment, outcome: Outcome, missed: Sequence[Due], case: Case, known: Configurations, at: datetime
+) -> Outcome:
+    """Take it from an owner who was silent for too long, and count the silence after what was missed now."""
+    state = listen(before, outcome.state, None, at, case)
+    facts = outcome.facts
+    if is_over(state, at):
+        given = give_back(state, case)
+        state, facts = given.state, (*facts, *given.facts)
+        _applied(state, given.facts, case, known)
+    unanswered = [(due.target, due.deadline) for due in missed if not due.over and not due.pending]
+    return Outcome(begin(state, unanswered, case, at), facts)
+
+
+def _applied(state: Assignment, facts: Sequence[f.Fact], case: Case, known: Configurations) -> None:
+    assert state.clocks is not None
+    for fact in facts:
+        apply(state.clocks, fact, to_epoch_ms(case.board.now), known)
 
 
 def _armed(state: Assignment, dues: Iterable[Due]) -> Assignment:
     """Return the state with a timer for what is due next; one that stands for the same moment stays."""
-    due = None if state.status in LOST else min(dues, key=lambda d: d.next_moment, default=None)
-    if due is None:
+    moments = [(from_epoch_ms(due.next_moment), due.target.kind) for due in dues]
+    if state.silence is not None and state.silence.due_at is not None:
+        moments.append((state.silence.due_at, state.silence.deadline))
+    first = None if state.status in LOST else min(moments, key=lambda moment: moment[0], default=None)
+    if first is None:
         return state if state.timer is None else state.after(timer=None)
-    kind, due_at = due.target.kind, from_epoch_ms(due.next_moment)
+    due_at, kind = first
     if state.timer is not None and (state.timer.kind, state.timer.due_at) == (kind, due_at):
         return state
     generation = state.generation + 1

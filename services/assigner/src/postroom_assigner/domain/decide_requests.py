@@ -97,9 +97,12 @@ def _put_back(state: Assignment, data: AssignConversation, case: Case) -> Outcom
         return refuse(state, data, case, None, "not_assignable")
     if data.epoch is not None and data.epoch != state.epoch:
         return refuse(state, data, case, None, "stale_epoch")
-    state = state.after(team_id=team_id, released_by=state.owner or state.released_by)
+    released = {"released_by": state.owner, "silent": False} if state.owner else {}
+    state = state.after(team_id=team_id, **released)
     team = case.company.team(team_id)
-    record = case.board.record(case.company, team, inbox_id=state.inbox_id, without=state.released_by)
+    record = case.board.record(
+        case.company, team, inbox_id=state.inbox_id, without=state.released_by, because=state.passed_over
+    )
     return wait(state, case, record, "released", released=True, actor=data.actor)
 
 

@@ -10,7 +10,7 @@ from postroom_contracts.facts import (
     ConversationUnassigned,
     Fact,
 )
-from postroom_contracts.values import Actor, AssignmentRecord, Preferred, Status
+from postroom_contracts.values import Actor, AssignmentRecord, Preferred, Status, Unanswered
 
 from postroom_assigner.domain.assignment import LOST, Assignment
 from postroom_assigner.domain.board import Because, Board
@@ -74,7 +74,12 @@ def assign(
     team = case.company.team(state.team_id)
     preferred = _preferred(state, case, team, preference) if preference is not None else None
     record = case.board.record(
-        case.company, team, inbox_id=state.inbox_id, preferred=preferred, without=state.released_by
+        case.company,
+        team,
+        inbox_id=state.inbox_id,
+        preferred=preferred,
+        without=state.released_by,
+        because=state.passed_over,
     )
     agent_id = choose(record)
     if agent_id is None:
@@ -93,6 +98,7 @@ def _preferred(state: Assignment, case: Case, team: Team | None, preference: Pre
         preference.because,
         inbox_id=state.inbox_id,
         without=state.released_by,
+        passed_over=state.passed_over,
     )
 
 
@@ -123,6 +129,7 @@ def own(
         queue=None,
         attempt=0,
         released_by=None,
+        silent=False,
         previous=None,
     )
     return Outcome(after, (fact,))
@@ -151,12 +158,16 @@ def wait(
     *,
     released: bool = False,
     actor: Actor = SYSTEM,
+    unanswered: Unanswered | None = None,
 ) -> Outcome:
-    """Put it into its team's queue; one that waits there already stays, and only the vain attempt is counted."""
+    """Put it into its team's queue; one that waits there already stays, and only the vain attempt is counted.
+
+    `unanswered`: what its owner was silent after.
+    """
     if state.queue is not None and state.queue.team_id == (state.team_id or ""):
         return Outcome(state.after(attempt=state.attempt + 1))
     since = state.queue.since if state.queue else case.board.now
-    state, facts = lose(state, case, lost, actor)
+    state, facts = lose(state, case, lost, actor, unanswered)
     queued = ConversationQueued(
         href=case.href,
         team_id=state.team_id,
@@ -165,13 +176,16 @@ def wait(
         priority=state.priority,
         reason="released" if released else why_nobody(record),
         no_right=nobody_may(record),
+        unanswered=unanswered,
         record=record,
     )
     after = state.after(epoch=state.epoch + 1, queue=state.place(since), attempt=0)
     return Outcome(after, (*facts, queued))
 
 
-def lose(state: Assignment, case: Case, reason: LostReason, actor: Actor) -> tuple[Assignment, tuple[Fact, ...]]:
+def lose(
+    state: Assignment, case: Case, reason: LostReason, actor: Actor, unanswered: Unanswered | None = None
+) -> tuple[Assignment, tuple[Fact, ...]]:
     """Take the owner away, if there is one."""
     if state.owner is None:
         return state, ()
@@ -183,6 +197,7 @@ def lose(state: Assignment, case: Case, reason: LostReason, actor: Actor) -> tup
         reason=reason,
         actor=actor,
         unassigned_at=case.board.now,
+        unanswered=unanswered,
     )
     return state.after(owner=None, slot=None, epoch=state.epoch + 1, previous=state.owner), (fact,)
 
@@ -225,5 +240,5 @@ def leave(state: Assignment, case: Case) -> Outcome:
     if state.status in LOST:
         state, facts = lose(state, case, _LOST_BY_STATUS[state.status], SYSTEM)
     if state.slot is not None or state.queue is not None:
-        state = state.after(slot=None, queue=None, attempt=0, released_by=None)
+        state = state.after(slot=None, queue=None, attempt=0, released_by=None, silent=False)
     return Outcome(state, facts)

@@ -98,7 +98,9 @@ class MongoEventLog:
             return [_from_mongo(d) for d in await cursor.to_list(length=limit)]
 
     async def of_conversation(self, conversation_id: str, after: LogPosition | None, limit: int) -> list[LoggedEvent]:
-        conditions: dict[str, Any] = {"k": conversation_id}
+        # Places on a topic that is gone mean nothing beside those of this one: two facts may have the same, and a page that
+        # goes on behind one would leave the other out. `postroom recover` gives every fact its place here.
+        conditions: dict[str, Any] = {"k": conversation_id, "s": {"$regex": f"^{self.topic_id}-"}}
         if after is not None:
             conditions |= {"p": after.partition, "o": {"$gt": after.offset}}
         return await self._find(conditions, [("p", 1), ("o", 1)], limit)

@@ -25,7 +25,8 @@ class NotificationShown(Answer):
     """The agent who did it; null: a customer, a rule, a timer."""
     actor_name: str
     details: dict[str, str]
-    """Codes: `reason`, `deadline`, `to` (the agent who has it now), `watching`."""
+    """Codes: `reason`, `deadline`, `to` (the agent who has it now), `watching`, `silent` (who lost it for giving
+    no answer), `for` (the agent whom no mail told of it; you are a lead of the team)."""
     href: str
 
 

@@ -83,11 +83,14 @@ def _said(
             return _assigned(data, configuration, texts)
         case f.ConversationQueued():
             team = configuration.team(data.team_id)
-            reason = texts.word("reason", "nobody_may" if data.no_right else data.reason)
-            return kind, team.name if team else texts("activity.nobody"), {"reason": reason}
+            return kind, team.name if team else texts("activity.nobody"), {"reason": texts.word("reason", _why(data))}
         case f.ConversationUnassigned():
             name = shown.agent_name(configuration, data.previous_agent_id)
-            return kind, name, {"reason": texts.word("reason", data.reason)}
+            return (
+                "conversation_unanswered" if data.unanswered else kind,
+                name,
+                {"reason": texts.word("reason", data.reason)},
+            )
         case f.NotificationSent() | f.NotificationFailed():
             return kind, shown.agent_name(configuration, data.agent_id), {}
         case f.DeadlineWarned() | f.DeadlineBreached():
@@ -97,6 +100,10 @@ def _said(
         case f.ConversationRouted():
             return _routed(data, kind, configuration, texts)
     return kind, _actor(data, configuration, texts), {}
+
+
+def _why(data: f.ConversationQueued) -> str:
+    return "nobody_may" if data.no_right else "unanswered" if data.unanswered is not None else data.reason
 
 
 def _assigned(

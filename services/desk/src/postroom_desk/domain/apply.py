@@ -385,7 +385,7 @@ def _assigned(view: ConversationView, event: Event, fact: f.ConversationAssigned
 def _queued(view: ConversationView, event: Event, fact: f.ConversationQueued) -> Changes:
     if fact.epoch < view.epoch:
         return {}
-    reason = "nobody_may" if fact.no_right else fact.reason
+    reason = "nobody_may" if fact.no_right else "unanswered" if fact.unanswered is not None else fact.reason
     ownership = OwnershipView(outcome="queued", event_id=event.id, reason=reason, at=fact.queued_at)
     changes: Changes = {
         "owner_id": None,
@@ -399,7 +399,8 @@ def _queued(view: ConversationView, event: Event, fact: f.ConversationQueued) ->
 def _unassigned(view: ConversationView, event: Event, fact: f.ConversationUnassigned) -> Changes:
     if fact.epoch < view.epoch:
         return {}
-    ownership = OwnershipView(outcome="unassigned", event_id=event.id, reason=fact.reason, at=fact.unassigned_at)
+    reason = fact.reason if fact.unanswered is None else "unanswered"
+    ownership = OwnershipView(outcome="unassigned", event_id=event.id, reason=reason, at=fact.unassigned_at)
     return {"owner_id": None, "epoch": fact.epoch, "ownership": ownership, "queued_at": None}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from postroom_contracts.configuration import Configuration, ToldKind
 from postroom_contracts.fields import UtcTime
 from postroom_contracts.ids import derived_id
-from postroom_contracts.notifying import told_of_deadline, ways_of
+from postroom_contracts.notifying import leads_of, told_of_deadline, told_of_silence, ways_of
 from postroom_contracts.rights import Ability, can
 from pydantic import BaseModel, ConfigDict
 
@@ -54,14 +54,15 @@ class Notification(_Plain):
     actor_id: str | None = None
     """The agent who did it; None: a customer, a rule, a timer."""
     details: dict[str, str] = {}
-    """Codes: `reason`, `deadline`, `watching`."""
+    """Codes: `reason`, `deadline`, `watching`; `silent`: who lost it for giving no answer; `for`: whom no mail told."""
     read_at: UtcTime | None = None
 
 
 class Ring(_Plain):
     """Something that people are told of, unless they do not want it or may not read it.
 
-    Of a deadline: `agent_ids` is the owner, empty where there is none.
+    Of a deadline: `agent_ids` is the owner, empty where there is none; with `silent` among the details who lost it for
+    giving no answer. With `for` it is for the leads: that agent could not be told by mail.
     """
 
     kind: Kind
@@ -91,6 +92,10 @@ def told(rings: Iterable[Ring], configuration: Configuration, now: datetime) -> 
 
 
 def _whom(ring: Ring, configuration: Configuration) -> Iterable[str]:
+    if (silent := ring.details.get("silent")) is not None:
+        return told_of_silence(configuration, silent, ring.team_id, ring.inbox_id)
+    if (untold := ring.details.get("for")) is not None:
+        return [a for a in leads_of(configuration, ring.team_id, ring.inbox_id) if a != untold]
     if ring.kind in ("deadline_warned", "deadline_breached"):
         owner = ring.agent_ids[0] if ring.agent_ids else None
         return told_of_deadline(configuration, owner, ring.team_id, ring.inbox_id)

@@ -5,6 +5,7 @@ from typing import Any
 
 from postroom_contracts import facts as f
 from postroom_contracts.events import Event
+from postroom_contracts.ids import derived_id
 from postroom_contracts.values import Actor, Status
 
 from postroom_desk.domain.notifications import Kind, Ring
@@ -24,7 +25,13 @@ def rings_of(before: ConversationView | None, after: ConversationView, event: Ev
     if ringing is None:
         return ()
     about = {"conversation_id": event.subject, "inbox_id": after.inbox_id, "team_id": after.team_id, "at": event.time}
-    return tuple(Ring(**about | {"cause_id": event.id} | said) for said in ringing(before or after, event.data))
+    return tuple(Ring(**about | _cause(said, event) | said) for said in ringing(before or after, event.data))
+
+
+def _cause(said: Said, event: Event) -> Said:
+    """Return what the ring's identity comes from: the fact, or what is told but `once` of the conversation."""
+    once = said.pop("once", None)
+    return {"cause_id": event.id if once is None else derived_id("ring", event.subject, once)}
 
 
 def _agent(actor: Actor) -> str | None:
@@ -44,7 +51,12 @@ def _assigned(before: ConversationView, fact: f.ConversationAssigned) -> Iterato
 
 
 def _unassigned(before: ConversationView, fact: f.ConversationUnassigned) -> Iterator[Said]:
-    if fact.epoch >= before.epoch and fact.reason in _TAKEN_AWAY:
+    if fact.epoch < before.epoch or fact.reason not in _TAKEN_AWAY:
+        return
+    if (missed := fact.unanswered) is not None:
+        details = {"deadline": missed.deadline, "silent": fact.previous_agent_id}
+        yield {"kind": "deadline_breached", "agent_ids": (fact.previous_agent_id,), "details": details}
+    else:
         by = _agent(fact.actor)
         details = {"reason": fact.reason}
         yield {"kind": "unassigned", "agent_ids": (fact.previous_agent_id,), "actor_id": by, "details": details}
@@ -89,6 +101,13 @@ def _refused(_before: ConversationView, fact: f.RequestRefused) -> Iterator[Said
         yield {"kind": "refused", "agent_ids": _one(_agent(fact.actor)), "details": {"reason": fact.reason}}
 
 
+def _not_told(_before: ConversationView, fact: f.NotificationFailed) -> Iterator[Said]:
+    """No mail said that a text did not get through: the leads are told, once of each agent and conversation."""
+    if fact.channel == "email" and fact.notification in ("refused", "undelivered"):
+        details = {"reason": fact.reason, "for": fact.agent_id}
+        yield {"kind": fact.notification, "agent_ids": (), "once": f"untold {fact.agent_id}", "details": details}
+
+
 def _approved(_before: ConversationView, fact: f.ReplyAccepted) -> Iterator[Said]:
     if fact.approved_by is not None:
         yield {"kind": "draft_approved", "agent_ids": _one(_agent(fact.actor)), "actor_id": fact.approved_by}
@@ -105,5 +124,6 @@ _RINGING: dict[type[Any], Ringing] = {
     f.MessageFailed: _not_delivered,
     f.MessageBounced: _not_delivered,
     f.RequestRefused: _refused,
+    f.NotificationFailed: _not_told,
     f.ReplyAccepted: _approved,
 }

@@ -23,6 +23,8 @@ from postroom_ingest.domain.cursor import Cursor
 from postroom_ingest.ports import Entry, Noted, Outcome, Place, Spot
 
 NOTES_WINDOW = 1000
+PART_BYTES = 4 * 1024 * 1024
+"""Of records in one document, which has at most 16 MiB: a record may have 1 MiB, and headers of it count too."""
 
 
 def _to_mongo(record: Outgoing) -> dict[str, Any]:
@@ -31,6 +33,20 @@ def _to_mongo(record: Outgoing) -> dict[str, Any]:
 
 def _from_mongo(stored: Mapping[str, Any]) -> Outgoing:
     return Outgoing(stored["t"], bytes(stored["k"]), bytes(stored["b"]), [(n, bytes(v)) for n, v in stored["h"]])
+
+
+def _size(out: Sequence[Outgoing]) -> int:
+    return sum(len(record.body or b"") + 1000 for record in out)  # headers and names: less than a thousand bytes
+
+
+def _parts(out: Sequence[Outgoing]) -> list[list[Outgoing]]:
+    """Return the records in their order, in as many lists as documents are needed; at least one, which may be empty."""
+    parts: list[list[Outgoing]] = [[]]
+    for record in out:
+        if parts[-1] and _size([*parts[-1], record]) > PART_BYTES:
+            parts.append([])
+        parts[-1].append(record)
+    return parts
 
 
 def _noted(placed: Mapping[str, Any], entry: Mapping[str, Any] | None) -> Noted:
@@ -58,7 +74,8 @@ class MongoLedger:
             waiting = IndexModel(
                 [("stored_at", 1), ("account", 1)], name="waiting", partialFilterExpression={"published": False}
             )
-            await resolved(self._ledger.create_indexes([unpublished, waiting]))
+            parts = IndexModel([("of", 1)], name="parts", sparse=True)
+            await resolved(self._ledger.create_indexes([unpublished, waiting, parts]))
             untidied = IndexModel(
                 [("folder_key", 1), ("uid", 1)], name="untidied", partialFilterExpression={"tidied": ""}
             )
@@ -70,9 +87,18 @@ class MongoLedger:
         return self._order
 
     async def add(self, entries: Sequence[Entry]) -> dict[str, bool]:
-        documents = {e.ledger_id: self._document(e) for e in entries}
-        if not documents:
-            return {}
+        documents: dict[str, dict[str, Any]] = {}
+        more: dict[str, dict[str, Any]] = {}
+        for entry in entries:
+            *before, last = _parts(entry.out)
+            more |= {f"{entry.ledger_id}/{n}": self._part(entry, n, out) for n, out in enumerate(before)}
+            documents[entry.ledger_id] = self._document(entry, last)
+        if more:  # first: where an entry stands, all of its parts do
+            await self._insert(more)
+        return await self._insert(documents) if documents else {}
+
+    async def _insert(self, documents: Mapping[str, dict[str, Any]]) -> dict[str, bool]:
+        """Store those that are not there; return id -> whether it was new."""
         async with translated("store ledger"):
             try:
                 await self._ledger.bulk_write([InsertOne(d) for d in documents.values()], ordered=False)
@@ -84,7 +110,11 @@ class MongoLedger:
                 return {ledger_id: ledger_id not in known for ledger_id in documents}
         return dict.fromkeys(documents, True)
 
-    def _document(self, entry: Entry) -> dict[str, Any]:
+    def _part(self, entry: Entry, n: int, out: Sequence[Outgoing]) -> dict[str, Any]:
+        """Return a document of records that the entry's own has no room for: a mail to very many inboxes."""
+        return self._document(entry, out) | {"_id": f"{entry.ledger_id}/{n}", "of": entry.ledger_id, "place": None}
+
+    def _document(self, entry: Entry, out: Sequence[Outgoing]) -> dict[str, Any]:
         return {
             "_id": entry.ledger_id,
             "account": entry.account_id,
@@ -95,8 +125,8 @@ class MongoLedger:
             "ignored": entry.ignored,
             "quarantined": entry.quarantined,
             "place": entry.place,
-            "published": not entry.out,
-            "out": [_to_mongo(record) for record in entry.out],
+            "published": not out,
+            "out": [_to_mongo(record) for record in out],
         }
 
     async def erased_of(self, ledger_ids: Sequence[str]) -> list[str]:
@@ -118,11 +148,18 @@ class MongoLedger:
                 {"_id": {"$in": list(ledger_ids)}}, {"$set": {"published": True}, "$unset": {"out": ""}}
             )
 
-    async def unpublished(self, account_id: str, limit: int) -> list[tuple[str, list[Outgoing]]]:
+    async def unpublished(self, account_id: str, limit: int, most_bytes: int) -> list[tuple[str, list[Outgoing]]]:
+        found: list[tuple[str, list[Outgoing]]] = []
+        held = 0
         async with translated("read outbox"):
             cursor = self._ledger.find({"account": account_id, "published": False}).sort("order", 1).limit(limit)
-            found = await cursor.to_list(length=limit)
-        return [(d["_id"], [_from_mongo(r) for r in d["out"]]) for d in found]
+            async for document in cursor:
+                out = [_from_mongo(record) for record in document["out"]]
+                found.append((document["_id"], out))
+                held += _size(out)
+                if held >= most_bytes:
+                    break
+        return found
 
     async def outbox(self) -> tuple[int, datetime | None]:
         """Return how many entries are not published (counted up to 100,000), and since when the oldest piece of news is stored.
@@ -223,7 +260,6 @@ class MongoLedger:
         It is published, whether we know it or not: who asks us to forget it has read it.
         """
         async with translated("erase ledger"):
-            await self._ledger.update_many(
-                {"_id": {"$in": list(ledger_ids)}},
-                {"$set": {"key": "", "erased": True, "published": True}, "$unset": {"out": ""}},
-            )
+            gone = {"$set": {"key": "", "erased": True, "published": True}, "$unset": {"out": ""}}
+            await self._ledger.update_many({"of": {"$in": list(ledger_ids)}}, gone)
+            await self._ledger.update_many({"_id": {"$in": list(ledger_ids)}}, gone)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from postroom_ingest.domain.envelope import Envelope, Route, route_of, with_retu
 from postroom_ingest.domain.inbound import Intake, mail_intake, unreadable_intake
 from postroom_ingest.domain.mail import parse_mail
 from postroom_ingest.intake import IntakeStore
+from postroom_ingest.keeping import Mail, store_mails
 
 log = structlog.get_logger(__name__)
 _INLINE_BYTES = 256 * 1024
@@ -72,7 +74,8 @@ class MailTaker:
         else:
             intakes = await asyncio.to_thread(self._read, raw, destinations)
         for destination, intake in zip(destinations, intakes, strict=True):
-            await self.intake.store(destination.account.id, [(intake, None)])
+            mail = Mail(intake, None, partial(self._noted, raw, destination))
+            await store_mails(self.intake, destination.account.id, [mail])
             reach("door.stored")
             destination.safe = True
 
@@ -85,7 +88,10 @@ class MailTaker:
             return [mail_intake(parsed, raw, **self._given(d), probe_keys=self.probe_keys) for d in destinations]
         except Exception as error:  # whatever a stranger's mail makes of us
             log.exception("mail cannot be read", accounts=[d.account.id for d in destinations])
-            return [unreadable_intake(raw, error, **self._given(destination)) for destination in destinations]
+            return [self._noted(raw, destination, error) for destination in destinations]
+
+    def _noted(self, raw: bytes, destination: _Destination, error: Exception) -> Intake:
+        return unreadable_intake(raw, error, **self._given(destination))
 
     def _given(self, destination: _Destination) -> dict[str, Any]:
         now = self.clock.now()

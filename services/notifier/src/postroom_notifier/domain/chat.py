@@ -22,6 +22,7 @@ _SAID: Mapping[str, str] = {
     "deadline_warned": "{agent}: {target} is due at {at}",
     "deadline_breached": "{agent}: {target} was due at {at} and is missed",
 }
+_BACK = "{silent} gave no answer, and it is in the queue again: {target} was due at {at}"
 
 
 def destinations(
@@ -66,7 +67,8 @@ def chat_body(
     content = contents.get(delivery.contents.get("customer", ""), {}) if destination.subject else {}
     subject = one_line(str(content.get("subject") or ""), SUBJECT)
     if destination.format == "slack":
-        said = _SAID[kind].format(**_names(delivery, configuration)) + (f" ({inbox.name})" if inbox else "")
+        pattern = _BACK if "silent" in delivery.details else _SAID[kind]
+        said = pattern.format(**_names(delivery, configuration)) + (f" ({inbox.name})" if inbox else "")
         text = "\n".join(filter(None, (_escaped(said), _escaped(subject), link)))
         return json.dumps({"text": text}, ensure_ascii=False).encode()
     told = {
@@ -80,6 +82,7 @@ def chat_body(
         "url": link,
     }
     told |= {"deadline": delivery.details["deadline"]} if "deadline" in delivery.details else {}
+    told |= {"taken_from": delivery.details["silent"]} if "silent" in delivery.details else {}
     return json.dumps(told | ({"subject": subject} if subject else {}), ensure_ascii=False).encode()
 
 
@@ -91,7 +94,9 @@ def _names(delivery: Delivery, configuration: Configuration) -> dict[str, str]:
         return {"agent": name}
     if not delivery.details.get("owner"):
         name = f"{team.name}, nobody's" if team else "Nobody's"
-    return {"agent": name, "target": target(delivery.details), "at": local_time(delivery, configuration)}
+    silent = str(delivery.details.get("silent", ""))
+    about = {"silent": agent_name(configuration.agent(silent), silent)}
+    return about | {"agent": name, "target": target(delivery.details), "at": local_time(delivery, configuration)}
 
 
 def _escaped(text: str) -> str:

@@ -36,6 +36,8 @@ class Conversation(BaseModel):
     """A machine wrote the latest incoming message, or a list passed it on: nothing answers that by itself."""
     left_at: tuple[UtcTime, ...] = ()
     """When the last automatic mails were decided, oldest first (limits.py)."""
+    given_back_at: tuple[UtcTime, ...] = ()
+    """The same of those that give somebody their own text back: they are counted by themselves."""
     returned: tuple[str, ...] = ()
     """Replies that came back, as far as their authors were told of it."""
     deliveries: int = 0

@@ -23,7 +23,7 @@ from postroom_contracts.rights import owner_of
 from postroom_contracts.values import Channel, Priority, Status
 
 from postroom_notifier.domain.conversation import Conversation
-from postroom_notifier.domain.deadlines import on_deadline
+from postroom_notifier.domain.deadlines import on_deadline, on_silence
 from postroom_notifier.domain.delivery import CUSTOMER, Delivery, Result, bounced
 from postroom_notifier.domain.returned import address_is_bad, undelivered_contents
 from postroom_notifier.domain.telling import Surroundings, counted, end_last, tell
@@ -68,6 +68,8 @@ def _step(state: Conversation, event: Event, around: Surroundings) -> Conversati
             return _on_refused(state, event, event.data, around)
         case DeadlineWarned() | DeadlineBreached():
             return on_deadline(state, event, event.data, around)
+        case ConversationUnassigned(unanswered=missed) if missed is not None and event.data.epoch >= state.epoch:
+            return on_silence(_on_change(state, event.data), event, event.data, around)
         case _:
             return _on_change(state, event.data)
 

@@ -39,14 +39,19 @@ class Surroundings:
 
 
 def counted(state: Conversation, event: Event, around: Surroundings, *, answers_machine: bool = False) -> Conversation:
-    """Count the last delivery against the limits if it leaves by itself; one too many, or an answer to a machine, is skipped."""
+    """Count the last delivery against the limits if it leaves by itself; one too many, or an answer to a machine, is skipped.
+
+    What gives somebody their text back has the limits for itself: mails to a large team must not keep it from them.
+    """
     if not state.due[-1].leaves_by_itself:
         return state
     if answers_machine:
         return end_last(state, "skipped", around.now, "automatic", silent=not state.due[-1].is_reply)
-    if is_exceeded(state.left_at, event.time):
+    of = "given_back_at" if state.due[-1].kind in ALWAYS_TOLD else "left_at"
+    left_at: tuple[datetime, ...] = getattr(state, of)
+    if is_exceeded(left_at, event.time):
         return end_last(state, "skipped", around.now, "loop_limit")
-    return state.after(left_at=noted(state.left_at, event.time))
+    return state.after(**{of: noted(left_at, event.time)})
 
 
 def end_last(state: Conversation, became: str, now: datetime, reason: str, *, silent: bool = False) -> Conversation:
@@ -121,7 +126,7 @@ def tell(
     return counted(state, event, around, answers_machine=answers_machine)
 
 
-_TOLD_IN_CHAT = ("deadline", "at", "owner")
+_TOLD_IN_CHAT = ("deadline", "at", "owner", "silent")
 
 
 def _told_in_chat(

@@ -95,6 +95,10 @@ def headline(delivery: Delivery, configuration: Configuration) -> str:
         case "deadline_warned":
             when = local_time(delivery, configuration)
             return f"{hello}{target(delivery.details)} is due at {when}.\n{_why_told(delivery, configuration)}"
+        case "deadline_breached" if delivery.details.get("silent"):
+            when = local_time(delivery, configuration)
+            due = f"{hello}{target(delivery.details)} was due at {when}, and there is still no answer."
+            return f"{due}\n{_taken_back(delivery, configuration)}"
         case "deadline_breached":
             when = local_time(delivery, configuration)
             return f"{hello}{target(delivery.details)} was due at {when}, and is missed.\n{_why_told(delivery, configuration)}"
@@ -121,6 +125,15 @@ def _why_told(delivery: Delivery, configuration: Configuration) -> str:
         return "You are told because this conversation is yours."
     team = configuration.team(delivery.team_id)
     return f"Nobody has it yet; you are told as one of {team.name}." if team else "Nobody has it yet."
+
+
+def _taken_back(delivery: Delivery, configuration: Configuration) -> str:
+    team = configuration.team(delivery.team_id)
+    queue = f"the queue of {team.name}" if team else "the queue"
+    if delivery.details.get("owner"):
+        return f"The conversation was yours, and went back to {queue}, where others are asked first. You may still take it."
+    name = agent_name(configuration.agent(delivery.details.get("silent")))
+    return f"{name} had it; it went back to {queue}. You are told as a lead of this team."
 
 
 def why_assigned(details: Mapping[str, Any], team_id: str | None, configuration: Configuration) -> str:

@@ -45,7 +45,8 @@ class ClaimStore(Protocol):
 
 
 class MongoClaims:
-    """`{_id: claim id, c: home, b: born, p: people, s: split}`, after a merge also `to` and `tb`: where it leads to, and its age.
+    """`{_id: claim id, c: home, b: born, p: people, s: split, w: awaited by}`, after a merge also `to` and `tb`: where it leads
+    to, and its age.
 
     Found first and then inserted, not upserted and then read: a message that answers something known is then written
     down for the right conversation at once, and an insert costs mongod a third of an upsert. Who was overtaken between
@@ -72,14 +73,14 @@ class MongoClaims:
             return
         async with translated("move claims"):
             await self._collection.bulk_write(
-                [UpdateOne({"_id": i}, {"$set": {"to": r.leads_to, "tb": r.born} | _mark(r)}) for i, r in rows.items()],
-                ordered=False,
+                [UpdateOne({"_id": claim}, {"$set": _moved(row)}) for claim, row in rows.items()], ordered=False
             )
 
     async def forget(self, person: int) -> None:
         async with translated("forget a person"):
             async for within in id_ranges(self._collection):
                 await self._collection.update_many({**within, "p": person}, {"$set": {"p.$": NOBODY}})
+                await self._collection.update_many({**within, "w": person}, {"$set": {"w": NOBODY}})
 
 
 def _load(collection: Collection, claims: Iterable[str]) -> Steps[dict[str, Row]]:
@@ -112,8 +113,16 @@ def _claim(collection: Collection, claims: Iterable[str], make: Make) -> Steps[d
 
 def _to_mongo(claim: str, row: Row) -> dict[str, object]:
     moved = {"to": row.leads_to} if row.leads_to != row.home else {}
-    people = {"p": list(row.people)} if row.people else {}
-    return {"_id": claim, "c": row.home, "b": row.born, **people, **moved, **_mark(row)}
+    awaited = {"w": row.awaited_by} if row.awaited_by else {}
+    return {"_id": claim, "c": row.home, "b": row.born, **_people(row), **moved, **_mark(row), **awaited}
+
+
+def _moved(row: Row) -> dict[str, object]:
+    return {"to": row.leads_to, "tb": row.born, **_people(row), **_mark(row)}
+
+
+def _people(row: Row) -> dict[str, object]:
+    return {"p": list(row.people)} if row.people else {}
 
 
 def _mark(row: Row) -> dict[str, object]:
@@ -121,7 +130,8 @@ def _mark(row: Row) -> dict[str, object]:
 
 
 def _from_mongo(d: Mapping[str, Any]) -> Row:
-    return Row(d["c"], d.get("to", d["c"]), d.get("tb", d["b"]), tuple(d.get("p", ())), bool(d.get("s")))
+    leads_to, born = d.get("to", d["c"]), d.get("tb", d["b"])
+    return Row(d["c"], leads_to, born, tuple(d.get("p", ())), bool(d.get("s")), d.get("w", NOBODY))
 
 
 class InMemoryClaims:
@@ -148,9 +158,11 @@ class InMemoryClaims:
     async def move(self, rows: Mapping[str, Row]) -> None:
         for claim, row in rows.items():
             there = self.rows[claim]
-            self.rows[claim] = replace(there, leads_to=row.leads_to, born=row.born, split=row.split or there.split)
+            people, split = row.people or there.people, row.split or there.split
+            self.rows[claim] = replace(there, leads_to=row.leads_to, born=row.born, split=split, people=people)
 
     async def forget(self, person: int) -> None:
         for claim, row in self.rows.items():
             people = tuple(NOBODY if p == person else p for p in row.people)
-            self.rows[claim] = replace(row, people=people)
+            awaited_by = NOBODY if row.awaited_by == person else row.awaited_by
+            self.rows[claim] = replace(row, people=people, awaited_by=awaited_by)

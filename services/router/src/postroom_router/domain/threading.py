@@ -44,6 +44,8 @@ class Row:
     """Who wrote the mail of this id, and to whom outside the company: `person`. Empty: it has not come, or is no mail."""
     split: bool = False
     """A split led it elsewhere, or its mail answers one that was: it ties no conversations together again."""
+    awaited_by: int = 0
+    """Who wrote the first mail that named this id before it had come: `person`; 0: nobody, or nobody knows any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Names:
         Knowing an id is not a right: who has it from elsewhere brings no conversations together and leads nobody away.
         """
         return not self.people or not row.people or self.people[0] in row.people
+
+    def is_awaited_by_a_stranger(self, row: Row) -> bool:
+        """Say whether the message's own row was made by somebody who neither wrote nor got it: an id can be foretold."""
+        return bool(self.people and row.awaited_by) and row.awaited_by not in self.people
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +208,8 @@ class Placing:
         own = self.rows.get(names.own)
         if own is not None and not names.may_join(own):  # its id was taken: by chance, or by who knew it
             return Placed(names.decided or own.home)
+        if own is not None and names.is_awaited_by_a_stranger(own):
+            return self._at_last(own, names)
         parent = self._split_parent(names)
         if own is not None and (own.split or parent is not None):
             return Placed(own.home)  # it has its place, and split conversations are not tied together again
@@ -217,6 +225,36 @@ class Placing:
         apart = others is not None or names.decided is not None
         merges = tuple(Merge(source, winner[0], apart) for source in candidates if source != winner[0])
         return Placed(self.rows[names.own].home, merges)
+
+    def _at_last(self, own: Row, names: Names) -> Placed:
+        """Place a mail whose id a stranger had named before it came: as if it had come first.
+
+        Its home is what it proposes itself, so that a repeat finds it again; the stranger's conversation goes into its own,
+        as the stranger's answer would have, without their people.
+        """
+        home = names.proposal
+        if own.people:  # it came before, and everything is tied
+            return Placed(home)
+        parent, others = self._split_parent(names), self._of_others(names)
+        candidates = {home: names.born} | ({} if parent is not None else self._joinable(names))
+        leader = parent or others
+        winner = (leader.leads_to, leader.born) if leader is not None else _oldest(candidates.items())
+        if parent is None:
+            for claim in names.links:
+                self._lead(claim, winner, names)
+        changes = {"leads_to": winner[0], "born": winner[1], "people": names.people, "split": parent is not None}
+        self.rows[names.own] = self.moved[names.own] = replace(own, **changes)  # type: ignore[arg-type]
+        apart = others is not None or names.decided is not None
+        merges = [Merge(source, winner[0], apart) for source in candidates if source != winner[0]]
+        if own.leads_to not in {winner[0], *candidates}:
+            merges.append(Merge(own.leads_to, winner[0], apart=True))
+        return Placed(home, tuple(merges))
+
+    def _joinable(self, names: Names) -> dict[str, int]:
+        """Return the conversations, with their age, of what the message answers as one who takes part in them."""
+        links = [self.rows[claim] for claim in names.links if claim in self.rows]
+        found = {row.leads_to: row.born for row in links if names.may_join(row)}
+        return found if names.decided is None else found | {names.decided: 0}
 
     def _split_parent(self, names: Names) -> Row | None:
         """Return the row of the nearest mail that is answered, if people split any of those it names apart."""
@@ -260,7 +298,9 @@ class Placing:
         row = self.rows.get(claim)
         if row is None:
             people = names.people if claim == names.own else ()
-            self.rows[claim] = self.made[claim] = Row(conversation, conversation, born, people)
+            awaited_by = names.people[0] if names.people and claim in names.links else 0
+            row = Row(conversation, conversation, born, people, awaited_by=awaited_by)
+            self.rows[claim] = self.made[claim] = row
         elif row.leads_to != conversation and names.may_join(row):
             self.rows[claim] = self.moved[claim] = replace(row, leads_to=conversation, born=born)
 
@@ -270,8 +310,10 @@ class Placing:
         Ours may have been read meanwhile, so both conversations count: they are merged, the oldest wins.
         """
         merges = list(placed.merges)
+        own = others.get(names.own) if names.own in self.made else None
+        foretold = own is not None and not own.split and names.is_awaited_by_a_stranger(own)
         for claim in names.claims:
-            if claim not in others or claim not in self.made:
+            if claim not in others or claim not in self.made or (foretold and claim == names.own):
                 continue
             ours, theirs = self.made[claim], others[claim]
             if not names.may_join(theirs):
@@ -284,8 +326,10 @@ class Placing:
                 if theirs.leads_to != winner:
                     self.moved[claim] = replace(theirs, leads_to=winner, born=born)
         home = placed.home
-        if names.own in others and names.own in self.made:
-            own = others[names.own]
+        if own is not None and foretold:
+            again = self._at_last(own, names)
+            return Placed(again.home, tuple(dict.fromkeys([*merges, *again.merges])))
+        if own is not None:
             home = own.home if names.may_join(own) else names.decided or own.home
         return Placed(home, tuple(dict.fromkeys(merges)))
 
