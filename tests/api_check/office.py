@@ -35,7 +35,7 @@ from postroom_desk.audit.store import MongoAuditStore
 from postroom_desk.audit.writer import QueuedAudit
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.view import ConversationView
-from postroom_desk.folder_feed import FolderFeed
+from postroom_desk.folder_feed import folder_feed
 from postroom_desk.identity.build import identity_of
 from postroom_desk.indexing import Indexer, IndexMark
 from postroom_desk.searching import Searcher
@@ -207,7 +207,7 @@ async def office(mongo_uri: str, database_prefix: str) -> AsyncIterator[Office]:
             audit_checks=AuditChecks(audit_log, MongoAuditChecks(database), clock),
             webhooks=_Notifier(),
             identity=identity_of(identity_stores(database), desk_settings, clock),
-            folders=FolderFeed(counts, parts.reader, desk.live),
+            folders=folder_feed(counts, parts.reader, desk.live),
             marks=MongoMarks(database["conversations"]),
             filters=filters,
             searcher=Searcher(MongoSearchReads(database), parts.reader, desk.content, clock),

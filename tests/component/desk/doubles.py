@@ -30,7 +30,7 @@ from postroom_desk.domain.queries import ListQuery
 from postroom_desk.domain.ringing import rings_of
 from postroom_desk.domain.saved_replies import Saved
 from postroom_desk.domain.view import ConversationView
-from postroom_desk.folder_feed import FolderFeed
+from postroom_desk.folder_feed import folder_feed
 from postroom_desk.identity.build import identity_of
 from postroom_desk.identity.hashing import Hasher
 from postroom_desk.identity.letters import Never, NotNow, Sent
@@ -451,7 +451,7 @@ class DeskBench:
         self.marks, self.filters = InMemoryMarks(self.conversations), InMemoryFilters()
         self.bulks = InMemoryBulks()
         self.search = InMemorySearch(self.conversations.views)
-        self.folders = FolderFeed(self.marks, reader, self.live)
+        self.folders = folder_feed(self.marks, reader, self.live)
         self.notifications = InMemoryNotifications()
         ringer = Ringer(self.notifications, lambda: self.configurations.latest, self.clock)
         self.bell = Bell(self.notifications, ringer, BellFeed(self.notifications, reader, self.live))

@@ -149,10 +149,10 @@ async def test_a_stream_tells_the_count_as_it_changes(desk: DeskBench) -> None:
     asker = Asker(principal, access_for(principal, desk.app.state.parts), Operation.FOLLOW_EVENTS)
     stream = streams.events(desk.app.state.parts, asker, None, notifications=True)
     assert (await anext(stream)).event == "hello"
-    await desk.bell.feed._renew()
+    await desk.bell.feed.counting.renew()
     first = await anext(stream)
     await mark(desk, until=NOW.isoformat())
-    await desk.bell.feed._renew()
+    await desk.bell.feed.counting.renew()
     second = await anext(stream)
     await stream.aclose()  # type: ignore[attr-defined]
     assert [(s.event, s.data) for s in (first, second)] == [

@@ -114,7 +114,7 @@ async def test_counts_are_told_live_and_only_when_they_change(desk: DeskBench) -
 
 
 async def renew(feed: FolderFeed) -> None:
-    await feed._renew()
+    await feed.renew()
 
 
 async def test_filters_are_ones_own_or_shared_with_a_team(desk: DeskBench) -> None:

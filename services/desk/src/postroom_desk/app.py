@@ -57,7 +57,7 @@ from postroom_desk.bell.ringing import Ringer
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.logged import MODELS
 from postroom_desk.domain.view import ConversationView
-from postroom_desk.folder_feed import FolderFeed
+from postroom_desk.folder_feed import folder_feed
 from postroom_desk.forgetting import Forgetting
 from postroom_desk.handlers import Batch, ReadModelDecider
 from postroom_desk.identity.build import identity_of
@@ -125,10 +125,10 @@ class Desk:
         index = MongoSearchIndex(runtime.database)
         writer = self._configuration_writer(runtime, settings)
         reader = Reader(conversations, events, runtime.content, runtime.configurations, settings.read_wait_seconds)
-        folders = FolderFeed(MongoFolderCounts(runtime.database["conversations"], runtime.clock), reader, live)
+        folders = folder_feed(MongoFolderCounts(runtime.database["conversations"], runtime.clock), reader, live)
         runtime.background("folder counts", folders.follow)
         bell = Bell(notifications, ringer, BellFeed(notifications, reader, live))
-        runtime.background("bell", bell.feed.follow)
+        runtime.background("bell", bell.feed.counting.follow)
         mark = IndexMark(runtime.database["meta"], topic_id)
         forgetting = Forgetting(MongoCopies(runtime.database), runtime.content)
         indexer = Indexer(

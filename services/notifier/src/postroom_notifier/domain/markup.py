@@ -18,6 +18,8 @@ _STYLES = {
     "font-weight", "line-height", "margin", "margin-left", "max-width", "padding", "padding-left", "text-align",
     "text-decoration", "white-space", "width", "height",
 }  # fmt: skip
+_ACTIVE = re.compile(r"(?i)expression\s*\(|url\s*\(|javascript:|[\\@]|/\*")
+"""In a style: what old mail programs carry out or fetch, and by which it is hidden. Such a style goes as a whole."""
 _SCHEMES = {"http", "https", "mailto", "tel", "cid"}
 _CID = re.compile(r"""cid:([^"'\s<>]{1,200})""")
 _URL = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]}]")
@@ -44,6 +46,8 @@ def safe_html(markup: str, *, images: bool = True) -> str:
     """
 
     def attribute(tag: str, name: str, value: str) -> str | None:
+        if name == "style" and _ACTIVE.search(value):
+            return None
         return None if tag == "img" and name == "src" and not images and value.lower().startswith("cid:") else value
 
     return nh3.clean(
