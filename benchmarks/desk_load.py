@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
+from postroom_desk.adapters.drafts import MongoDrafts
 from postroom_desk.adapters.event_log import MongoEventLog
 from postroom_desk.adapters.filters import MongoFilters
 from postroom_desk.adapters.folder_rows import MongoFolderCounts
@@ -95,7 +96,8 @@ async def _index(settings: RuntimeSettings, topic_id: str) -> None:
         conversations = desk["conversations"]
         for store in (
             MongoConversations(conversations),
-            MongoFolderCounts(conversations, SystemClock(0)),
+            MongoFolderCounts(conversations, SystemClock(0), desk["drafts"]),
+            MongoDrafts(desk),
             MongoEventLog(desk, topic_id),
             MongoFilters(desk),
             MongoSearchIndex(desk),

@@ -183,7 +183,7 @@ async def office(mongo_uri: str, database_prefix: str) -> AsyncIterator[Office]:
     parts, clock = desk.app.state.parts, SystemClock(0)
     index, audit_log = MongoSearchIndex(database), MongoAuditStore(database)
     audit = QueuedAudit(audit_log, clock)
-    counts = MongoFolderCounts(database["conversations"], clock)
+    counts = MongoFolderCounts(database["conversations"], clock, database["drafts"])
     filters, bulks = MongoFilters(database), MongoBulks(database)
     for store in (
         views,

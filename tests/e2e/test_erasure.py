@@ -251,6 +251,15 @@ async def _lives(house: House) -> tuple[str, set[str]]:
         json={"agent": "ann", "text": "Dear Ms Quaxworthy", "to": [{"address": WHO}]},
     )
     assert draft.status_code == 200, draft.text
+    begun = {
+        "agent": "ann",
+        "inbox_id": "shop",
+        "to": [{"address": WHO}],
+        "subject": "Kerfuffle",
+        "text": "Quaxworthy!",
+    }
+    first_message = await house.desk.put("/api/v1/drafts/a-draft-to-her", json=begun)
+    assert first_message.status_code == 200, first_message.text
     await house.asks("filters", {"name": "Hers", "search": f"from:{WHO}"}, 201)
 
     async def told() -> bool:

@@ -125,8 +125,9 @@ class InMemoryConversations:
 class InMemoryMarks:
     """Ports Marks and FolderCounts over the double of the read model."""
 
-    def __init__(self, conversations: InMemoryConversations) -> None:
+    def __init__(self, conversations: InMemoryConversations, drafts: "InMemoryDrafts") -> None:
         self._conversations = conversations
+        self._drafts = drafts
         self.marks: dict[str, dict[str, datetime]] = {}
         self.looked_at: dict[str, datetime] = {}
 
@@ -152,7 +153,13 @@ class InMemoryMarks:
                     mentions.append(PersonRow(mention.agent_id, v.inbox_id, 1))
             if v.status == Status.OPEN:
                 watched += [PersonRow(w, v.inbox_id, 1) for w in v.watchers]
-        return FolderTable(rows, mentions, watched)
+        views = self._conversations.views
+        begun = [
+            PersonRow(a, views[d.conversation_id].inbox_id if d.conversation_id in views else d.written.inbox_id, 1)
+            for d in self._drafts.drafts.values()
+            for a in d.listed_for
+        ]
+        return FolderTable(rows, mentions, watched, begun)
 
 
 class InMemoryBulks:
@@ -364,6 +371,10 @@ class InMemoryDrafts:
         if key in self.drafts and self.drafts[key].id == draft_id:
             del self.drafts[key]
 
+    async def of(self, agent_id: str, limit: int) -> list[Draft]:
+        found = [d for d in self.drafts.values() if agent_id in d.listed_for]
+        return sorted(found, key=lambda d: d.saved_at or NOW, reverse=True)[:limit]
+
 
 class InMemorySavedReplies:
     """Port SavedReplyStore."""
@@ -448,7 +459,7 @@ class DeskBench:
             self.conversations, self.events, self.content, self.configurations, self.settings.read_wait_seconds
         )
         self.picture_senders = InMemoryPictureSenders()
-        self.marks, self.filters = InMemoryMarks(self.conversations), InMemoryFilters()
+        self.marks, self.filters = InMemoryMarks(self.conversations, self.drafts), InMemoryFilters()
         self.bulks = InMemoryBulks()
         self.search = InMemorySearch(self.conversations.views)
         self.folders = folder_feed(self.marks, reader, self.live)

@@ -64,6 +64,30 @@ async def test_it_is_saved_for_everybody_and_written_by_one(ana: httpx.AsyncClie
     assert unable.status_code == 422
 
 
+async def test_an_earlier_version_is_put_back_and_the_present_text_becomes_one(
+    desk: DeskBench, ana: httpx.AsyncClient, ben: httpx.AsyncClient
+) -> None:
+    picture = await brought(ana, "a.png", PNG, inline=True)
+    html = f'<p>Dear <b>Carla</b></p><img src="cid:{picture["content_id"]}">'
+    await save(ana, "Dear Carla", html=html, attachments=[picture["upload_id"]])
+    await ana.post(f"{DRAFT}/hand-over", json={"to": "ben"})
+    await save(ben, "Hi", to=[{"address": "dora@example.test"}])
+    assert (await ana.post(f"{DRAFT}/versions/1/restore", json={})).status_code == 409, "ben writes"
+    back = await ben.post(f"{DRAFT}/versions/1/restore", json={})
+    assert (back.status_code, back.headers["etag"]) == (200, '"3"')
+    draft = back.json()
+    assert (draft["text"], draft["saved_by"], draft["to"][0]["address"]) == ("Dear Carla", "ben", "dora@example.test")
+    assert "<b>Carla</b>" in draft["html"]
+    assert "cid:" not in draft["html"], "the draft does not have this picture any more"
+    items = (await ben.get(f"{DRAFT}/versions")).json()["items"]
+    assert [(v["number"], v["by_name"], v["text"]) for v in items] == [
+        (3, "Ben Okafor", "Dear Carla"),
+        (2, "Ben Okafor", "Hi"),
+        (1, "Ana Ruiz", "Dear Carla"),
+    ]
+    assert (await ben.post(f"{DRAFT}/versions/9/restore", json={})).status_code == 404
+
+
 async def test_it_is_sent_once_with_its_files_however_often_it_is_asked_for(
     desk: DeskBench, ana: httpx.AsyncClient
 ) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -15,7 +16,9 @@ import pytest
 from postroom_contracts import facts as f
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_contracts.ids import content_id
+from postroom_desk.answering.drafts import key_of
 from postroom_desk.api import auth
+from postroom_desk.domain.draft import Draft, Written, saved
 from postroom_desk.domain.notifications import Notification
 from postroom_desk.domain.permissions import TABLE, Operation
 from postroom_desk.identity.principal import Principal
@@ -119,9 +122,20 @@ async def planted() -> DeskBench:
         await desk.happens(fact, conversation_of(inbox), cause=f"cause-{inbox}")
         note = f.NoteAdded(message_id=f"n-{inbox}", actor=ANA, content=received(f"n-{inbox}").content)
         await desk.happens(note, conversation_of(inbox))
+        await desk.drafts.put(key_of(f"draft-of-{inbox}", "start"), _begun(inbox), 0)
         everybody = [Notification(**_ring(inbox, a.id)) for a in staffed().agents]
         await desk.notifications.add(everybody)  # as if each had once been told of it, and lost the right since
     return desk
+
+
+def _begun(inbox: str) -> Draft:
+    """Return a draft that everybody once was given, of a conversation that is to begin in this inbox."""
+    written = Written(
+        text=canary(inbox, "begun"), inbox_id=inbox, subject="S", to=[{"address": "x@example.test", "name": ""}]
+    )
+    draft = Draft(id=f"d-{inbox}", conversation_id=f"draft-of-{inbox}", kind="start", revision=1)
+    everybody = [a.id for a in staffed().agents]
+    return saved(draft.model_copy(update={"people": everybody}), written, "rita", NOW - timedelta(hours=1))
 
 
 def _ring(inbox: str, agent_id: str) -> dict[str, Any]:
@@ -218,6 +232,8 @@ CASES: dict[str, tuple[str, dict[str, Any] | None]] = {
     "GET /panes/since/{conversation_id}": ("/panes/since/{conversation}?seen=0.0", None),
     "GET /panes/conversation/new": ("/panes/conversation/new?inbox={inbox}", None),
     "GET /conversations/new": ("/conversations/new?inbox={inbox}", None),
+    "GET /conversations/new-{draft_id}": ("/conversations/new-draft-of-{inbox}", None),
+    "GET /panes/conversation/new-{draft_id}": ("/panes/conversation/new-draft-of-{inbox}", None),
     "GET /panes/targets/{conversation_id}": ("/panes/targets/{conversation}", None),
     **{
         f"GET {path}": (path, None)
@@ -243,10 +259,20 @@ CASES: dict[str, tuple[str, dict[str, Any] | None]] = {
 
 
 _DRAFT = "/api/v1/conversations/{conversation}/draft"
+_FIRST, _OF_INBOX = "/api/v1/drafts/{draft}", "/api/v1/drafts/draft-of-{inbox}"
+FIRST_BODIES: dict[str, dict[str, Any]] = {"lease": {"take_over": True}, "hand-over": {"to": "ada"}, "send": {}}
 LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
     **{f"GET {_DRAFT}{end}": (_DRAFT + end, None) for end in ("", "/versions", "/live")},
     f"PUT {_DRAFT}": (_DRAFT, {"text": "Hello"}),
+    f"POST {_DRAFT}/versions/{{number}}/restore": (_DRAFT + "/versions/1/restore", {}),
     f"DELETE {_DRAFT}": (_DRAFT, None),
+    "GET /drafts": ("/drafts", None),
+    "GET /api/v1/drafts": ("/api/v1/drafts", None),
+    **{f"GET {_FIRST}{end}": (_OF_INBOX + end, None) for end in ("", "/versions", "/live")},
+    f"PUT {_FIRST}": (_OF_INBOX, {"text": "Hello", "inbox_id": "{inbox}"}),
+    **{f"POST {_FIRST}/{end}": (f"{_OF_INBOX}/{end}", body) for end, body in FIRST_BODIES.items()},
+    f"POST {_FIRST}/versions/{{number}}/restore": (_OF_INBOX + "/versions/1/restore", {}),
+    f"DELETE {_FIRST}": (_OF_INBOX, None),
     **{f"POST {_DRAFT}/{end}": (f"{_DRAFT}/{end}", {}) for end in ("lease", "hand-over", "send")},
     f"POST {_DRAFT}/from/{{message_id}}": (_DRAFT + "/from/{message}", {}),
     "POST /api/v1/conversations/{conversation}/saved-replies/{saved_id}/render": (
@@ -404,7 +430,8 @@ async def test_nobody_sees_or_does_what_they_may_not(desk: DeskBench, name: str)
                 if not is_let_in(caller, operation):
                     assert answer.status_code == 403, (case, inbox, answer.text)
                 elif case in LOOSE:
-                    foreign = need.ability is not None and inbox not in caller.reads and "/conversations/" in case
+                    about = "/conversations/" in case or "/drafts/" in case
+                    foreign = need.ability is not None and inbox not in caller.reads and about
                     assert answer.status_code in ((404, 422) if foreign else _LOOSELY), (
                         case,
                         inbox,

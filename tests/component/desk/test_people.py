@@ -279,14 +279,15 @@ async def test_the_palette_names_no_page_that_its_reader_may_not_open() -> None:
             "/settings/people",
             "/account/tokens",
             "/scheduled",
+            "/drafts",
         },
-        "otto": {"/audit", "/settings/teams", "/account/tokens", "/scheduled"},
-        "ana": {"/account/tokens", "/scheduled"},
+        "otto": {"/audit", "/settings/teams", "/account/tokens", "/scheduled", "/drafts"},
+        "ana": {"/account/tokens", "/scheduled", "/drafts"},
     }.items():
         async with await desk.browser(agent_id) as client:
             places = {p["href"] for p in (await client.get("/panes/palette")).json()}
             some = {"/audit", "/settings/people/ana", "/settings/teams", "/settings/people", "/account/tokens"}
-            assert places & (some | {"/scheduled"}) == pages, agent_id
+            assert places & (some | {"/scheduled", "/drafts"}) == pages, agent_id
             for href in sorted(places - {"/audit"}):  # this bench keeps none
                 assert (await client.get(href)).status_code == 200, href
 

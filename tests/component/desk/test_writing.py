@@ -19,11 +19,12 @@ SINCE = f"/panes/since/{CONVERSATION}"
 NOTE_DRAFT = f"/api/v1/conversations/{CONVERSATION}/draft?kind=note"
 NOTE = f"/api/v1/conversations/{CONVERSATION}/note"
 BEN = Actor(kind="agent", id="ben")
+HOUSES = "token-of-the-tests-000h"
 
 
 @pytest.fixture
 async def desk() -> DeskBench:
-    bench = DeskBench(settings=settings(api_tokens=f"a@ana={ANAS},b@ben={BENS}"))
+    bench = DeskBench(settings=settings(api_tokens=f"a@ana={ANAS},b@ben={BENS},house={HOUSES}"))
     await bench.content.put([customer_content()])
     await bench.happens(received(), CONVERSATION)
     return bench
@@ -90,24 +91,29 @@ async def test_a_held_reply_stays_held_while_it_is_changed_until_its_writer_has_
     assert (seen["refused"], seen["seen"]) == (None, "2.0")
 
 
-async def test_a_note_is_a_draft_until_it_is_added_with_its_files(
+async def test_a_note_is_its_writers_draft_until_it_is_added_with_its_files(
     desk: DeskBench, ana: httpx.AsyncClient, ben: httpx.AsyncClient
 ) -> None:
     file = await brought(ana, "a.txt", b"1")
-    await ana.put(NOTE_DRAFT, json={"text": "Ask @ben", "attachments": [file["upload_id"]]})
+    draft = (await ana.put(NOTE_DRAFT, json={"text": "Ask @ben", "attachments": [file["upload_id"]]})).json()
     assert (await ana.get(NOTE_DRAFT.replace("note", "reply"))).json()["number"] == 0
-    draft = (await ben.get(NOTE_DRAFT)).json()
+    assert (await ben.get(NOTE_DRAFT)).json()["number"] == 0
+    assert (await ben.put(NOTE_DRAFT, json={"text": "I know this bike"})).status_code == 200
+    assert (await ana.get(NOTE_DRAFT)).json()["text"] == "Ask @ben"
+    handed = NOTE_DRAFT.replace("?", "/hand-over?")
+    assert (await ana.post(handed, json={"to": "ben"})).status_code == 422
     asked = {"text": draft["text"], "attachments": [file["upload_id"]], "draft_id": draft["id"]}
-    locked = await ben.post(NOTE, json=asked)
-    assert (locked.status_code, locked.json()["holder_name"]) == (409, "Ana Ruiz")
-    taken = f"/api/v1/conversations/{CONVERSATION}/draft/lease?kind=note"
-    assert (await ben.post(taken, json={"take_over": True})).status_code == 200
-    answers_with(desk, f.NoteAdded(message_id="n1", actor=BEN, content=content("n1")))
-    assert (await ben.post(NOTE, json=asked)).status_code == 200
+    assert (await ben.post(NOTE, json=asked)).status_code == 422, "files of another's draft"
+    answers_with(desk, f.NoteAdded(message_id="n1", actor=ANA, content=content("n1")))
+    assert (await ana.post(NOTE, json=asked)).status_code == 200
     [command] = [e.data for e in desk.commands.published]
     assert isinstance(command, c.AddNote)
     assert command.mentions == ["ben"]
     assert (await ana.get(NOTE_DRAFT)).json()["number"] == 0
+    assert (await ben.get(NOTE_DRAFT)).json()["text"] == "I know this bike"
+    async with desk.client(HOUSES) as house:
+        assert (await house.get(NOTE_DRAFT)).status_code == 422, "a token of nobody's says whose"
+        assert (await house.get(f"{NOTE_DRAFT}&agent=ben")).json()["text"] == "I know this bike"
 
 
 async def test_a_note_that_was_refused_stays_a_draft(desk: DeskBench, ana: httpx.AsyncClient) -> None:

@@ -14,6 +14,9 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_contracts.facts import NoteAdded
 from postroom_contracts.ids import content_id
+from postroom_desk.answering.drafts import key_of
+from postroom_desk.domain.draft import Draft, Written, saved
+from postroom_desk.domain.written import clean_html
 from postroom_local.ports import LOOPBACK, free_port
 
 from tests.component.desk.doubles import NOW, DeskBench
@@ -23,6 +26,8 @@ from tests.integration.desk.vectors import VECTORS, vector
 
 THREADS = 5
 """Conversations that have all vectors together, one a message; besides each vector has a conversation of its own."""
+DRAFTS = 5
+"""Drafts of new conversations that have all vectors together."""
 FOUND = r"""() => [...document.querySelectorAll("*")].flatMap((e) => [...e.attributes].filter((a) =>
   /^on/i.test(a.name)
   || (/^(href|src|action|formaction|data|xlink:href|srcdoc|poster|background|srcset|ping)$/i.test(a.name)
@@ -147,9 +152,22 @@ async def fill(desk: DeskBench) -> None:
         await write(desk, n, f"alone-{n}", f"a{n}")
     for n in range(len(VECTORS)):
         await write(desk, n, f"thread-{n % THREADS}", f"t{n}")
+    for n in range(DRAFTS):
+        await begin(desk, n)
     await desk.content.put([{"_id": content_id("n1"), "kind": "note", "text": vector(3), "reply_text": vector(3)}])
     note = NoteAdded(message_id="n1", actor=ANA, content=received("n1").content)
     await desk.happens(note, "thread-0")
+
+
+async def begin(desk: DeskBench, number: int) -> None:
+    """Have ada begin a conversation whose draft says the vectors of this turn in all that is typed, and much at once."""
+    said = [vector(n) for n in range(number, len(VECTORS), DRAFTS)]
+    people = [{"address": f'"{v}"@example.test', "name": v} for v in said]
+    written = Written(
+        text="\n".join(said), html=clean_html("".join(said)), subject=" ".join(said), to=people, cc=people, inbox_id="support"
+    )  # fmt: skip
+    empty = Draft(id=f"d{number}", conversation_id=f"draft-{number}", kind="start", people=["ada"], revision=1)
+    await desk.drafts.put(key_of(f"draft-{number}", "start"), saved(empty, written, "ada", NOW), 0)
 
 
 async def write(desk: DeskBench, number: int, conversation: str, message: str) -> None:

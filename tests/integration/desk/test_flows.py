@@ -321,8 +321,41 @@ async def test_a_sent_reply_is_taken_back_and_a_scheduled_one_cancelled(
     await expect(text(ana)).to_have_text("Too early")
 
 
-async def test_a_first_message_is_written_kept_and_sent(agents: Agents, office: Office, subject: str) -> None:
+async def test_scheduled_replies_are_cancelled_and_changed_where_they_are_listed(
+    agents: Agents, office: Office, subject: str
+) -> None:
+    names = [f"{subject} one", f"{subject} two"]
+    ids = await arrived(office, *names)
+    for identifier, said in zip(ids, ("Come on Monday.", "Come on Tuesday."), strict=True):
+        waits = await office.ask(identifier, "reply", {"text": said, "send_at": "2040-01-01T09:00:00Z"})
+        assert waits.status_code == 200, waits.text
+    ana = await agents.opens("ana", "/scheduled")
+    first, second = (ana.locator("#scheduled li", has_text=name) for name in names)
+    await expect(second).to_contain_text("Come on Tuesday.")
+    await first.get_by_role("button", name="Take back", exact=True).click()
+    await expect(ana.locator(".toast", has_text="It will not be sent.")).to_be_visible()
+    await expect(first).to_have_count(0)
+    await second.get_by_role("button", name="Take back and edit").click()
+    await ana.wait_for_url(f"**/conversations/{ids[1]}")
+    await expect(text(ana)).to_have_text("Come on Tuesday.")
+    await text(ana).press("Control+End")
+    await ana.keyboard.type(" At nine.")
+    await ana.keyboard.press("Control+Enter")
+    await expect(ana.locator(".message-outgoing .text").last).to_have_text("Come on Tuesday. At nine.")
+    for identifier, deliveries in zip(ids, (["cancelled"], ["cancelled", "scheduled"]), strict=True):
+        sent = [m for m in (await office.read(identifier))["messages"] if m["kind"] == "outgoing"]
+        assert [m["delivery"] for m in sent] == deliveries
+    await ana.goto("/scheduled")
+    await expect(second).to_have_count(1)
+
+
+async def test_a_first_message_is_begun_in_one_browser_and_sent_from_another(
+    agents: Agents, office: Office, subject: str
+) -> None:
     ana = await agents.opens("ana", "/conversations?status=open&inbox=support")
+    there = await agents.opens("ana", "/drafts")
+    count = there.locator("[data-folder=drafts] .count")
+    before = len((await office.client.get("/api/v1/drafts", params={"agent": "ana"})).json()["items"])
     await ana.keyboard.press("w")
     await expect(ana.get_by_label("To", exact=True)).to_be_focused()
     await ana.keyboard.type("dora@example.test")
@@ -332,11 +365,24 @@ async def test_a_first_message_is_written_kept_and_sent(agents: Agents, office: 
     await ana.reload()
     await expect(ana.locator("#new-text")).to_have_text("Your bike is ready.")
     await expect(ana.get_by_label("To", exact=True)).to_have_value("dora@example.test")
-    await ana.locator("#new-text").press("Control+Enter")
-    await expect(ana.locator("#subject")).to_have_text(subject)
-    await expect(ana.locator(".message-outgoing .text")).to_have_text("Your bike is ready.")
-    await expect(ana.locator(".message-outgoing .to")).to_have_text("to dora@example.test")
-    await ana.go_back()
+
+    await expect(count).to_have_text(str(before + 1))
+    await there.reload()
+    row = there.locator("#drafts li", has_text=subject)
+    await expect(row).to_contain_text("to dora@example.test")
+    await row.get_by_role("link", name="Go on").click()
+    await expect(there.locator("#new-text")).to_have_text("Your bike is ready.")
+    await there.locator("#new-text").press("Control+End")
+    await there.keyboard.type(" Come on Monday.")
+    await there.locator("#new-text").press("Control+Enter")
+    await expect(there.locator("#subject")).to_have_text(subject)
+    await expect(there.locator(".message-outgoing .text")).to_have_text("Your bike is ready. Come on Monday.")
+    await expect(there.locator(".message-outgoing .to")).to_have_text("to dora@example.test")
+    await expect(count).to_have_text(str(before or ""))
+    await there.go_back()
+    await expect(there.locator("#new-text")).to_have_text("")
+    await ana.reload()
+    await expect(ana.get_by_label("To", exact=True)).to_be_visible()
     await expect(ana.locator("#new-text")).to_have_text("")
 
 

@@ -10,11 +10,13 @@ from postroom_contracts.facts import NoteAdded
 from postroom_contracts.values import Status
 from postroom_desk.adapters.bulks import MongoBulks
 from postroom_desk.adapters.documents import ConversationDocuments
+from postroom_desk.adapters.drafts import MongoDrafts
 from postroom_desk.adapters.filters import MongoFilters
 from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.bulk import BulkItem, BulkRecord
 from postroom_desk.domain.bulk import Before, Change
+from postroom_desk.domain.draft import Draft, Written, saved
 from postroom_desk.domain.filters import ListParameters, SavedFilter
 from postroom_desk.domain.folders import FolderTable
 from postroom_desk.domain.queries import ListQuery
@@ -47,13 +49,17 @@ async def both(mongo_uri: str, database_prefix: str) -> AsyncIterator[Both]:
     client = mongo.connect(settings)
     database = mongo.database(client, settings, "desk")
     collection = database["conversations"]
-    counts = MongoFolderCounts(collection, ManualClock(NOW))
+    counts = MongoFolderCounts(collection, ManualClock(NOW), database["drafts"])
     for _ in range(2):
         await counts.prepare()
         await MongoConversations(collection).prepare()
     desk = DeskBench()
     await _fill(desk)
     store = ConversationDocuments(collection, ConversationView)
+    drafts = MongoDrafts(database)
+    await drafts.prepare()
+    for key, draft in desk.drafts.drafts.items():
+        await drafts.put(key, draft, 0)
     await store.save([Document(i, state=v, applied={"s": 1}) for i, v in desk.conversations.views.items()])
     yield Both(database, desk, counts, MongoMarks(collection), store)
     await mongo.close(client)
@@ -70,6 +76,15 @@ async def _fill(desk: DeskBench) -> None:
         await desk.happens(NoteAdded(message_id="n", actor=ANA, content=content("n"), mentions=mentions), f"c{n}")
     await desk.happens(replied(status=Status.WAITING), "c3")
     await desk.happens(replied(status=Status.RESOLVED, resolved=True), "c5")
+    begun = [
+        Draft(id="1", conversation_id="c0", kind="reply", revision=1),
+        Draft(id="2", conversation_id="c1", kind="note", people=["ben"], revision=1),
+        Draft(id="3", conversation_id="not yet", kind="start", people=["ana", "ben"], revision=1),
+    ]
+    for draft in begun:
+        written = Written(text="Dear Carla", inbox_id="sales" if draft.kind == "start" else "")
+        await desk.drafts.put(draft.id, saved(draft, written, "ana", NOW), 0)
+    await desk.drafts.put("empty", saved(begun[0], Written(), "ana", NOW), 0)
 
 
 def ordered(table: FolderTable) -> tuple[list[Any], ...]:
@@ -84,7 +99,7 @@ def ordered(table: FolderTable) -> tuple[list[Any], ...]:
     for row in table.rows:
         n, unattended = facets.get((row.status, row.facet), (0, 0))
         facets[row.status, row.facet] = (n + row.conversations, unattended + row.unattended)
-    return sorted(facets.items()), total(table.mentions), total(table.watched)
+    return sorted(facets.items()), total(table.mentions), total(table.watched), total(table.drafts)
 
 
 async def test_counts_are_those_of_the_double_also_after_looking(both: Both) -> None:
@@ -96,6 +111,8 @@ async def test_counts_are_those_of_the_double_also_after_looking(both: Both) -> 
     assert ordered(found) == ordered(await both.desk.marks.table())
     assert {(r.agent_id, r.conversations) for r in found.mentions} == {("ben", 1), ("mira", 1)}
     assert {(r.agent_id, r.conversations) for r in found.watched} == {("ben", 1)}
+    drafts = {(r.agent_id, r.inbox_id): r.conversations for r in found.drafts}
+    assert drafts == {("ana", "support"): 1, ("ben", "support"): 1, ("ana", "sales"): 1, ("ben", "sales"): 1}
 
 
 async def test_the_great_count_reads_an_index_and_no_document(both: Both) -> None:
@@ -152,8 +169,8 @@ async def test_filters_are_kept_as_they_were(both: Both) -> None:
     query = ListParameters(tag="brakes", status=[Status.OPEN], owner="me")
     mine = SavedFilter(id="f1", name="Brakes", owner_id="ana", query=query, search="from:ann")
     shared = SavedFilter(id="f2", name="All", owner_id="ben", team_id="workshop")
-    for saved in (mine, shared, mine):
-        await filters.put(saved)
+    for kept in (mine, shared, mine):
+        await filters.put(kept)
     assert await filters.of("ana", ["workshop"]) == [shared, mine]
     assert await filters.of("mira", ["sales"]) == []
     assert await filters.get("f1") == mine

@@ -16,7 +16,7 @@ from postroom_desk.adapters.search_index import MongoSearchIndex
 from postroom_desk.adapters.uploads import MongoUploads
 from postroom_desk.answering.drafts import key_of
 from postroom_desk.answering.uploads import Upload
-from postroom_desk.domain.draft import Draft, Version, Written
+from postroom_desk.domain.draft import Draft, Version, Written, saved
 from postroom_desk.domain.filters import SavedFilter
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.positions import LogPosition
@@ -67,6 +67,15 @@ def draft(conversation_id: str, *written: datetime) -> Draft:
     )
 
 
+def begun(name: str, at: datetime, address: str) -> Draft:
+    """Return the draft of a conversation that never was; it went to `address` at first, to somebody else since."""
+    draft = Draft(id=f"draft-{name}", conversation_id=name, kind="start", people=["ana"], revision=1)
+    for to in (address, "dora@example.test"):
+        written = Written(text="Dear Zebedee", inbox_id="support", to=[{"address": to, "name": ""}])
+        draft = saved(draft, written, "ana", at)
+    return draft
+
+
 async def file(
     store: MongoUploads, content: InMemoryContentStore, name: str, draft_id: str | None, *, used: bool
 ) -> None:
@@ -88,6 +97,11 @@ async def test_what_was_written_of_the_person_goes_and_nothing_else(database: An
     }.items():
         assert await drafts.put(key_of(conversation_id, "reply"), draft(conversation_id, *times), 0)
         await file(uploads, content, conversation_id, f"draft-{conversation_id}", used=False)
+    for name, at in {"to-them": BEFORE, "to-them-later": AFTER, "to-others": BEFORE}.items():
+        address = "ann@example.test" if name == "to-others" else "Zeb@example.test"
+        await drafts.put(key_of(name, "start"), begun(name, at, address), 0)
+        await file(uploads, content, name, f"draft-{name}", used=False)
+    await drafts.put(key_of("gone", "note", "ana"), draft("gone", BEFORE), 0)
     await file(uploads, content, "sent", None, used=True)
     await file(uploads, content, "sent-to-others", None, used=True)
     log = MongoEventLog(database, "topic-1")
@@ -104,8 +118,9 @@ async def test_what_was_written_of_the_person_goes_and_nothing_else(database: An
         erased = ContentErased(contact_id="contact-1", blob_ids=["blob-sent"] if conversation_id == "gone" else [])
         for _ in range(2):
             await forgetting.forget(fact(erased, conversation_id, 5), erased)
-    assert {d["conversation_id"] async for d in database["drafts"].find()} == {"begun-after", "others"}
-    stays = {"begun-after", "others", "sent-to-others"}
+    left = {d["conversation_id"] async for d in database["drafts"].find()}
+    assert left == {"begun-after", "others", "to-them-later", "to-others"}
+    stays = {"begun-after", "others", "sent-to-others", "to-them-later", "to-others"}
     assert {d["_id"] async for d in database["uploads"].find()} == {f"file-{n}" for n in stays}
     assert set(content.blobs) == {f"blob-{n}" for n in stays}
     assert set(content.documents) == {"text-2", "text-3"}

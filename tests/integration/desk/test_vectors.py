@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from tests.component.desk.doubles import DeskBench
 from tests.component.desk.routes_of import addresses
-from tests.integration.desk.attacked import THREADS, Attacked, attacked, fill, raw_page, write
+from tests.integration.desk.attacked import DRAFTS, THREADS, Attacked, attacked, fill, raw_page, write
 from tests.integration.desk.vectors import CANARY_HOST, VECTORS, vector
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(170)]
@@ -29,6 +29,9 @@ VIEWS: dict[str, list[str]] = {
     "/panes/list": ["/panes/list?status=open&opened=thread-0"],
     "/panes/conversation": ["/panes/conversation"],
     "/panes/conversation/new": ["/panes/conversation/new"],
+    "/conversations/new-{draft_id}": [f"/conversations/new-draft-{n}" for n in range(DRAFTS)],
+    "/panes/conversation/new-{draft_id}": ["/panes/conversation/new-draft-0"],
+    "/drafts": ["/drafts"],
     "/panes/conversation/{conversation_id}": ["/panes/conversation/thread-1"],
     "/panes/palette": ["/panes/palette"],
     "/panes/targets/{conversation_id}": ["/panes/targets/thread-1", "/panes/targets/thread-1?q=script"],

@@ -45,9 +45,61 @@ def test_what_was_handed_over_can_be_written_at_once() -> None:
 def test_twenty_versions_are_kept() -> None:
     draft = EMPTY
     for n in range(25):
-        draft = d.saved(draft, written(str(n)), "ana", NOW)
+        draft = d.saved(draft, written(str(n)), "ana", NOW + n * d.VERSION)
     assert [v.text for v in draft.versions] == [str(n) for n in range(5, 25)]
     assert draft.number == 25
+
+
+def test_what_one_person_writes_within_a_minute_is_one_version_begun_at_its_first_word() -> None:
+    draft = d.saved(EMPTY, written("Dear"), "ana", NOW)
+    draft = d.saved(draft, written("Dear Carla"), "ana", NOW + timedelta(seconds=59))
+    assert [(v.number, v.at, v.text) for v in draft.versions] == [(2, NOW, "Dear Carla")]
+    draft = d.saved(draft, written("Dear Carla,"), "ana", NOW + timedelta(seconds=60))
+    assert [v.text for v in draft.versions] == ["Dear Carla", "Dear Carla,"]
+    draft = d.saved(draft, written("Dear Carla, B"), "ben", NOW + timedelta(seconds=91))
+    assert [(v.text, v.by) for v in draft.versions][-2:] == [("Dear Carla,", "ana"), ("Dear Carla, B", "ben")]
+
+
+def test_what_was_deleted_at_once_is_a_version() -> None:
+    long = "It squeals because the pads are worn down to the metal."
+    draft = d.saved(d.saved(EMPTY, written(long), "ana", NOW), written("It"), "ana", NOW)
+    assert [v.text for v in draft.versions] == [long, "It"]
+
+
+def test_a_restored_version_leaves_the_present_text_as_one() -> None:
+    draft = d.saved(d.saved(EMPTY, written("One"), "ana", NOW), written("Two"), "ben", LATER)
+    to = [{"address": "carla@example.test", "name": ""}]
+    draft = d.saved(draft, d.Written(text="Two", to=to), "ben", LATER)
+    version = d.version_of(draft, 1)
+    draft = d.restored(draft, version.text, version.html, "ben", LATER)
+    assert (draft.written.text, draft.written.to) == ("One", to)
+    assert [(v.number, v.text) for v in draft.versions] == [(1, "One"), (3, "Two"), (4, "One")]
+    with pytest.raises(d.UnknownVersionError):
+        d.version_of(draft, 2)
+
+
+def test_a_draft_is_among_those_of_who_wrote_it_last_or_was_given_it() -> None:
+    draft = d.saved(EMPTY, written("Dear"), "ana", NOW)
+    assert draft.listed_for == ["ana"]
+    assert d.handed(draft, "ana", "ben", NOW).listed_for == ["ben"]
+    assert d.saved(draft, written(" "), "ana", NOW).listed_for == []
+
+
+def test_what_begins_a_conversation_is_its_writers_until_it_is_handed_over_or_waits_for_approval() -> None:
+    begun = d.Draft(id="d", conversation_id="x", kind="start", people=["ana"])
+    draft = d.saved(begun, d.Written(subject="Offer", inbox_id="support"), "ana", NOW)
+    assert (draft.people, draft.listed_for) == (["ana"], ["ana"])
+    assert d.handed(draft, "ana", "ben", NOW).people == ["ana", "ben"]
+    assert d.asked(draft, "ana", NOW, ["cleo"]).people == ["ana", "cleo"]
+    assert d.handed(EMPTY, "ana", "ben", NOW).people == [], "a reply is everybody's who may write there"
+
+
+def test_whoever_it_was_ever_to_go_to_is_remembered() -> None:
+    def to(*addresses: str) -> d.Written:
+        return d.Written(text="x", to=[{"address": a, "name": ""} for a in addresses])
+
+    draft = d.saved(d.saved(EMPTY, to("Zoe@example.test"), "ana", NOW), to("carla@example.test"), "ana", NOW)
+    assert draft.addressed == ["zoe@example.test", "carla@example.test"]
 
 
 def test_while_it_is_sent_nobody_changes_it_and_after_a_refusal_everything_is_there() -> None:

@@ -15,8 +15,8 @@ from postroom_desk.domain.positions import LogPosition
 class Copies(Protocol):
     """Every call may be repeated."""
 
-    async def drafts(self, conversation_id: str, before: datetime) -> dict[str, str]:
-        """Return key -> id of drafts that were written, in whole or in part, by then."""
+    async def drafts(self, conversation_id: str, addresses: Sequence[str], before: datetime) -> dict[str, str]:
+        """Return key -> id of drafts in the conversation, or ever addressed to one of these, begun by then."""
         ...
 
     async def drop_drafts(self, keys: Collection[str]) -> None: ...
@@ -48,11 +48,15 @@ class Forgetting:
     content: ContentStore
 
     async def forget(self, event: LoggedEvent, erased: ContentErased) -> None:
-        """Delete the copies. Drafts and refused texts of the conversation go whoever they were meant for: nobody sent them."""
-        await self.copies.drop_filters(await self.copies.addresses([erased.contact_id]))
+        """Delete the copies. Drafts and refused texts of the conversation go whoever they were meant for: nobody sent them.
+
+        Drafts that were to go to the person go as well, wherever they lie: those of conversations that were never begun, too.
+        """
+        addresses = await self.copies.addresses([erased.contact_id])
+        await self.copies.drop_filters(addresses)
         refused = await self.copies.refused_contents(event.conversation_id, event.position)
         at = datetime.fromisoformat(event.time)
-        drafts = await self.copies.drafts(event.conversation_id, at)
+        drafts = await self.copies.drafts(event.conversation_id, addresses, at)
         files = await self.copies.files(drafts.values(), erased.blob_ids)
         await self.content.delete([*refused, *files.values()])
         await self.copies.drop_files(files)

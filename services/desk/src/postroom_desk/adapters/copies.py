@@ -10,11 +10,7 @@ from postroom_contracts.facts import RequestRefused
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import Database
 
-from postroom_desk.answering.drafts import key_of
-from postroom_desk.domain.draft import Kind
 from postroom_desk.domain.positions import LogPosition
-
-_KINDS: tuple[Kind, ...] = ("reply", "note")
 
 
 class MongoCopies:
@@ -23,12 +19,12 @@ class MongoCopies:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def drafts(self, conversation_id: str, before: datetime) -> dict[str, str]:
-        """Return what is found by the two keys that a conversation's drafts have."""
-        written = {"$or": [{"saved_at": {"$lte": before}}, {"versions.at": {"$lte": before}}]}
-        wanted = {"_id": {"$in": [key_of(conversation_id, kind) for kind in _KINDS]}, **written}
+    async def drafts(self, conversation_id: str, addresses: Sequence[str], before: datetime) -> dict[str, str]:
+        theirs = [{"conversation_id": conversation_id}, {"addressed": {"$in": [a.lower() for a in addresses]}}]
+        by_then = [{field: {"$lte": before}} for field in ("saved_at", "begun_at", "versions.at")]
         async with translated("find drafts"):
-            found = await self._database["drafts"].find(wanted, {"id": 1}).to_list(length=2)
+            wanted = {"$and": [{"$or": theirs}, {"$or": by_then}]}
+            found = await self._database["drafts"].find(wanted, {"id": 1}).to_list(length=None)
         return {d["_id"]: d["id"] for d in found}
 
     async def drop_drafts(self, keys: Ids[str]) -> None:

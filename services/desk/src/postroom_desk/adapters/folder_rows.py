@@ -36,11 +36,12 @@ def _name(index: Sequence[tuple[str, int]]) -> str:
 
 
 class MongoFolderCounts:
-    """Counts of all folders over the collection of the fold."""
+    """Counts of all folders over the collection of the fold, and of people's drafts."""
 
-    def __init__(self, collection: Collection, clock: Clock) -> None:
+    def __init__(self, collection: Collection, clock: Clock, drafts: Collection) -> None:
         self._collection = collection
         self._clock = clock
+        self._drafts = drafts
 
     async def prepare(self) -> None:
         """Create the indexes of the counts and of their lists; again: no change."""
@@ -49,22 +50,23 @@ class MongoFolderCounts:
             await self._collection.create_indexes([IndexModel(_INDEX), *sparse])
 
     async def table(self) -> FolderTable:
-        """Count everything, in three aggregations; the great one reads an index alone.
+        """Count everything, in four aggregations; the great one reads an index alone.
 
         Raises InfrastructureError.
         """
         async with translated("count folders"):
-            rows, mentions, watched = await asyncio.gather(
+            rows, mentions, watched, drafts = await asyncio.gather(
                 aggregate(self._collection, self.pipeline(), hint=self.index),
                 aggregate(self._collection, _mentions(self._clock.now() - MENTIONED), hint=_name(_MENTIONS)),
                 aggregate(self._collection, _watched(), hint=_name(_WATCHERS)),
+                aggregate(self._drafts, _begun(self._collection.name)),
             )
         facets = [
             FacetRow(r["_id"]["status"], r["_id"]["facet"], r["n"], r["unattended"])
             for r in rows
             if "facet" in r["_id"]
         ]
-        return FolderTable(facets, _people(mentions), _people(watched))
+        return FolderTable(facets, _people(mentions), _people(watched), _people(drafts))
 
     index = _name(_INDEX)
 
@@ -115,6 +117,27 @@ def _watched() -> list[Mapping[str, Any]]:
         {"$project": {"state.watchers": 1, "state.inbox_id": 1}},
         {"$unwind": "$state.watchers"},
         {"$group": {"_id": {"agent": "$state.watchers", "inbox": "$state.inbox_id"}, "n": {"$sum": 1}}},
+    ]
+
+
+def _begun(conversations: str) -> list[Mapping[str, Any]]:
+    """Count drafts by whose they are, where their conversation is now, or is to begin."""
+    inbox = {"$ifNull": [{"$first": "$there.state.inbox_id"}, "$written.inbox_id"]}
+    there = [{"$project": {"state.inbox_id": 1}}]
+    return [
+        {"$match": {"listed_for": {"$gt": ""}}},
+        {"$project": {"listed_for": 1, "conversation_id": 1, "written.inbox_id": 1}},
+        {
+            "$lookup": {
+                "from": conversations,
+                "localField": "conversation_id",
+                "foreignField": "_id",
+                "pipeline": there,
+                "as": "there",
+            }
+        },
+        {"$unwind": "$listed_for"},
+        {"$group": {"_id": {"agent": "$listed_for", "inbox": inbox}, "n": {"$sum": 1}}},
     ]
 
 

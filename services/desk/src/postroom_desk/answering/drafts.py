@@ -27,9 +27,34 @@ class DraftStore(Protocol):
         """Remove this draft, not one that was begun after it."""
         ...
 
+    async def of(self, agent_id: str, limit: int) -> list[Draft]:
+        """Return the drafts that this person finds among theirs, the last written first."""
+        ...
 
-def key_of(conversation_id: str, kind: Kind) -> str:
-    return derived_id("draft", conversation_id, kind)
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a draft lies: the reply of a conversation, one person's note in it, or what one begins (`start`).
+
+    `conversation_id` of a `start` is the id by which its draft is asked for: there is no conversation yet.
+    """
+
+    conversation_id: str
+    kind: Kind
+    agent_id: str | None = None
+    """Of a note: whose it is."""
+
+    @property
+    def key(self) -> str:
+        return key_of(self.conversation_id, self.kind, self.agent_id)
+
+
+def key_of(conversation_id: str, kind: Kind, agent_id: str | None = None) -> str:
+    return derived_id("draft", conversation_id, kind, *([agent_id] if agent_id else []))
+
+
+def seat_of(draft: Draft) -> Seat:
+    return Seat(draft.conversation_id, draft.kind, draft.people[0] if draft.kind == "note" and draft.people else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +62,21 @@ class Drafts:
     store: DraftStore
     clock: Clock
 
-    async def read(self, conversation_id: str, kind: Kind) -> Draft:
+    async def read(self, seat: Seat) -> Draft:
         """Return the draft; an empty one, number 0, where nobody writes."""
-        found = await self.store.get(key_of(conversation_id, kind))
-        return found or Draft(id=str(uuid.uuid4()), conversation_id=conversation_id, kind=kind)
+        found = await self.store.get(seat.key)
+        people = [seat.agent_id] if seat.agent_id else []
+        return found or Draft(id=str(uuid.uuid4()), conversation_id=seat.conversation_id, kind=seat.kind, people=people)
 
-    async def change(self, conversation_id: str, kind: Kind, change: Callable[[Draft], Draft]) -> Draft:
+    async def change(self, seat: Seat, change: Callable[[Draft], Draft]) -> Draft:
         """Apply `change` to the draft as it then stands, and return it. Raises what it raises, ConflictError."""
         for _ in range(_ATTEMPTS):
-            before = await self.read(conversation_id, kind)
+            before = await self.read(seat)
             after = change(before).model_copy(update={"revision": before.revision + 1})
-            if await self.store.put(key_of(conversation_id, kind), after, before.revision):
+            if await self.store.put(seat.key, after, before.revision):
                 return after
         raise ConflictError("a draft is written by too many at once")
 
     async def done(self, draft: Draft) -> None:
         """Forget it: it was sent, or thrown away."""
-        await self.store.remove(key_of(draft.conversation_id, draft.kind), draft.id)
+        await self.store.remove(seat_of(draft).key, draft.id)

@@ -17,13 +17,13 @@ from postroom_contracts.values import Actor, Address, Attachment, ContentReferen
 from postroom_runtime.clock import monotonic
 
 from postroom_desk.answering.compose import Text, document, stored_people, written
+from postroom_desk.answering.drafts import Seat
 from postroom_desk.answering.uploads import TooLargeError, UnknownUploadError
 from postroom_desk.api import models as base
 from postroom_desk.api import models_answering as m
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.guard import Asker, needs
 from postroom_desk.api.problems import Problem, not_found
-from postroom_desk.api.shown import agent_name
 from postroom_desk.api.writes import OUTCOMES, Asking, Place, asking, carry_out, in_zone
 from postroom_desk.domain import access as rights
 from postroom_desk.domain.access import Ability
@@ -82,11 +82,19 @@ def send_at(ask: Asking, asked: m.SentAsked) -> datetime | None:
 async def start(asked: m.StartAsked, ask: Starts) -> Response:
     """Starts a conversation with a message of ours."""
     place, text = ask.new_place(asked.inbox_id), await text_of(ask, asked)
+    command, content = start_command(ask, asked, text, ask.actor(asked))
+    return await carry_out(ask, place, command, asked, content)
+
+
+def start_command(
+    ask: Asking, asked: m.StartAsked, text: Text, actor: Actor, approved_by: str | None = None
+) -> tuple[c.StartConversation, dict[str, Any]]:
+    """Return the command and the content of a first message."""
     to, cc, bcc = addresses(asked.to), addresses(asked.cc), addresses(asked.bcc)
     people = {"to": stored_people(to), "cc": stored_people(cc), "bcc": stored_people(bcc)}
-    reference, content = document("start", ask.message_id(), place.inbox_id, text, subject=asked.subject, **people)
+    reference, content = document("start", ask.message_id(), asked.inbox_id, text, subject=asked.subject, **people)
     command = c.StartConversation(
-        actor=ask.actor(asked),
+        actor=actor,
         message_id=ask.message_id(),
         inbox_id=asked.inbox_id,
         to=to,
@@ -95,8 +103,9 @@ async def start(asked: m.StartAsked, ask: Starts) -> Response:
         content=reference,
         attachments=[f.attachment for f in text.files],
         send_at=send_at(ask, asked),
+        approved_by=approved_by,
     )
-    return await carry_out(ask, place, command, asked, content)
+    return command, content
 
 
 @router.post("/conversations/{conversation}/reply", summary="Answer the customer")
@@ -212,18 +221,14 @@ async def note(conversation: str, asked: m.NoteAsked, ask: Notes) -> Response:
     answer = await carry_out(ask, place, command, asked, content)
     if draft and answer.status_code == HTTPStatus.OK:
         await ask.parts.writing.drafts.done(draft)
+        ask.parts.folders.touch()
     return answer
 
 
 async def _draft_of(ask: Asking, conversation: str, asked: m.NoteAsked) -> Draft | None:
-    """Return the draft that a note was; None when it is gone. Raises Problem 409 while a colleague writes it."""
-    draft = await ask.parts.writing.drafts.read(conversation, "note")
-    if draft.id != asked.draft_id:
-        return None
-    if holder := draft.held_by_other(ask.actor(asked).id, ask.parts.clock.now()):
-        name = agent_name(ask.parts.reader.configuration, holder)
-        raise Problem(409, "draft-locked", "Locked", f"{name} is writing it", holder=holder, holder_name=name)
-    return draft
+    """Return the draft that a note was; None when it is gone, or was another's."""
+    draft = await ask.parts.writing.drafts.read(Seat(conversation, "note", ask.actor(asked).id))
+    return draft if draft.id == asked.draft_id else None
 
 
 def mentioned(ask: Asking, place: Place, named: Sequence[str], text: str) -> list[str]:

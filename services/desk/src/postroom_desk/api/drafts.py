@@ -1,294 +1,138 @@
-"""Drafts: shared, saved while they are written, handed over, approved, sent once."""
+"""Drafts of replies, which are shared, and of notes, each its writer's: saved while written, handed over, approved, sent once."""
 
-import asyncio
-import contextlib
-import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from postroom_contracts.commands import SendReply
-from postroom_contracts.facts import RequestRefused
-from postroom_contracts.ids import event_id
+from postroom_contracts.events import Data
 from postroom_contracts.rights import Ability, can
 from postroom_contracts.values import Actor
 from postroom_runtime.errors import InfrastructureError
-from pydantic import ValidationError
 
-from postroom_desk.answering.uploads import TooLargeError, UnknownUploadError, Upload
+from postroom_desk.answering.drafts import Seat
+from postroom_desk.api import draft_shown, drafting
 from postroom_desk.api import models as base
-from postroom_desk.api import models_answering as m
-from postroom_desk.api.answering import forward_command, reply_command, text_of, too_large
+from postroom_desk.api import models_answering as answers
+from postroom_desk.api import models_drafts as m
+from postroom_desk.api.answering import forward_command, reply_command, text_of
 from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.drafting import CONFLICTS, Match
+from postroom_desk.api.folders import AgentNamed, acting_agent
 from postroom_desk.api.guard import Asker, access_for, needs
 from postroom_desk.api.problems import Problem, not_found
-from postroom_desk.api.shown import agent_name
 from postroom_desk.api.writes import OUTCOMES, Asking, Place, answer_of, asking
 from postroom_desk.domain import draft as d
-from postroom_desk.domain.notifications import Kind as RingKind
-from postroom_desk.domain.notifications import Ring
 from postroom_desk.domain.permissions import Operation
-from postroom_desk.domain.written import TooDeepError, clean_html
-from postroom_desk.domain.written import text_of as plain_text_of
 from postroom_desk.parts import Parts
 from postroom_desk.reading import UnknownConversationError
-from postroom_desk.submit import KeyReusedError, Outcome, Submission, cause_of
 
 router = APIRouter()
 Edits = Annotated[Asking, Depends(asking(Operation.EDIT_DRAFT))]
 Sends = Annotated[Asking, Depends(asking(Operation.ANSWER))]
 Reads = Annotated[Asker, Depends(needs(Operation.EDIT_DRAFT))]
 Kind = Annotated[Literal["reply", "note"], Query()]
-_NUMBER = re.compile(r'(?:W/)?"?(\d{1,9})"?')
-SentT = TypeVar("SentT", bound=m.SentAsked)
-LIVE_SECONDS = 0.5
-LOOK_EVERY = 4
-"""After how many looks a live stream asks whether its person may still see it."""
+_DRAFT = "/conversations/{conversation}/draft"
 
 
-async def _shown(parts: Parts, draft: d.Draft) -> m.DraftShown:
-    written, now = draft.written, parts.clock.now()
-    files = await parts.writing.uploads.store.get(written.attachments) if written.attachments else {}
-    held = draft.held_until is not None and draft.held_until > now
-    given = draft.handed_by is not None
-    holder = draft.holder if held or given else None
-    return m.DraftShown(
-        **draft.model_dump(
-            include={"id", "conversation_id", "kind", "number", "seen", "saved_by", "saved_at", "state", "author"}
-        ),
-        **written.model_dump(include={"mode", "message_id", "text", "html", "subject"}),
-        to=[base.Contact(**p) for p in written.to],
-        cc=[base.Contact(**p) for p in written.cc],
-        bcc=[base.Contact(**p) for p in written.bcc],
-        attachments=[_file(files[i]) for i in written.attachments if i in files],
-        holder=holder,
-        holder_name=agent_name(parts.reader.configuration, holder) if holder else "",
-        held_until=draft.held_until if held else None,
-        handed_by=draft.handed_by,
-        refused=m.RefusedShown(**draft.refused.model_dump(exclude={"router_sequence"})) if draft.refused else None,
-    )
+def _seat(parts: Parts, asker: Asker, conversation: str, kind: Literal["reply", "note"], agent: str | None) -> Seat:
+    """Return where the draft lies: a note's by its person. Raises Problem 403, 422 when nobody is named."""
+    return Seat(conversation, kind, acting_agent(asker, parts, agent) if kind == "note" else None)
 
 
-def _file(upload: Upload) -> m.DraftFile:
-    return m.DraftFile(
-        upload_id=upload.id,
-        filename=upload.filename,
-        content_type=upload.content_type,
-        body_bytes=upload.body_bytes,
-        content_id=upload.content_id,
-    )
+def _seat_of(ask: Asking, conversation: str, kind: Literal["reply", "note"], asked: base.Asked) -> Seat:
+    return Seat(conversation, kind, ask.actor(asked).id if kind == "note" else None)
 
 
-async def _answer(parts: Parts, draft: d.Draft, status: int = 200) -> Response:
-    shown = (await _shown(parts, draft)).model_dump(mode="json")
-    return JSONResponse(shown, status, headers={"ETag": f'"{draft.number}"', "Cache-Control": "private, no-store"})
-
-
-async def _settled(parts: Parts, draft: d.Draft) -> d.Draft:
-    """Return the draft as it stands once what is known of its sending is taken in."""
-    if draft.state != "sending":
-        return draft
-    record = await parts.requests.get(_request_id(draft))
-    outcome = await parts.door.find(record) if record else None
-    if outcome is None or outcome.event is None:
-        return draft
-    return await _after(parts, draft, outcome)
-
-
-async def _after(parts: Parts, draft: d.Draft, outcome: Outcome) -> d.Draft:
-    """Return what becomes of a draft by the outcome of its sending: nothing of it is left, or all of it."""
-    refused = outcome.event.data(RequestRefused) if outcome.event and outcome.refused else None
-    drafts = parts.writing.drafts
-    if refused is None:
-        await drafts.done(draft)
-        return await drafts.read(draft.conversation_id, draft.kind)
-    why = d.Refused(
-        reason=refused.reason,
-        changed=refused.changed,
-        router_sequence=refused.router_sequence,
-        at=parts.clock.now(),
-    )
-
-    def give_back(now: d.Draft) -> d.Draft:
-        return d.given_back(now, why) if (now.id, now.state) == (draft.id, "sending") else now
-
-    return await drafts.change(draft.conversation_id, draft.kind, give_back)
-
-
-def _cause(draft: d.Draft) -> str:
-    return cause_of("draft", f"{draft.id}.{draft.attempt}")
-
-
-def _request_id(draft: d.Draft) -> str:
-    return event_id(_cause(draft), SendReply.type_name())
-
-
-@router.get("/conversations/{conversation}/draft", summary="Read the draft")
-async def read(conversation: str, parts: PartsOf, asker: Reads, kind: Kind = "reply") -> m.DraftShown:
-    """What is being written here, by whom. `ETag` is its number."""
+@router.get(_DRAFT, summary="Read the draft")
+async def read(
+    conversation: str, parts: PartsOf, asker: Reads, kind: Kind = "reply", agent: AgentNamed = None
+) -> m.DraftShown:
+    """What is being written here, by whom. `ETag` is its number. A note's draft is its writer's: `agent` says whose."""
     await asker.inbox_of(parts, conversation)
-    return await _shown(parts, await _settled(parts, await parts.writing.drafts.read(conversation, kind)))
+    seat = _seat(parts, asker, conversation, kind, agent)
+    return await draft_shown.shown(parts, await drafting.settled(parts, await parts.writing.drafts.read(seat)))
 
 
-@router.get("/conversations/{conversation}/draft/versions", summary="Earlier versions of the draft")
-async def versions(conversation: str, parts: PartsOf, asker: Reads, kind: Kind = "reply") -> m.DraftVersions:
+@router.get(f"{_DRAFT}/versions", summary="Earlier versions of the draft")
+async def versions(
+    conversation: str, parts: PartsOf, asker: Reads, kind: Kind = "reply", agent: AgentNamed = None
+) -> m.DraftVersions:
     await asker.inbox_of(parts, conversation)
-    draft = await parts.writing.drafts.read(conversation, kind)
-    return m.DraftVersions(items=[m.DraftVersion(**v.model_dump()) for v in reversed(draft.versions)])
+    seat = _seat(parts, asker, conversation, kind, agent)
+    return draft_shown.versions_of(parts, await parts.writing.drafts.read(seat))
 
 
-_CONFLICTS: dict[int | str, dict[str, Any]] = {
-    409: {"description": "Somebody else writes it, or it is being sent"},
-    412: {"description": "It was changed"},
-}
-
-
-async def _change(ask: Asking, conversation: str, kind: Kind, change: Callable[[d.Draft], d.Draft]) -> d.Draft:
-    """Change the draft. Raises Problem 409 while somebody else has it."""
-    drafts = ask.parts.writing.drafts
-    await _settled(ask.parts, await drafts.read(conversation, kind))
-    try:
-        return await drafts.change(conversation, kind, change)
-    except d.LockedError as error:
-        name = agent_name(ask.parts.reader.configuration, error.holder) if error.holder else ""
-        detail = f"{name} is writing it" if name else "it is being sent"
-        raise Problem(409, "draft-locked", "Locked", detail, holder=error.holder, holder_name=name) from error
-
-
-@router.put(
-    "/conversations/{conversation}/draft", summary="Save the draft", response_model=m.DraftShown, responses=_CONFLICTS
+@router.post(
+    f"{_DRAFT}/versions/{{number}}/restore",
+    summary="Put an earlier version of the draft back",
+    response_model=m.DraftShown,
+    responses=CONFLICTS,
 )
+async def restore_version(
+    conversation: str, number: int, asked: base.Asked, ask: Edits, kind: Kind = "reply"
+) -> Response:
+    """Its text; to whom and with which files stays. What stood there becomes a version."""
+    await ask.place(conversation)
+    seat = _seat_of(ask, conversation, kind, asked)
+    return await drafting.restore_version(ask, seat, number, ask.actor(asked).id)
+
+
+@router.put(_DRAFT, summary="Save the draft", response_model=m.DraftShown, responses=CONFLICTS)
 async def save(
-    conversation: str,
-    asked: m.DraftAsked,
-    ask: Edits,
-    kind: Kind = "reply",
-    draft_match: Annotated[str | None, Header(alias="X-Draft-Match", description="The number that was changed")] = None,
+    conversation: str, asked: m.DraftAsked, ask: Edits, kind: Kind = "reply", draft_match: Match = None
 ) -> Response:
     """Called while somebody writes: it renews their lease of 30 s, too. The HTML is cleaned as when it is sent."""
     await ask.place(conversation)
     agent_id, now = ask.actor(asked).id, ask.parts.clock.now()
-    number = _NUMBER.fullmatch(draft_match.strip()) if draft_match else None
-    before = await ask.parts.writing.drafts.read(conversation, kind)
-    written = await _written(ask, asked, before)
-
-    def change(draft: d.Draft) -> d.Draft:
-        if number is not None and int(number[1]) != draft.number:
-            raise Problem(412, "draft-changed", "Changed", "somebody else has changed this draft", number=draft.number)
-        return d.saved(draft, written, agent_id, now, asked.seen)
-
-    draft = await _change(ask, conversation, kind, change)
-    await ask.parts.writing.uploads.store.hold(draft.id, written.attachments)
-    return await _answer(ask.parts, draft)
-
-
-async def _written(ask: Asking, asked: m.DraftAsked, before: d.Draft) -> d.Written:
-    """Return what a draft says, cleaned. Raises Problem 413, 422."""
-    uploads = ask.parts.writing.uploads
-    try:
-        files = await uploads.find(ask.asker.principal.key, asked.attachments, before.id)
-        html = clean_html(asked.html, [f.content_id for f in files if f.content_id]) if asked.html.strip() else ""
-    except UnknownUploadError as error:
-        raise Problem(422, "unknown-upload", "Unknown file", "a file is not there any more; add it again") from error
-    except TooLargeError as error:
-        raise too_large(uploads.max_bytes) from error
-    except TooDeepError as error:
-        raise Problem(422, "invalid", "The HTML does not fit", "it is nested too deeply") from error
-    return d.Written(
-        mode=asked.mode,
-        message_id=asked.message_id,
-        text=asked.text or (plain_text_of(html) if html else ""),
-        html=html,
-        subject=asked.subject,
-        to=[r.model_dump() for r in asked.to],
-        cc=[r.model_dump() for r in asked.cc],
-        bcc=[r.model_dump() for r in asked.bcc],
-        attachments=[f.id for f in files],
+    seat = _seat_of(ask, conversation, kind, asked)
+    before = await ask.parts.writing.drafts.read(seat)
+    written = await drafting.written_of(ask, asked, before, mode=asked.mode, message_id=asked.message_id)
+    return await drafting.save(
+        ask, seat, draft_match, written, lambda draft: d.saved(draft, written, agent_id, now, asked.seen)
     )
 
 
-@router.post(
-    "/conversations/{conversation}/draft/lease",
-    summary="Write the draft",
-    response_model=m.DraftShown,
-    responses=_CONFLICTS,
-)
+@router.post(f"{_DRAFT}/lease", summary="Write the draft", response_model=m.DraftShown, responses=CONFLICTS)
 async def lease(conversation: str, asked: m.LeaseAsked, ask: Edits, kind: Kind = "reply") -> Response:
     """One writes at a time; the others see it live. A lease ends 30 s after the last save."""
     await ask.place(conversation)
-    agent_id, now = ask.actor(asked).id, ask.parts.clock.now()
-
-    def change(draft: d.Draft) -> d.Draft:
-        if asked.release:
-            return d.released(draft, agent_id, now)
-        return d.taken(draft, agent_id, now, over=asked.take_over)
-
-    return await _answer(ask.parts, await _change(ask, conversation, kind, change))
+    return await drafting.leased(ask, _seat_of(ask, conversation, kind, asked), asked, ask.actor(asked).id)
 
 
 @router.post(
-    "/conversations/{conversation}/draft/hand-over",
-    summary="Give the draft to a colleague",
-    response_model=m.DraftShown,
-    responses=_CONFLICTS,
+    f"{_DRAFT}/hand-over", summary="Give the draft to a colleague", response_model=m.DraftShown, responses=CONFLICTS
 )
 async def hand_over(conversation: str, asked: m.HandOverAsked, ask: Edits, kind: Kind = "reply") -> Response:
-    """They are notified of it."""
+    """They are notified of it. A note is its writer's until it is added: 422."""
     place = await ask.place(conversation)
+    if kind == "note":
+        raise Problem(422, "own-note", "Cannot be handed over", "a note is its writer's until it is added")
     if not can(ask.parts.reader.configuration, Ability.NOTE, place.inbox_id, asked.to):
         raise Problem(422, "cannot-write", "Cannot be handed over", f"{asked.to} cannot write in this inbox")
     agent_id, now = ask.actor(asked).id, ask.parts.clock.now()
-    draft = await _change(ask, conversation, kind, lambda x: d.handed(x, agent_id, asked.to, now))
-    await _ring(ask.parts, place, draft, "draft_handed", (asked.to,), agent_id)
-    return await _answer(ask.parts, draft)
+    draft = await drafting.change(ask, Seat(conversation, kind), lambda x: d.handed(x, agent_id, asked.to, now))
+    await drafting.ring(ask.parts, place, draft, "draft_handed", (asked.to,), agent_id)
+    return await draft_shown.answer(ask.parts, draft)
 
 
-async def _ring(parts: Parts, place: Place, draft: d.Draft, kind: RingKind, whom: Iterable[str], by: str) -> None:
-    """Tell colleagues of a draft. It is no fact: should MongoDB fail just now, the draft is theirs all the same."""
-    ring = Ring(
-        kind=kind,
-        cause_id=f"{draft.id}.{draft.revision}",
-        agent_ids=tuple(whom),
-        conversation_id=place.conversation_id,
-        inbox_id=place.inbox_id,
-        team_id=None,
-        at=parts.clock.now(),
-        actor_id=by,
-    )
-    with contextlib.suppress(InfrastructureError):
-        await parts.bell.ringer.ring([ring])
-    parts.bell.feed.touch()
-
-
-@router.delete("/conversations/{conversation}/draft", summary="Throw the draft away", status_code=204)
+@router.delete(_DRAFT, summary="Throw the draft away", status_code=204)
 async def drop(
-    conversation: str,
-    parts: PartsOf,
-    asker: Reads,
-    kind: Kind = "reply",
-    agent: Annotated[str | None, Query(max_length=63)] = None,
+    conversation: str, parts: PartsOf, asker: Reads, kind: Kind = "reply", agent: AgentNamed = None
 ) -> Response:
     """Its files are swept a day later. 409 while somebody else writes it."""
     await asker.inbox_of(parts, conversation)
-    draft = await _settled(parts, await parts.writing.drafts.read(conversation, kind))
-    now = parts.clock.now()
-    if draft.being_sent(now) or draft.held_by_other(asker.principal.agent_id or agent or "", now):
-        raise Problem(
-            409, "draft-locked", "Locked", "somebody else writes it, or it is being sent", holder=draft.holder
-        )
-    await parts.writing.drafts.done(draft)
-    await parts.writing.uploads.store.hold(draft.id, [])
-    return Response(status_code=204)
+    seat = _seat(parts, asker, conversation, kind, agent)
+    draft = await drafting.settled(parts, await parts.writing.drafts.read(seat))
+    return await drafting.drop(parts, draft, asker.principal.agent_id or agent or "")
 
 
 @router.post(
-    "/conversations/{conversation}/draft/from/{message_id}",
+    f"{_DRAFT}/from/{{message_id}}",
     summary="Put a reply that was taken back into the draft",
     response_model=m.DraftShown,
-    responses=_CONFLICTS,
+    responses=CONFLICTS,
 )
 async def restore(conversation: str, message_id: str, asked: base.Asked, ask: Edits) -> Response:
     """Of a reply that was cancelled, held back or not delivered. Only where nothing else is being written."""
@@ -310,7 +154,7 @@ async def restore(conversation: str, message_id: str, asked: base.Asked, ask: Ed
             raise Problem(409, "draft-there", "A draft is there", "send or drop what is being written first")
         return d.saved(draft, written, agent_id, now, thread.view.etag)
 
-    return await _answer(ask.parts, await _change(ask, conversation, "reply", change))
+    return await draft_shown.answer(ask.parts, await drafting.change(ask, Seat(conversation, "reply"), change))
 
 
 def _person(given: dict[str, object]) -> dict[str, str]:
@@ -318,7 +162,7 @@ def _person(given: dict[str, object]) -> dict[str, str]:
 
 
 @router.post(
-    "/conversations/{conversation}/draft/send",
+    f"{_DRAFT}/send",
     summary="Send the draft",
     responses={
         **OUTCOMES,
@@ -330,31 +174,21 @@ async def send(conversation: str, asked: m.SendDraftAsked, ask: Sends) -> Respon
 
     In an inbox with `approval`, of somebody who is no approver, it waits for one instead: 202, `awaiting_approval`.
     """
-    parts, now = ask.parts, ask.parts.clock.now()
-    place = await ask.place(conversation)
-    sender = ask.actor(asked)
-    approvers = parts.reader.configuration.approvers(place.inbox_id)
-    may_approve = approvers is None or sender.id in approvers
-    step = (
-        (lambda x: d.sending(_filled(x), sender.id, now))
-        if may_approve
-        else (lambda x: d.asked(_filled(x), sender.id, now))
-    )
-    draft = await _change(ask, conversation, "reply", step)
-    if not may_approve:
-        await _ring(parts, place, draft, "draft_waits", sorted(approvers or ()), sender.id)
-        waits = m.AwaitsApproval(approvers=sorted(approvers or ()))
-        return JSONResponse(waits.model_dump(mode="json"), 202)
-    try:
-        outcome = await _submit(
-            ask, place, draft, asked, sender, approved_by=sender.id if approvers is not None else None
-        )
-    except Problem:
-        await parts.writing.drafts.change(conversation, "reply", d.not_sent)
-        raise
-    if outcome.event is not None:
-        await _after(parts, draft, outcome)
-    return answer_of(outcome)
+    place, sender = await ask.place(conversation), ask.actor(asked)
+    seat = Seat(conversation, "reply")
+    draft, waits, approved_by = await drafting.let_go(ask, place, seat, sender.id, _filled)
+    if waits is not None:
+        return waits
+    seen = draft.seen.partition(".")[0]
+    sequence = ask.sequence if ask.sequence is not None else int(seen) if seen else None
+    ask = replace(ask, cause_id=drafting.draft_cause(draft), sequence=sequence)
+    author = Actor(kind="agent", id=draft.author) if draft.author else sender
+
+    async def made() -> tuple[str, Data, Any]:
+        command, content = await _command(ask, place, draft, asked, author, approved_by)
+        return place.conversation_id, command, content
+
+    return answer_of(await drafting.submit(ask, draft, made))
 
 
 def _filled(draft: d.Draft) -> d.Draft:
@@ -365,69 +199,44 @@ def _filled(draft: d.Draft) -> d.Draft:
     return draft
 
 
-async def _submit(
-    ask: Asking, place: Place, draft: d.Draft, asked: m.SendDraftAsked, sender: Actor, approved_by: str | None
-) -> Outcome:
-    written, author = draft.written, Actor(kind="agent", id=draft.author) if draft.author else sender
-    seen = draft.seen.partition(".")[0]
-    ask = replace(
-        ask, cause_id=_cause(draft), sequence=ask.sequence if ask.sequence is not None else int(seen) if seen else None
+async def _command(
+    ask: Asking, place: Place, draft: d.Draft, asked: m.SendDraftAsked, author: Actor, approved_by: str | None
+) -> tuple[Data, dict[str, Any]]:
+    written = draft.written
+    fields = written.model_dump(exclude={"mode", "subject", "message_id", "inbox_id"}) | asked.model_dump(
+        exclude={"agent"}
     )
-    fields = written.model_dump(exclude={"mode", "subject", "message_id"}) | asked.model_dump(exclude={"agent"})
     if written.mode == "forward":
         del fields["then"]
         about = {"message_id": written.message_id or "", "subject": written.subject or None}
-        wanted = _valid(m.ForwardAsked, fields | about)
+        wanted = drafting.valid(answers.ForwardAsked, fields | about)
         text = await text_of(ask, wanted, draft.id)
-        command, content = await forward_command(ask, place, wanted, text, author, approved_by)
-    else:
-        answer = _valid(m.ReplyAsked, fields | {"message_id": written.message_id})
-        text = await text_of(ask, answer, draft.id)
-        command, content = await reply_command(ask, place, answer, text, author, approved_by)
-    submission = Submission(
-        ask.cause_id, place.conversation_id, command, f"draft {draft.id}", [content], ask.asker.principal.key
-    )
-    try:
-        return await ask.parts.door.submit(submission)
-    except KeyReusedError as error:  # cannot be: the draft's id is nobody else's
-        raise Problem(422, "key-reused", "Sent already", "this draft was sent before") from error
+        return await forward_command(ask, place, wanted, text, author, approved_by)
+    answer = drafting.valid(answers.ReplyAsked, fields | {"message_id": written.message_id})
+    text = await text_of(ask, answer, draft.id)
+    return await reply_command(ask, place, answer, text, author, approved_by)
 
 
-def _valid(model: type[SentT], fields: Mapping[str, Any]) -> SentT:
-    """Raises Problem 422 for a draft that cannot be sent as it is, such as a forward to nobody."""
-    try:
-        return model.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise Problem(422, "invalid", "The draft cannot be sent yet", detail) from error
-
-
-async def _follows(conversation: str, parts: PartsOf, asker: Reads) -> Asker:
+async def _follows(
+    conversation: str, parts: PartsOf, asker: Reads, kind: Kind = "reply", agent: AgentNamed = None
+) -> tuple[Asker, Seat]:
     """Dependency: checked before the answer begins, so that a refusal can still be a problem."""
     await asker.inbox_of(parts, conversation)
-    return asker
+    return asker, _seat(parts, asker, conversation, kind, agent)
 
 
-@router.get(
-    "/conversations/{conversation}/draft/live", summary="Follow the draft (SSE)", response_class=EventSourceResponse
-)
+@router.get(f"{_DRAFT}/live", summary="Follow the draft (SSE)", response_class=EventSourceResponse)
 async def live(
-    conversation: str, parts: PartsOf, asker: Annotated[Asker, Depends(_follows)], kind: Kind = "reply"
+    parts: PartsOf, follows: Annotated[tuple[Asker, Seat], Depends(_follows)]
 ) -> AsyncIterator[ServerSentEvent]:
     """The draft as somebody writes it: at the beginning, and after each change. Ends with the right to see it."""
-    last, looks = -1, 0
-    while True:
-        draft = await parts.writing.drafts.read(conversation, kind)
-        if draft.revision != last:
-            last = draft.revision
-            yield ServerSentEvent(
-                event="draft", data=(await _shown(parts, draft)).model_dump(mode="json"), id=str(last)
-            )
-        await asyncio.sleep(LIVE_SECONDS)
-        looks += 1
-        if looks % LOOK_EVERY == 0 and not await _may_follow(conversation, parts, asker):
-            return
+    asker, seat = follows
+
+    async def may_follow() -> bool:
+        return await _may_follow(seat.conversation_id, parts, asker)
+
+    async for change in draft_shown.changes_of(parts, seat, may_follow):
+        yield change
 
 
 async def _may_follow(conversation: str, parts: Parts, asker: Asker) -> bool:

@@ -5,8 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from postroom_desk.answering.drafts import Seat
 from postroom_desk.api import shown
 from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.drafting import NEW
 from postroom_desk.api.folders import AgentNamed, acting_agent
 from postroom_desk.api.guard import Asker, needs
 from postroom_desk.api.models_notifications import NotificationPage, NotificationShown, ReadAsked, Show, Unread
@@ -14,6 +16,7 @@ from postroom_desk.api.problems import Problem
 from postroom_desk.domain.notifications import Notification
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.parts import Parts
+from postroom_desk.reading import Row
 
 router = APIRouter()
 PAGE = 50
@@ -88,16 +91,26 @@ async def _shown(parts: Parts, readable: frozenset[str], found: list[Notificatio
     views = await parts.reader.conversations.get({n.conversation_id for n in found}, readable)
     rows = {row.id: row for row in await parts.reader.rows(views)}
     configuration = parts.reader.configuration
-    return [
-        NotificationShown(
-            **n.model_dump(include={"id", "kind", "at", "conversation_id", "actor_id", "details"}),
-            read=n.read_at is not None,
-            inbox_id=row.view.inbox_id,
-            subject=row.subject,
-            customer=row.contact.get("name") or row.contact.get("address") or "",
-            actor_name=shown.agent_name(configuration, n.actor_id) if n.actor_id else "",
-            href=shown.href(n.conversation_id),
-        )
-        for n in found
-        if (row := rows.get(n.conversation_id)) is not None
-    ]
+    shown_ones = []
+    for n in found:
+        about = await _about(parts, readable, n, rows.get(n.conversation_id))
+        if about is not None:
+            kept = n.model_dump(include={"id", "kind", "at", "conversation_id", "actor_id", "details"})
+            actor_name = shown.agent_name(configuration, n.actor_id) if n.actor_id else ""
+            shown_ones.append(NotificationShown(**kept, **about, read=n.read_at is not None, actor_name=actor_name))
+    return shown_ones
+
+
+async def _about(parts: Parts, readable: frozenset[str], n: Notification, row: Row | None) -> dict[str, str] | None:
+    """Return what a notification is about; None: there is nothing of it to see."""
+    if row is not None:
+        customer = row.contact.get("name") or row.contact.get("address") or ""
+        there = {"inbox_id": row.view.inbox_id, "subject": row.subject, "customer": customer}
+        return there | {"href": shown.href(n.conversation_id)}
+    if not n.conversation_id.startswith(NEW) or n.inbox_id not in readable:
+        return None
+    draft_id = n.conversation_id.removeprefix(NEW)
+    draft = await parts.writing.drafts.read(Seat(draft_id, "start"))
+    theirs = n.agent_id in draft.people and draft.written.inbox_id in readable
+    subject = draft.written.subject if theirs else ""
+    return {"inbox_id": n.inbox_id, "subject": subject, "customer": "", "href": f"{shown.BASE}/drafts/{draft_id}"}

@@ -13,10 +13,11 @@ def folders_of(parts: Parts, viewer: Viewer) -> list[Folder]:
     return folders(parts.reader.configuration, {}, viewer.readable, viewer.acting_id)
 
 
-async def counted_folders(parts: Parts, viewer: Viewer) -> list[Folder]:
-    """Return the folders with what lies in each, at most a second old."""
+async def counted_folders(parts: Parts, viewer: Viewer) -> tuple[list[Folder], int]:
+    """Return the folders with what lies in each, at most a second old; and how many drafts the viewer has."""
     counts = (await parts.folders.current()).counts(viewer.readable, viewer.acting_id)
-    return folders(parts.reader.configuration, counts, viewer.readable, viewer.acting_id)
+    found = folders(parts.reader.configuration, counts, viewer.readable, viewer.acting_id)
+    return found, counts.get("drafts", 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,11 +115,12 @@ async def inbox_page(
 
 
 @router.get("/panes/folders")
-async def folders_pane(request: Request, parts: PartsOf, viewer: Lists, asked: Asked) -> Response:
-    """The folders with their counts."""
+async def folders_pane(request: Request, parts: PartsOf, viewer: Lists, asked: Asked, at: str = "") -> Response:
+    """The folders with their counts; `at`: the page beside them, where that is none of their lists."""
     await reached(request, parts)
-    found, saved = await counted_folders(parts, viewer), await saved_filters(parts, viewer)
-    return render(request, parts, viewer, "pane_folders.html", folders=found, counted=True, filters=saved, asked=asked)
+    (found, drafts), saved = await counted_folders(parts, viewer), await saved_filters(parts, viewer)
+    context: dict[str, Any] = {"folders": found, "drafts": drafts, "filters": saved, "asked": asked, "path": at}
+    return render(request, parts, viewer, "pane_folders.html", counted=True, **context)
 
 
 @router.get("/panes/list")

@@ -82,6 +82,7 @@ def frame_context(request: Request, parts: Parts, viewer: Viewer) -> dict[str, A
         "missing": missing_assets(),
         "folders": folders_of(parts, viewer),
         "counted": False,
+        "drafts": 0,
         "filters": [],
         "words_asked": "",
         "asked": None,

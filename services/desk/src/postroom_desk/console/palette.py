@@ -44,6 +44,8 @@ async def palette(viewer: Lists, parts: PartsOf) -> list[Place]:
     filters = [
         Place(group=say("palette.filter"), label=f.name, href=f.address) for f in await saved_filters(parts, viewer)
     ]
+    if viewer.acting_id is not None:
+        go.append(Place(group=say("palette.folder"), label=say("inbox.folder.drafts"), href="/drafts"))
     return [*go, *_folders(parts, viewer), *filters, *_people(parts, viewer), *_settings(viewer), *_account(viewer)]
 
 

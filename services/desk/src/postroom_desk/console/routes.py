@@ -14,6 +14,7 @@ from postroom_desk.console import (
     account,
     audit,
     configuration,
+    drafts,
     forgot,
     inbox,
     links,
@@ -61,6 +62,7 @@ def install(app: FastAPI) -> None:
         preferences,
         audit,
         scheduled,
+        drafts,
         palette,
     ):
         app.include_router(module.router)

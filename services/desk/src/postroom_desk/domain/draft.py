@@ -1,9 +1,11 @@
 """A draft that several people write, one at a time: who may change it, what becomes of it. Pure.
 
-One open draft for each conversation and kind. Whoever holds its lease writes; saving renews it; it lapses after 30 s, and
-anybody may take it over before. Every change of the text is a version; the last 20 are kept.
+One open draft of a reply for each conversation, one of a note for each of its people, and any number of conversations that
+are still to begin (`start`). Whoever holds its lease writes; saving renews it; it lapses after 30 s, and anybody who sees
+the draft may take it over before. Earlier texts are kept as versions, the last 20.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -14,7 +16,12 @@ LEASE = timedelta(seconds=30)
 SENDING = timedelta(seconds=60)
 """For so long nobody else touches a draft that is being sent and of which no outcome is known."""
 MAX_VERSIONS = 20
-Kind = Literal["reply", "note"]
+VERSION = timedelta(seconds=60)
+"""What one person writes within it is one version: saved every second, twenty of them would go back for a moment only."""
+TAKEN_AWAY = 40
+"""Characters. Whose text becomes shorter by more begins a version: what was deleted may be wanted back."""
+MAX_ADDRESSED = 500
+Kind = Literal["reply", "note", "start"]
 State = Literal["open", "awaiting_approval", "sending"]
 
 
@@ -34,9 +41,17 @@ class Written(DraftPart):
     cc: list[dict[str, str]] = Field(default_factory=list)
     bcc: list[dict[str, str]] = Field(default_factory=list)
     attachments: list[str] = Field(default_factory=list)
+    inbox_id: str = ""
+    """From which a conversation is to begin."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.text.strip() or self.html.strip() or self.attachments)
 
 
 class Version(DraftPart):
+    """`at`: when it was begun. The last one is the present text."""
+
     number: int
     by: str
     at: UtcTime
@@ -72,6 +87,11 @@ class Draft(DraftPart):
     held_until: UtcTime | None = None
     handed_by: str | None = None
     """Who gave it to `holder`."""
+    people: list[str] = Field(default_factory=list)
+    """To whom alone it is there; empty, as of replies: to all who may write in its inbox."""
+    begun_at: UtcTime | None = None
+    addressed: list[str] = Field(default_factory=list)
+    """The addresses, in small letters, to which it was ever to go: who is erased is found by them."""
     state: State = "open"
     state_at: UtcTime | None = None
     author: str | None = None
@@ -86,6 +106,14 @@ class Draft(DraftPart):
             return None
         return self.holder
 
+    @property
+    def listed_for(self) -> list[str]:
+        """Whose drafts it is among: of a reply, who wrote it last or was given it; nobody's while reply or note say nothing."""
+        if self.kind == "start":
+            return self.people
+        given = self.holder if self.handed_by else None
+        return [] if self.written.is_empty else self.people or [given or self.saved_by]
+
     def being_sent(self, now: datetime) -> bool:
         return self.state == "sending" and self.state_at is not None and now - self.state_at < SENDING
 
@@ -98,8 +126,14 @@ class LockedError(Exception):
         self.holder = holder
 
 
-def saved(draft: Draft, written: Written, agent_id: str, now: datetime, seen: str = "") -> Draft:
-    """Return the draft with a new text, held by who wrote it. Raises LockedError."""
+class UnknownVersionError(LookupError):
+    """The draft has no such version, or not any more."""
+
+
+def saved(
+    draft: Draft, written: Written, agent_id: str, now: datetime, seen: str = "", *, apart: bool = False
+) -> Draft:
+    """Return the draft with a new text, held by who wrote it; `apart`: in any case a version of its own. Raises LockedError."""
     _free(draft, agent_id, now)
     changes: dict[str, Any] = {"holder": agent_id, "held_until": now + LEASE, "handed_by": None}
     if written != draft.written or draft.number == 0:
@@ -109,13 +143,49 @@ def saved(draft: Draft, written: Written, agent_id: str, now: datetime, seen: st
             "written": written,
             "saved_by": agent_id,
             "saved_at": now,
-            "versions": [*draft.versions, version][-MAX_VERSIONS:],
+            "begun_at": draft.begun_at or now,
+            "addressed": _addressed(draft, written),
+            "versions": _with(draft.versions, version, apart=apart),
         }
         if draft.state == "sending" or draft.author == agent_id:
             changes |= {"state": "open", "author": None}  # who changes what they asked approval for asks again
     if seen and (not draft.seen or (draft.refused is not None and seen != draft.seen)):
         changes |= {"seen": seen, "refused": None}
     return draft.model_copy(update=changes)
+
+
+def _with(versions: list[Version], newest: Version, *, apart: bool) -> list[Version]:
+    """Return the versions with the newest, which goes on with the last one or stands behind it."""
+    last = versions[-1] if versions else None
+    goes_on = (
+        last is not None
+        and not apart
+        and last.by == newest.by
+        and newest.at - last.at < VERSION
+        and len(newest.text) >= len(last.text) - TAKEN_AWAY
+    )
+    if last is not None and goes_on:
+        return [*versions[:-1], newest.model_copy(update={"at": last.at})]
+    return [*versions, newest][-MAX_VERSIONS:]
+
+
+def _addressed(draft: Draft, written: Written) -> list[str]:
+    people = [p["address"].lower() for p in (*written.to, *written.cc, *written.bcc)]
+    return list(dict.fromkeys([*draft.addressed, *people]))[-MAX_ADDRESSED:]
+
+
+def version_of(draft: Draft, number: int) -> Version:
+    """Return an earlier version. Raises UnknownVersionError."""
+    for version in draft.versions:
+        if version.number == number:
+            return version
+    raise UnknownVersionError(number)
+
+
+def restored(draft: Draft, text: str, html: str, agent_id: str, now: datetime) -> Draft:
+    """Return the draft with the text of an earlier version; the present one becomes a version. Raises LockedError."""
+    written = draft.written.model_copy(update={"text": text, "html": html})
+    return saved(draft, written, agent_id, now, apart=True)
 
 
 def taken(draft: Draft, agent_id: str, now: datetime, *, over: bool = False) -> Draft:
@@ -137,14 +207,20 @@ def released(draft: Draft, agent_id: str, now: datetime) -> Draft:
 def handed(draft: Draft, by: str, to: str, now: datetime) -> Draft:
     """Return the draft given to a colleague; nobody else has to wait for them. Raises LockedError."""
     _free(draft, by, now)
-    return draft.model_copy(update={"holder": to, "held_until": now, "handed_by": by})
+    changes: dict[str, Any] = {"holder": to, "held_until": now, "handed_by": by}
+    return draft.model_copy(update=changes | _seen_by(draft, [to]))
 
 
-def asked(draft: Draft, by: str, now: datetime) -> Draft:
-    """Return the draft as it waits for approval. Raises LockedError."""
+def _seen_by(draft: Draft, more: Iterable[str]) -> dict[str, Any]:
+    """Return what lets more people see a draft that not everybody does."""
+    return {"people": list(dict.fromkeys([*draft.people, *more]))} if draft.people else {}
+
+
+def asked(draft: Draft, by: str, now: datetime, approvers: Iterable[str] = ()) -> Draft:
+    """Return the draft as it waits for approval, seen by who may give it. Raises LockedError."""
     _free(draft, by, now)
     waiting = {"state": "awaiting_approval", "state_at": now, "author": by, "holder": None, "held_until": None}
-    return draft.model_copy(update=waiting)
+    return draft.model_copy(update=waiting | _seen_by(draft, approvers))
 
 
 def sending(draft: Draft, by: str, now: datetime) -> Draft:

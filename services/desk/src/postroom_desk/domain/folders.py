@@ -50,11 +50,13 @@ class FolderTable:
     """The counts of the whole house at one moment; what one person may see is picked out of it.
 
     `mentions`: conversations with a mention that its person has not read. `watched`: open ones, by watcher.
+    `drafts`: what people have begun to write; it has a place of its own and no list of conversations.
     """
 
     rows: Sequence[FacetRow] = ()
     mentions: Sequence[PersonRow] = ()
     watched: Sequence[PersonRow] = ()
+    drafts: Sequence[PersonRow] = ()
     _picked: dict[tuple[frozenset[str], str | None], Counter[str]] = field(default_factory=dict, compare=False)
 
     def counts(self, readable: frozenset[str], agent_id: str | None) -> Mapping[str, int]:
@@ -70,7 +72,7 @@ class FolderTable:
             inbox, _, rest = row.facet.partition("/")
             if inbox in readable:
                 _count(counts, row, inbox, rest, agent_id)
-        for name, rows in (("mentions", self.mentions), ("watching", self.watched)):
+        for name, rows in (("mentions", self.mentions), ("watching", self.watched), ("drafts", self.drafts)):
             counts[name] += sum(r.conversations for r in rows if r.agent_id == agent_id and r.inbox_id in readable)
         return +counts
 

@@ -8,8 +8,9 @@ import { Files, takeDrops } from "./files.js";
 import { Held } from "./held.js";
 import { mentions, savedReplies } from "./offers.js";
 import { Recipients } from "./recipients.js";
-import { begin, changed, clear, contentOf, heldBy, isEmpty, isNote, leave, load, look, lookAgain, mode, now, put, refill, showMode, showSide, turn } from "./sides.js";
+import { begin, changed, clear, contentOf, heldBy, isEmpty, isNote, leave, load, look, lookAgain, mode, now, refill, showMode, showSide, takenOver, took, turn } from "./sides.js";
 import { t } from "./texts.js";
+import { openVersions } from "./versions.js";
 
 const form = () => document.getElementById("composer");
 const by = (id) => document.getElementById(id);
@@ -50,6 +51,11 @@ function listen(composer, bring, saved) {
   by("send-later").addEventListener("click", () => send(by("send-later"), "", by("send-at").value));
   by("recipients").addEventListener("input", changed);
   by("draft-drop").addEventListener("click", () => { by("menu-draft").open = false; discard(); });
+  by("draft-versions").addEventListener("click", () => {
+    const { side } = now;
+    by("menu-draft").open = false;
+    openVersions(side.draft, (draft) => took(side, draft));
+  });
   by("hand-over")?.addEventListener("change", (event) => handOver(event.target));
   composer.addEventListener("change", (event) => { if (event.target.name === "mode") chosen(); });
   composer.addEventListener("submit", (event) => { event.preventDefault(); send(event.submitter, event.submitter?.value ?? ""); });
@@ -66,9 +72,7 @@ function listen(composer, bring, saved) {
 async function takeOver() {
   const { ok, said } = await now.side.draft.take(true);
   if (!ok) { say(refusal(said), { bad: true }); return; }
-  now.side.draft.stop();
-  put(now.side, said);
-  showSide();
+  takenOver(now.side, said);
   by("text").focus();
 }
 

@@ -1,5 +1,5 @@
 // The two texts of a composer, a reply and a note: each has its draft on the desk, its files, and what was seen when it was begun.
-import { acting, say } from "./actions.js";
+import { acting, refusal, say } from "./actions.js";
 import { onOwner, onWriting } from "./claiming.js";
 import { Draft } from "./drafting.js";
 import { Editor } from "./editor.js";
@@ -15,7 +15,7 @@ export let now = null;
 // `known` is the draft as the desk last told it, `nodes` the text while the other one is shown, `said` what it said then.
 function sideOf(id, kind) {
   const side = { kind, mode: "reply", items: [], nodes: [], said: null, seen: null, key: null, known: null };
-  side.draft = new Draft(id, kind, (draft, state) => onDraft(side, draft, state));
+  side.draft = new Draft({ base: `/api/v1/conversations/${id}/draft`, place: `${id}.${kind}`, query: { kind } }, (draft, state) => onDraft(side, draft, state));
   return side;
 }
 
@@ -44,13 +44,16 @@ export const look = () => ({ etag: head().dataset.etag, messages: head().dataset
 export const heldBy = (draft) => (draft?.holder && draft.holder !== acting() && draft.held_until ? draft.holder_name : "");
 const isFilled = (draft) => Boolean(draft.html || draft.text || draft.attachments.length);
 
-// Called once, when the composer is new: drafts of the desk's, unless somebody wrote and had it saved before they came.
+// Called once, when the composer is new: drafts of the desk's, below which stands what somebody typed before they came.
 export async function load() {
   const mine = now;
+  const here = () => mine === now && mine.composer.isConnected;
   const sides = Object.values(mine.sides);
-  const drafts = await Promise.all(sides.map((side) => side.draft.read()));
-  if (mine !== now || !mine.composer.isConnected) return;
-  sides.forEach((side, n) => { if (drafts[n] && !side.known) put(side, drafts[n]); });
+  await Promise.all(sides.map((side) => side.draft.load((draft) => {
+    if (here() && draft) put(side, draft);
+    else if (!here() && draft?.number) side.draft.keepHere(); // never over what was not seen
+  })));
+  if (!here()) return;
   if (now.sides.note.known?.filled && !now.sides.reply.known?.filled && isEmpty()) now.composer.elements.mode.value = "note";
   turn();
   showSide();
@@ -64,7 +67,7 @@ export async function lookAgain(whole = false) {
   const { side } = mine;
   const draft = await side.draft.read();
   if (!draft || mine !== now || side !== now.side || !mine.composer.isConnected) return;
-  if (whole) fill(side, draft);
+  if (whole && !side.draft.dirty) fill(side, draft);
   else side.known = { ...draft, filled: isFilled(draft) };
   showSide();
   showMode();
@@ -87,7 +90,8 @@ export function turn() {
 // Take a draft of the desk's into its side. What this tab could not save before goes over it, or is offered if others wrote since.
 export function put(side, draft) {
   const { unsaved } = side.draft;
-  const newer = unsaved && unsaved.content.html !== draft.html ? unsaved : null;
+  const arrived = unsaved && draft.saved_by === acting() && draft.text === unsaved.content.text; // though no answer did
+  const newer = unsaved && !arrived && unsaved.content.html !== draft.html ? unsaved : null;
   if (!newer) side.draft.forget();
   if (newer && newer.number === draft.number && !heldBy(draft)) {
     fill(side, { ...draft, ...newer.content, attachments: newer.files });
@@ -106,7 +110,7 @@ function fill(side, draft) {
   side.mode = draft.mode;
   if (!early || side.known.filled) side.items = draft.attachments.map((f) => ({ ...f, done: true }));
   const nodes = Editor.nodes(draft.html, draft.text, draft.attachments);
-  if (early) by("text").prepend(...nodes);
+  if (early) by("text").prepend(...nodes, ...(nodes.length && !draft.html ? [document.createElement("br")] : []));
   else if (shown) now.editor.set(nodes);
   else side.nodes = nodes;
   if (side.kind === "reply" && side.known.filled) {
@@ -141,9 +145,20 @@ function onDraft(side, draft, state) {
     fill(side, draft);
     offerMine(side, { content: mine, files: mine.files });
   }
+  if (state === "refused" && side.why !== (side.why = refusal(draft))) say(side.why, { bad: true });
+  if (state === "saved") side.why = "";
   if (side !== now.side) return;
-  by("draft-state").textContent = { saving: "", saved: t("composer.js.saved"), offline: t("composer.js.not_saved"), locked: "", changed: "" }[state];
-  if (state !== "saving") showSide();
+  if (state === "saving") showState();
+  else showSide();
+}
+
+// Whether what stands in the text is on the desk: "Saved" is said of nothing else.
+function showState() {
+  const line = by("draft-state");
+  const { state } = now.side.draft;
+  const text = { "": "", saving: t("composer.js.saving"), saved: t("composer.js.saved"), unsaved: t("composer.js.not_saved") }[state];
+  line.ariaLive = state === "saving" ? "off" : "polite"; // not after each pause
+  if (line.textContent !== text) line.textContent = text;
 }
 
 // Who writes the text that is shown, whether it waits for approval or was given to one, and whether it was held.
@@ -161,15 +176,17 @@ export function showSide() {
   if (!isNote() && known?.refused?.reason === "stale") now.held.show(known.seen, Boolean(other));
   else if (now.held.open) now.held.hide();
   now.files.show(now.side.items);
+  showState();
   onRefreshed();
 }
 
 // Show what a colleague writes while they do. That they stop is told by nobody: their time just ends.
 function follow(side) {
   const mine = now;
-  side.draft.follow((live) => {
-    if (mine !== now || side !== now.side || !mine.composer.isConnected || side.draft.dirty || live.holder === acting()) return;
-    fill(side, live);
+  side.draft.follow((live, fresh) => {
+    if (mine !== now || side !== now.side || !mine.composer.isConnected) return;
+    if (fresh) fill(side, live);
+    else side.known = { ...live, filled: isFilled(live) };
     showSide();
   });
   clearTimeout(mine.timer);
@@ -192,10 +209,10 @@ export function changed() {
   side.items = now.files.items;
   if (isEmpty()) side.seen = null;
   else side.seen ??= look();
-  if (by("draft-state").textContent === t("composer.js.saved")) by("draft-state").textContent = "";
   onRefreshed();
   if (!acting()) return;
   side.draft.later(() => contentOf(side));
+  showState();
   if (!isNote() && !isEmpty()) onWriting(now.id, now.composer.dataset.claim);
 }
 
@@ -210,9 +227,25 @@ export function contentOf(side) {
 
 // Put back what was thrown away.
 export function refill(kind, content) {
+  now.sides[kind].said = content;
   fill(now.sides[kind], { mode: "reply", message_id: null, to: [], cc: [], bcc: [], ...content, attachments: content.files });
   now.sides[kind].draft.later(() => contentOf(now.sides[kind]));
   showSide();
+}
+
+// Show what the desk has: an earlier version that was put back.
+export function took(side, draft) {
+  if (now?.sides[side.kind] !== side || !now.composer.isConnected) return;
+  fill(side, draft);
+  showSide();
+}
+
+// It was taken over from a colleague; what could not be saved beside theirs is offered.
+export function takenOver(side, draft) {
+  const mine = side.draft.dirty ? contentOf(side) : null;
+  side.draft.took(draft);
+  took(side, draft);
+  if (mine) offerMine(side, { content: mine, files: mine.files });
 }
 
 // After it was sent or thrown away nothing of a text is left.
@@ -228,7 +261,6 @@ export function clear(side) {
   }
   if (side !== now.side) return;
   now.editor.set([]);
-  by("draft-state").textContent = "";
   showSide();
   showMode();
 }

@@ -1,51 +1,206 @@
-// Writing first. Until it is sent it is kept in this tab.
-import { acting, busy, csrf, newKey, refusal, say, someoneActs } from "./actions.js";
-import { call } from "./drafting.js";
+// Writing first: a draft of its own on the desk, found again under Drafts and at its address, /conversations/new-ID.
+import { acting, busy, newKey, refusal, say, someoneActs } from "./actions.js";
+import { call, Draft } from "./drafting.js";
 import { Editor } from "./editor.js";
 import { Files, takeDrops } from "./files.js";
 import { go } from "./nav.js";
 import { addresses } from "./recipients.js";
 import { t } from "./texts.js";
+import { openVersions } from "./versions.js";
 
-const KEPT = "postroom.new";
-const FIELDS = ["inbox_id", "to", "cc", "subject"];
+const NEW = "new";
+const ABSENT = { number: 0, id: "", text: "", html: "", subject: "", inbox_id: "", to: [], cc: [], attachments: [], saved_by: "", state: "open" };
 const by = (id) => document.getElementById(id);
-const kept = () => { try { return JSON.parse(sessionStorage.getItem(KEPT)); } catch { return null; } };
+const joined = (people) => people.map((p) => p.address).join(", ");
+let now = null; // {form, section, draft, editor, files, known (people), said (what it says), shown (the draft as the desk told it)}
 
 export function startNew() {
   const form = by("new-conversation");
   if (!form || form.dataset.started) return;
   form.dataset.started = "true";
-  const mine = { form, key: null, known: [] };
-  const changed = () => { mine.key = null; keep(mine); };
+  leave();
+  const section = form.closest("#conversation");
+  const id = section.dataset.id.slice(NEW.length + 1) || newKey();
+  const mine = { form, section, id, known: [], said: null, shown: ABSENT };
+  now = mine;
   const bring = (files, inline) => mine.files.bring(files, inline);
-  mine.files = new Files(by("new-files"), { changed, picture: (upload) => mine.editor.picture(upload) });
-  mine.editor = new Editor(by("new-text"), { changed, bring });
+  mine.draft = new Draft({ base: `/api/v1/drafts/${id}`, place: `${NEW}-${id}`, absent: ABSENT }, (draft, state) => told(mine, draft, state));
+  mine.files = new Files(by("new-files"), { changed: () => changed(mine), picture: (upload) => mine.editor.picture(upload) });
+  mine.editor = new Editor(by("new-text"), { changed: () => changed(mine), bring });
   takeDrops(form, bring);
+  listen(mine, bring);
+  if (section.dataset.id !== NEW) mine.draft.load((draft) => { if (draft && form.isConnected) put(mine, draft); });
+  (form.elements.to.value ? by("new-text") : form.elements.to).focus();
+}
+
+function listen(mine, bring) {
+  const { form, draft } = mine;
   by("new-attach").addEventListener("change", (event) => { bring([...event.target.files], false); event.target.value = ""; });
   for (const button of form.querySelectorAll("[data-format]")) {
     button.addEventListener("mousedown", (event) => event.preventDefault());
     button.addEventListener("click", () => mine.editor.format(button.dataset.format));
   }
-  form.addEventListener("input", (event) => { if (FIELDS.includes(event.target.name)) changed(); if (event.target.matches("[list]")) suggest(mine, event.target); });
+  form.addEventListener("input", (event) => { if (event.target.matches("input[name], select[name]")) changed(mine); if (event.target.matches("[list]")) suggest(mine, event.target); });
   form.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); } });
   form.addEventListener("submit", (event) => { event.preventDefault(); busy(by("new-send"), () => send(mine)); });
-  restore(mine, kept());
-  (form.elements.to.value ? by("new-text") : form.elements.to).focus();
+  by("new-take-over").addEventListener("click", () => takeOver(mine));
+  by("new-versions").addEventListener("click", () => { by("menu-draft").open = false; openVersions(draft, (said) => { if (form.isConnected) fill(mine, said); }); });
+  by("new-drop").addEventListener("click", () => { by("menu-draft").open = false; discard(mine); });
+  by("new-hand-over").addEventListener("change", (event) => handOver(mine, event.target));
 }
 
-function keep({ form, editor, files }) {
-  const values = Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value]));
-  try { sessionStorage.setItem(KEPT, JSON.stringify({ values, html: editor.html, files: files.done })); } catch { /* no room: it is in the page */ }
+// --- the text and its draft ---------------------------------------------------------------------------------------
+
+function changed(mine) {
+  if (!acting()) return;
+  begin(mine);
+  mine.draft.later(() => contentOf(mine));
+  showState(mine);
 }
 
-function restore({ form, editor, files }, content) {
-  if (!content) return;
-  for (const name of FIELDS) if (content.values[name]) form.elements[name].value = content.values[name];
-  if (!form.elements.inbox_id.value) form.elements.inbox_id.selectedIndex = 0;
-  editor.set(Editor.nodes(content.html, "", content.files));
-  files.show(content.files);
+// From its first change on it has an address, at which a reload finds it.
+function begin({ section, id }) {
+  if (section.dataset.id !== NEW) return;
+  section.dataset.id = `${NEW}-${id}`;
+  history.replaceState(history.state, "", `/conversations/${section.dataset.id}${location.search}`);
 }
+
+function contentOf(mine) {
+  const { form, editor, files, known } = mine;
+  if (!form.isConnected) return mine.said;
+  const { inbox_id: inbox, to, cc, subject } = form.elements;
+  mine.said = {
+    inbox_id: inbox.value, to: addresses(to.value, known), cc: addresses(cc.value, known), subject: subject.value,
+    html: editor.html, text: editor.text, attachments: files.done.map((f) => f.upload_id), files: files.done,
+  };
+  return mine.said;
+}
+
+// A draft of the desk's; what this tab could not save before goes over it if nobody wrote since.
+function put(mine, draft) {
+  const { unsaved } = mine.draft;
+  const arrived = draft.saved_by === acting() && draft.text === unsaved?.content.text;
+  const newer = unsaved && !arrived && unsaved.number === draft.number ? unsaved : null;
+  if (!newer) mine.draft.forget();
+  fill(mine, newer ? { ...draft, ...newer.content, attachments: newer.files } : draft);
+  if (newer) changed(mine);
+}
+
+function fill(mine, draft) {
+  const { form, editor, files } = mine;
+  mine.shown = draft;
+  if (draft.number || draft.inbox_id) {
+    const inbox = form.elements.inbox_id; // one that they may not send from is there all the same: it stays as it is
+    if (![...inbox.options].some((o) => o.value === draft.inbox_id)) inbox.append(new Option(draft.inbox_id, draft.inbox_id));
+    inbox.value = draft.inbox_id;
+    form.elements.to.value = joined(draft.to);
+    form.elements.cc.value = joined(draft.cc);
+    form.elements.subject.value = draft.subject;
+    mine.known = [...mine.known, ...draft.to, ...draft.cc];
+  }
+  editor.set(Editor.nodes(draft.html, draft.text, draft.attachments));
+  files.show(draft.attachments.map((f) => ({ ...f, done: true })));
+  showWhose(mine);
+}
+
+function told(mine, draft, state) {
+  if (!mine.form.isConnected) return;
+  if (state === "saved") mine.shown = draft;
+  if (state === "locked") mine.shown = { ...mine.shown, holder: draft.holder, holder_name: draft.holder_name ?? "", held_until: new Date(Date.now() + 5000).toISOString() };
+  if (state === "refused" && mine.why !== (mine.why = refusal(draft))) say(mine.why, { bad: true });
+  if (state === "changed") {
+    const content = contentOf(mine);
+    fill(mine, draft);
+    say(t("composer.js.changed"), { bad: true, label: t("answering.js.mine"), undo: async () => { fill(mine, { ...mine.shown, ...content, attachments: content.files }); changed(mine); return false; } });
+  }
+  if (state === "saving") showState(mine);
+  else showWhose(mine);
+}
+
+function showState({ draft }) {
+  const line = by("new-state");
+  line.ariaLive = draft.state === "saving" ? "off" : "polite";
+  line.textContent = { "": "", saving: t("composer.js.saving"), saved: t("composer.js.saved"), unsaved: t("composer.js.not_saved") }[draft.state];
+}
+
+// Who writes it, of those who see it, and to whom it can be given.
+function showWhose(mine) {
+  const { form, shown, draft } = mine;
+  const other = shown.holder && shown.holder !== acting() && shown.held_until ? shown.holder_name : "";
+  const given = shown.handed_by && shown.holder === acting() && shown.handed_by !== acting();
+  by("new-locked").hidden = !other;
+  by("new-locked-by").textContent = other ? t("composer.js.editing", { name: other }) : "";
+  by("new-awaits").hidden = shown.state !== "awaiting_approval" && !given;
+  by("new-awaits").textContent = given ? t("answering.js.given", { name: nameOf(shown.handed_by) }) : t("composer.js.awaits");
+  by("new-text").contentEditable = other ? "false" : "true";
+  for (const field of form.querySelectorAll("input[name], select[name]")) field.disabled = Boolean(other);
+  for (const option of by("new-hand-over").options) option.hidden = Boolean(option.value) && !option.dataset.inboxes.split(" ").includes(form.elements.inbox_id.value);
+  if (other) follow(mine);
+  else draft.stop();
+  showState(mine);
+}
+
+const nameOf = (id) => by("new-hand-over").querySelector(`[value="${CSS.escape(id)}"]`)?.textContent ?? id;
+
+function follow(mine) {
+  const { draft, form, shown } = mine;
+  draft.follow((live, fresh) => {
+    if (!form.isConnected) { draft.stop(); return; }
+    if (fresh) fill(mine, live);
+    else { mine.shown = live; showWhose(mine); }
+  });
+  clearTimeout(mine.timer);
+  mine.timer = setTimeout(async () => { // that they stop is told by nobody
+    const there = form.isConnected && !draft.dirty && (await draft.read());
+    if (there && !draft.dirty) fill(mine, there);
+  }, Math.max(1000, Date.parse(shown.held_until) - Date.now()) + 500);
+}
+
+async function takeOver(mine) {
+  const { ok, said } = await mine.draft.take(true);
+  if (!ok) { say(refusal(said), { bad: true }); return; }
+  mine.draft.took(said);
+  fill(mine, said);
+  by("new-text").focus();
+}
+
+async function handOver(mine, select) {
+  const to = select.value;
+  select.value = "";
+  if (!to || !someoneActs() || !(await saved(mine))) return;
+  const { ok, said } = await mine.draft.handOver(to);
+  by("menu-draft").open = false;
+  if (!ok) { say(refusal(said), { bad: true }); return; }
+  mine.shown = said;
+  say(t("answering.js.handed", { name: said.holder_name }));
+}
+
+async function discard(mine) {
+  const content = contentOf(mine);
+  const { ok, said } = await mine.draft.drop();
+  if (!ok && mine.draft.number) { say(refusal(said), { bad: true }); return; }
+  mine.draft.sent();
+  fill(mine, { ...ABSENT, inbox_id: content.inbox_id });
+  say(t("answering.js.discarded"), { undo: async () => {
+    if (!mine.form.isConnected) return false;
+    fill(mine, { ...ABSENT, ...content, attachments: content.files });
+    changed(mine);
+    return true;
+  } });
+}
+
+// Going elsewhere saves what a moment later would have been; of a form that was emptied nothing is left.
+function leave() {
+  if (!now) return;
+  const { draft, said } = now;
+  draft.stop();
+  if (draft.number && said && ![...said.to, ...said.cc, said.subject, said.text, ...said.attachments].some(Boolean)) draft.drop();
+  else if (draft.dirty) draft.flush();
+}
+addEventListener("pagehide", leave);
+document.addEventListener("postroom:live", () => { if (now?.draft.dirty) now.draft.flush(); });
+
+// --- people and sending -------------------------------------------------------------------------------------------
 
 // People of the inboxes that one may read, for the address that is being typed.
 async function suggest(mine, field) {
@@ -59,21 +214,30 @@ async function suggest(mine, field) {
   by("new-people").replaceChildren(...people.map((p) => new Option(p.name, before + p.address)));
 }
 
+// True when all of it is on the desk.
+async function saved(mine) {
+  changed(mine);
+  if (await mine.draft.flush()) return true;
+  if (by("new-locked").hidden) say(t("composer.js.not_saved"), { bad: true });
+  return false;
+}
+
 async function send(mine) {
-  const { form, editor, files, known } = mine;
+  const { form, editor, files, draft } = mine;
   if (!someoneActs()) return;
-  const to = addresses(form.elements.to.value, known);
-  if (!to.length) { form.elements.to.focus(); say(t("answering.js.no_address"), { bad: true }); return; }
+  if (!contentOf(mine).to.length) { form.elements.to.focus(); say(t("answering.js.no_address"), { bad: true }); return; }
   if (editor.isEmpty) { by("new-text").focus(); return; }
   if (files.waiting) { say(t("composer.js.still_uploading"), { bad: true }); return; }
-  mine.key ??= newKey();
-  const body = {
-    agent: acting(), inbox_id: form.elements.inbox_id.value, to, cc: addresses(form.elements.cc.value, known), subject: form.elements.subject.value.trim(),
-    html: editor.html, text: editor.text, attachments: files.done.map((f) => f.upload_id), undo_seconds: Number(form.dataset.undo),
-  };
-  const { ok, status, said } = await call("POST", "/api/v1/conversations", body, { "Idempotency-Key": mine.key, ...csrf() });
-  if (!ok) { if (status < 500 && status) mine.key = null; say(refusal(said), { bad: true }); return; }
-  sessionStorage.removeItem(KEPT);
+  if (!(await saved(mine))) return;
+  const { ok, said } = await call("POST", `${draft.base}/send`, { undo_seconds: Number(form.dataset.undo) });
+  if (!ok) { say(refusal(said), { bad: true }); return; }
+  if (said.state === "awaiting_approval") {
+    say(t("composer.js.asked_approval"));
+    const there = await draft.read();
+    if (there && form.isConnected) fill(mine, there);
+    return;
+  }
+  draft.sent();
   say(t("composer.js.sent"));
   if (form.isConnected) go(`/conversations/${said.conversation_id}${location.search}`);
 }
