@@ -114,7 +114,7 @@ class Doorway:
     """An open door. Use as `async with Doorway(...) as doorway`; settings are those of `DoorSettings`."""
 
     def __init__(
-        self, configuration: Configuration | None = None, *, probe_keys: Sequence[bytes] = (), **settings: Any
+        self, configuration: Configuration | None = None, probe_keys: Sequence[bytes] = (), /, **settings: Any
     ) -> None:
         values = {"smtp_port": 0, "lmtp_port": 0, "name": "door.acme.test", **settings}
         configurations = Configurations()

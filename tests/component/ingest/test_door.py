@@ -40,7 +40,7 @@ async def test_a_probe_is_known_at_the_door_and_nobody_elses_mail_is_one() -> No
     key, message_id = b"a key that signs", "probe.door.1@acme.test"
     mark = probe_mark("support@acme.test", message_id, NINE, key)
     probe = f"{PROBE_HEADER}: {mark}\r\nMessage-ID: <{message_id}>\r\nTo: support@acme.test\r\n\r\nProbe\r\n".encode()
-    async with Doorway(probe_keys=[key]) as doorway:
+    async with Doorway(None, [key]) as doorway:
         client = await doorway.client()
         assert await client.mail("support@acme.test", content=probe) == ["250 2.1.5 OK", OK]
         forged = probe.replace(message_id.encode(), b"probe.door.2@acme.test")
