@@ -12,7 +12,7 @@ from postroom_contracts.values import Actor
 
 from tests.component.desk.doubles import NOW, DeskBench, settings
 from tests.component.desk.facts import ANA, CONVERSATION, assigned, content, customer_content, received, replied
-from tests.component.desk.test_answering import ANAS, BENS, answers_with, brought
+from tests.component.desk.test_answering import ANAS, BENS, PNG, answers_with, brought
 from tests.integration.desk.office import company
 
 SINCE = f"/panes/since/{CONVERSATION}"
@@ -160,3 +160,20 @@ async def test_who_may_write_first_from_no_inbox_is_told_so() -> None:
     async with desk.client(ANAS) as client:
         assert "You may write first from no inbox." in (await client.get("/conversations/new")).text
         assert 'id="new"' not in (await client.get("/conversations")).text
+
+
+async def test_a_file_that_waits_is_given_back_to_whoever_brought_it_as_a_download(
+    desk: DeskBench, ana: httpx.AsyncClient, ben: httpx.AsyncClient
+) -> None:
+    file = await brought(ana, "<b>Angebot</b> ä.html", b"<script>x()</script>")
+    picture = await brought(ana, "a.png", PNG, inline=True)
+    given = await ana.get(file["href"])
+    assert (given.status_code, given.content) == (200, b"<script>x()</script>")
+    assert given.headers["content-type"] == "application/octet-stream"
+    assert given.headers["content-disposition"].startswith("attachment; ")
+    assert given.headers["x-content-type-options"] == "nosniff"
+    shown = await ana.get(picture["href"])
+    assert (shown.headers["content-type"], shown.content) == ("image/png", PNG)
+    assert "content-disposition" not in shown.headers
+    for href in (file["href"], picture["href"]):
+        assert (await ben.get(href)).status_code == 404

@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -12,6 +11,7 @@ from pydantic import Field
 from postroom_desk.api import models as m
 from postroom_desk.api import shown
 from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.downloads import HEADERS, download
 from postroom_desk.api.figures import bounded
 from postroom_desk.api.guard import Asker, needs
 from postroom_desk.api.problems import Problem, not_found
@@ -41,11 +41,6 @@ MinPosition = Annotated[
         json_schema_extra={**POSITIONS},
     ),
 ]
-_DOWNLOAD = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cache-Control": "private, no-store",
-}
 
 
 class PageParameters(ListParameters):
@@ -158,14 +153,6 @@ async def read_one_message(
     return shown.message(conversation_id, item, parts.reader.configuration)
 
 
-def _download(body: bytes, content_type: str, filename: str) -> Response:
-    """Return a file that no browser shows or guesses about. Source: RFC 6266 and RFC 8187 for the name."""
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in filename)[:100] or "file"
-    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename[:200], safe='')}"
-    headers = _DOWNLOAD | {"Content-Disposition": disposition}
-    return Response(body, media_type=content_type, headers=headers)
-
-
 _BINARY: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 
 
@@ -185,7 +172,7 @@ async def read_attachment(conversation_id: str, message_id: str, number: int, pa
     body = await parts.content.get_blob(attachment["blob_id"])
     if body is None:
         raise not_found("the attachment was erased")
-    return _download(body, "application/octet-stream", str(attachment.get("filename") or "attachment"))
+    return download(body, "application/octet-stream", str(attachment.get("filename") or "attachment"))
 
 
 @router.get(
@@ -200,7 +187,7 @@ async def read_original(conversation_id: str, message_id: str, parts: PartsOf, a
     body = await parts.content.get_blob(content["raw_blob_id"]) if content.get("raw_blob_id") else None
     if body is None:
         raise not_found("there is no original mail of this message")
-    return _download(body, "message/rfc822", f"{message_id}.eml")
+    return download(body, "message/rfc822", f"{message_id}.eml")
 
 
 @router.get(
@@ -221,7 +208,7 @@ async def read_html(
     if not item.content.get("html"):
         raise not_found("this message has no HTML")
     body = await mail_document(item.content, parts.content, parts.pictures if pictures else None)
-    headers = _DOWNLOAD | {"Content-Security-Policy": HTML_POLICY}
+    headers = HEADERS | {"Content-Security-Policy": HTML_POLICY}
     return Response(body, media_type="text/html; charset=utf-8", headers=headers)
 
 

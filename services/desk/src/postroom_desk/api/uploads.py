@@ -11,6 +11,7 @@ from postroom_desk.answering.uploads import NotAPictureError, TooLargeError, Too
 from postroom_desk.api import models_answering as m
 from postroom_desk.api.answering import too_large
 from postroom_desk.api.auth import PartsOf
+from postroom_desk.api.downloads import HEADERS, download
 from postroom_desk.api.guard import Asker, needs
 from postroom_desk.api.problems import Problem, not_found
 from postroom_desk.api.shown import BASE
@@ -75,21 +76,18 @@ def shown(found: Upload) -> m.UploadShown:
 
 @router.get(
     "/uploads/{upload_id}",
-    summary="A picture that waits, for the one who writes",
+    summary="A file that waits, for the one who writes",
     response_class=Response,
-    responses={200: {"content": {"image/*": {}}}},
+    responses={200: {"content": {"image/*": {}, "application/octet-stream": {}}}},
 )
-async def picture(upload_id: str, parts: PartsOf, asker: Uploading) -> Response:
-    """Pictures of the text alone, to those alone who brought them in; everything else is sent, or not read again."""
+async def waiting_file(upload_id: str, parts: PartsOf, asker: Uploading) -> Response:
+    """To those alone who brought it in. Pictures of the text are shown; everything else is a download."""
     found = (await parts.writing.uploads.store.get([upload_id])).get(upload_id)
-    if found is None or found.owner != asker.principal.key or found.content_id is None or not found.ready:
-        raise not_found("there is no such picture of yours")
+    if found is None or found.owner != asker.principal.key or not found.ready:
+        raise not_found("there is no such file of yours")
     body = await parts.content.get_blob(found.blob_id)
     if body is None:
-        raise not_found("there is no such picture of yours")
-    headers = {
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Cache-Control": "private, max-age=3600",
-    }
-    return Response(body, media_type=found.content_type, headers=headers)
+        raise not_found("there is no such file of yours")
+    if found.content_id is None:
+        return download(body, "application/octet-stream", found.filename)
+    return Response(body, media_type=found.content_type, headers=HEADERS | {"Cache-Control": "private, max-age=3600"})
