@@ -259,7 +259,8 @@ class TestGuards:
 
     @pytest.mark.parametrize("limit", ["connections", "connections_per_host"])
     async def test_connections_are_bounded(self, limit: str) -> None:
-        async with Doorway(None, **{limit: 1}) as doorway:
+        one: dict[str, Any] = {limit: 1}
+        async with Doorway(None, **one) as doorway:
             first = await doorway.client()
             crowded = await doorway.client(hello=False)
             assert await crowded.closed() == "421 4.7.0 too many connections, come again\r\n"

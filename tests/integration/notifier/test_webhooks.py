@@ -191,6 +191,28 @@ async def test_a_receiver_is_served_again_as_soon_as_the_database_is_back(
     assert not bench.sender._owed
 
 
+async def test_a_fault_of_ours_ends_the_sending_only_until_its_loop_is_started_again(
+    benches: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = benches()
+    lease, faults = bench.store.lease, [ValueError("a receiver that a newer release wrote")]
+
+    async def failing(*args: Any, **options: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return await lease(*args, **options)
+
+    monkeypatch.setattr(bench.store, "lease", failing)
+    async with Receiver() as receiver:
+        await bench.open([subscription("crm", receiver.url())])
+        assert bench.loop is not None
+        await asyncio.wait({bench.loop})
+        assert isinstance(bench.loop.exception(), ValueError)
+        bench.loop = asyncio.create_task(bench.sender.run())  # as the runtime does
+        await bench.happens(Facts().received())
+        await until(lambda: len(receiver.received) == 1, "it is sent")
+
+
 async def test_those_that_hang_delay_nobody_else(benches: Callable[..., Bench]) -> None:
     bench = benches(seconds=3.0)
     async with Receiver(answer=lambda r: None if r.path.startswith("/hangs") else 200) as receiver:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+from postroom_ingest import intake as intake_module
 from postroom_ingest.intake import IntakeStore
 from postroom_runtime.errors import PermanentError
 from postroom_runtime.kafka import Outgoing
@@ -16,8 +18,10 @@ class Servers:
         }
         self.published: list[int] = []
 
-    async def unpublished(self, _account_id: str, limit: int, _most_bytes: int) -> list[tuple[str, list[Outgoing]]]:
-        return list(self.outbox.items())[:limit]
+    async def unpublished(
+        self, _account_id: str, limit: int, _most_bytes: int, besides: Sequence[str]
+    ) -> list[tuple[str, list[Outgoing]]]:
+        return [item for item in self.outbox.items() if item[0] not in besides][:limit]
 
     async def mark_published(self, ledger_ids: Sequence[str]) -> None:
         for ledger_id in ledger_ids:
@@ -36,3 +40,13 @@ async def test_message_that_kafka_never_takes_stays_and_the_others_go() -> None:
     assert servers.published == [1, 2]
     assert list(servers.outbox) == ["b"]
     assert await intake.publish("mail") == 0, "it is tried again, and ends"
+
+
+async def test_what_kafka_never_takes_is_passed_over_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "SWEEP_RECORDS", 2)
+    servers = Servers()
+    sizes = {f"{n}": 5_000 for n in range(5)} | {"z": 7}
+    servers.outbox = {name: [Outgoing("t", b"k", b"x" * size, [])] for name, size in sizes.items()}
+    assert await IntakeStore(servers, None, servers).publish("mail") == 1  # type: ignore[arg-type]
+    assert servers.published == [7]
+    assert len(servers.outbox) == 5

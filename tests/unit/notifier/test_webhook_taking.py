@@ -14,6 +14,7 @@ from postroom_notifier.domain.webhooks import Receiver, WebhookDelivery
 from postroom_notifier.webhooks.taking import InboxNotKnownYetError, TakeEvents
 from postroom_runtime.clock import ManualClock
 from postroom_runtime.configuration_feed import Configurations
+from postroom_runtime.records import Position
 
 from tests.unit.notifier.company import CONVERSATION, Facts, configuration
 
@@ -27,6 +28,7 @@ class Store:
     noted: dict[str, tuple[str, int]] = field(default_factory=dict)
     fold: dict[str, str | None] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    added: list[list[str]] = field(default_factory=list)
 
     async def locate(self, found: Mapping[str, str], version: int) -> None:
         self.calls += ["locate"] if found else []
@@ -44,6 +46,7 @@ class Store:
 
     async def add(self, deliveries: Sequence[WebhookDelivery], now: datetime) -> None:
         self.calls.append("add")
+        self.added.append([d.id for d in deliveries])
 
 
 @dataclass
@@ -167,3 +170,15 @@ async def test_a_replay_goes_by_where_the_conversation_is_now_and_notes_nothing(
     assert len(await bench.taking.again(range_of_the_log, "crm", "r1")) == 2
     assert bench.store.noted[CONVERSATION][0] == "support"
     assert bench.store.calls == []
+
+
+async def test_a_batch_for_very_many_subscriptions_is_stored_in_parts() -> None:
+    bench, facts = Bench(), Facts()
+    bench.configure(1, *(f"w{n}" for n in range(300)))
+    events = [facts.received(), *(facts.replied(f"r{n}") for n in range(9))]
+    batch = [incoming(event) for event in events]
+    for n, one in enumerate(batch):
+        one.position = Position("1" * 32, 0, n)
+    await bench.taking.handle(batch, {})
+    assert [len(ids) for ids in bench.store.added] == [1000, 1000, 1000]
+    assert len({i for ids in bench.store.added for i in ids}) == 3000

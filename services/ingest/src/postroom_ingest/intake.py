@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 SWEEP_RECORDS = 500
 SWEEP_BYTES = 32 * 1024 * 1024
 """Of what is published at once: a mail to very many inboxes may have megabytes."""
+MOST_REFUSED = 10_000
+"""Entries that Kafka never takes are passed over, up to so many."""
 
 
 def _outcome(intake: Intake, *, first: bool) -> Outcome:
@@ -136,8 +138,9 @@ class IntakeStore:
         """Publish what is stored and not marked of one outbox, in order; return how many entries. One at a time."""
         async with self._locks[account_id]:
             done = 0
+            refused: list[str] = []
             while True:
-                pending = await self._ledger.unpublished(account_id, SWEEP_RECORDS, SWEEP_BYTES)
+                pending = await self._ledger.unpublished(account_id, SWEEP_RECORDS, SWEEP_BYTES, refused)
                 if not pending:
                     return done
                 published = await self._send(pending)
@@ -147,8 +150,9 @@ class IntakeStore:
                 if trail.on:
                     tell(account_id, [entry for entry in pending if entry[0] in set(published)])
                 done += len(published)
+                refused += {ledger_id for ledger_id, _ in pending}.difference(published)
                 all_read = len(pending) < SWEEP_RECORDS and _bytes_of(pending) < SWEEP_BYTES
-                if all_read or not published or (at_most is not None and done >= at_most):
+                if all_read or len(refused) > MOST_REFUSED or (at_most is not None and done >= at_most):
                     return done
 
     async def _send(self, pending: Sequence[tuple[str, list[Outgoing]]]) -> list[str]:

@@ -78,9 +78,11 @@ class Ledger(Protocol):
 
     async def mark_published(self, ledger_ids: Sequence[str]) -> None: ...
 
-    async def unpublished(self, account_id: str, limit: int, most_bytes: int) -> list[tuple[str, list[Outgoing]]]:
+    async def unpublished(
+        self, account_id: str, limit: int, most_bytes: int, besides: Sequence[str] = ()
+    ) -> list[tuple[str, list[Outgoing]]]:
         """Return what is to be published of an account, in the order in which it was stored: at most so many entries, and no
-        more once they have so many bytes.
+        more once they have so many bytes. Those of `besides` are left out.
         """
         ...
 

@@ -148,11 +148,16 @@ class MongoLedger:
                 {"_id": {"$in": list(ledger_ids)}}, {"$set": {"published": True}, "$unset": {"out": ""}}
             )
 
-    async def unpublished(self, account_id: str, limit: int, most_bytes: int) -> list[tuple[str, list[Outgoing]]]:
+    async def unpublished(
+        self, account_id: str, limit: int, most_bytes: int, besides: Sequence[str] = ()
+    ) -> list[tuple[str, list[Outgoing]]]:
+        wanted: dict[str, Any] = {"account": account_id, "published": False}
+        if besides:
+            wanted["_id"] = {"$nin": list(besides)}
         found: list[tuple[str, list[Outgoing]]] = []
         held = 0
         async with translated("read outbox"):
-            cursor = self._ledger.find({"account": account_id, "published": False}).sort("order", 1).limit(limit)
+            cursor = self._ledger.find(wanted).sort("order", 1).limit(limit)
             async for document in cursor:
                 out = [_from_mongo(record) for record in document["out"]]
                 found.append((document["_id"], out))

@@ -102,8 +102,13 @@ def _wants(subscription: WebhookSubscription, event_type: str, inbox_id: str | N
     return not subscription.events or short in subscription.events or short.rpartition(".v")[0] in subscription.events
 
 
-def delivery_of(event: Event, subscription_id: str, offset: int, now: datetime, replay: str = "") -> WebhookDelivery:
-    """Return what is due for one subscription; the same event gives the same one, but for each `replay` another."""
+def delivery_of(
+    event: Event, subscription_id: str, offset: int, now: datetime, replay: str = "", *, body: str | None = None
+) -> WebhookDelivery:
+    """Return what is due for one subscription; the same event gives the same one, but for each `replay` another.
+
+    `body` is `body_of` the event, where that is known already.
+    """
     webhook_id = derived_id("webhook", event.source, event.id, subscription_id)
     return WebhookDelivery(
         id=derived_id(webhook_id, replay) if replay else webhook_id,
@@ -112,7 +117,7 @@ def delivery_of(event: Event, subscription_id: str, offset: int, now: datetime, 
         conversation_id=event.subject,
         event_type=event.type,
         order=offset,
-        body=body_of(as_dict(event)),
+        body=body_of(as_dict(event)) if body is None else body,
         next_at=now,
         created_at=now,
     )

@@ -63,7 +63,8 @@ class WebhookSender:
         self._wake.set()
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled. After a fault of ours it is started again, and begins as at first."""
+        self._stopping = False
         try:
             while True:
                 self._wake.clear()

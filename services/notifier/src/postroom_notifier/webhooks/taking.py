@@ -1,9 +1,10 @@
 """The consumer: each fact becomes a delivery for each subscription that wants it. Repeats change nothing."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
-from postroom_contracts.events import Data, Event
+from postroom_contracts.events import Data, Event, as_dict
 from postroom_contracts.registry import models_of
 from postroom_contracts.topics import CONVERSATION_EVENTS
 from postroom_runtime.clock import Clock
@@ -12,8 +13,10 @@ from postroom_runtime.errors import InfrastructureError
 from postroom_runtime.records import Incoming
 from postroom_runtime.steps import reach
 
-from postroom_notifier.domain.webhooks import WebhookDelivery, delivery_of, inbox_named, wanted_by
+from postroom_notifier.domain.webhooks import WebhookDelivery, body_of, delivery_of, inbox_named, wanted_by
 from postroom_notifier.webhooks.port import WebhookStore
+
+STORED_AT_ONCE = 1000
 
 
 class InboxNotKnownYetError(InfrastructureError):
@@ -41,16 +44,24 @@ class TakeEvents:
         """Store what is due, each once by its id; then the batch may be committed. Without subscriptions nothing is done."""
         if not self.configurations.latest.webhooks:
             return
-        incoming = [i for i in batch if i.event is not None]
-        deliveries = await self.due([(i.the_event, i.position.offset) for i in incoming])
+        events = [(i.the_event, i.position.offset) for i in batch if i.event is not None]
+        known, disabled = await self._places(events), await self.store.disabled()
         reach("webhooks.decided")
-        await self.store.add(deliveries, self.clock.now())
+        stored = 0
+        for deliveries in _chunks(self._due(events, known, disabled)):
+            await self.store.add(deliveries, self.clock.now())
+            stored += len(deliveries)
         reach("webhooks.stored")
-        if deliveries:
+        if stored:
             self.wake()
 
     async def due(self, events: Sequence[tuple[Event, int]]) -> list[WebhookDelivery]:
         """Return what is due for new events at their offsets. Raises InboxNotKnownYetError."""
+        known = await self._places(events)
+        return list(self._due(events, known, await self.store.disabled()))
+
+    async def _places(self, events: Sequence[tuple[Event, int]]) -> dict[str, str]:
+        """Return in which inbox their conversations were before them, and note where they put them."""
         named: dict[str, str] = {}
         unnamed = set()
         for event, _ in events:
@@ -61,30 +72,32 @@ class TakeEvents:
                 unnamed.add(event.subject)
         known = await self._located(unnamed)
         await self.store.locate(named, self.configurations.latest_version)
-        return await self._due(events, known)
+        return known
 
     async def again(self, events: Sequence[tuple[Event, int]], only: str, replay: str) -> list[WebhookDelivery]:
         """Return what is due of events of the past to the subscription `only`, as of where their conversations are now."""
         known = await self._located({event.subject for event, _ in events})
         here = [(event, offset) for event, offset in events if event.subject in known]
-        return await self._due(here, known, only=only, replay=replay)
+        return list(self._due(here, known, await self.store.disabled(), only=only, replay=replay))
 
-    async def _due(
-        self, events: Sequence[tuple[Event, int]], known: dict[str, str], only: str | None = None, replay: str = ""
-    ) -> list[WebhookDelivery]:
-        disabled = await self.store.disabled()
+    def _due(
+        self,
+        events: Sequence[tuple[Event, int]],
+        known: dict[str, str],
+        disabled: Collection[str],
+        only: str | None = None,
+        replay: str = "",
+    ) -> Iterator[WebhookDelivery]:
         now, configuration = self.clock.now(), self.configurations.latest
-        found = []
         for event, offset in events:
             inbox_id = None if only else inbox_named(event)
             if inbox_id is not None:
                 known[event.subject] = inbox_id
-            found += [
-                delivery_of(event, subscription.id, offset, now, replay)
-                for subscription in wanted_by(event, known.get(event.subject), configuration)
-                if only in (None, subscription.id) and subscription.id not in disabled
-            ]
-        return found
+            wanted = wanted_by(event, known.get(event.subject), configuration)
+            ids = [s.id for s in wanted if only in (None, s.id) and s.id not in disabled]
+            body = body_of(as_dict(event)) if ids else ""  # one text, however many get it
+            for subscription_id in ids:
+                yield delivery_of(event, subscription_id, offset, now, replay, body=body)
 
     async def _located(self, conversation_ids: Collection[str]) -> dict[str, str]:
         """Return where conversations are; those of which nobody knows are left out."""
@@ -108,3 +121,10 @@ class TakeEvents:
         if self._noting_since[0] != latest:
             self._noting_since = latest, self.configurations.unbroken(lambda c: bool(c.webhooks))
         return self._noting_since[1]
+
+
+def _chunks(deliveries: Iterable[WebhookDelivery]) -> Iterator[list[WebhookDelivery]]:
+    """Give a batch's deliveries in parts: 200 events to 1,000 subscriptions would fill the memory."""
+    rest = iter(deliveries)
+    while chunk := list(islice(rest, STORED_AT_ONCE)):
+        yield chunk
