@@ -17,11 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from postroom_local.ports import free_port
 
-from tests.component.deploy.chart import cases, render
+from tests.component.deploy.chart import ROOT, cases, render
 from tools.cluster_parts import HOME, Parts, say
 
+SAMPLES = (ROOT / "docs" / "examples" / "kafka-user.yaml",)
+"""Resources of the docs that other teams apply."""
 READY_SECONDS = 120.0
 ESTABLISHED_SECONDS = 30.0
 WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -30,6 +33,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "ScaledObject": lambda m: m["spec"].update(minReplicaCount="two"),
     "PodMonitor": lambda m: m["spec"]["podMetricsEndpoints"][0].update(interval="15q"),
     "KafkaTopic": lambda m: m["spec"].update(partitions=-1),
+    "KafkaUser": lambda m: m["spec"]["authorization"]["acls"][0].update(operations=["Peek"]),
 }
 """What the server must refuse: else it would look at nothing."""
 
@@ -123,13 +127,16 @@ def accept_all(kubectl: Kubectl) -> list[str]:
         count, kinds = count + len(objects), kinds | {made["kind"] for made in objects}
         if said := dry_run(kubectl, objects):
             faults.append(f"{name}: {said}")
+    examples = [made for path in SAMPLES for made in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    if said := dry_run(kubectl, examples):
+        faults.append(f"{', '.join(path.name for path in SAMPLES)}: {said}")
     say(f"{count} objects of {len(cases())} sets of values, {len(kinds)} kinds: {', '.join(sorted(kinds))}")
     return faults
 
 
 def refuse_wrong(kubectl: Kubectl) -> list[str]:
     """Spoil one object of each kind; return the kinds that were taken all the same."""
-    objects = render(cases()["everything on"])
+    objects = [*render(cases()["everything on"]), *render(cases()["a certificate for each service"])]
     faults = []
     for kind, spoil in WRONG.items():
         wrong = json.loads(json.dumps(next(made for made in objects if made["kind"] == kind)))
