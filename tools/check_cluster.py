@@ -1,5 +1,7 @@
 """Apply all that the chart makes to a real kube-apiserver by server-side dry run: `make check-cluster`, without a cluster.
 
+Before that the commands of docs/operations/install.md are carried out as they stand there, but for those that need pods.
+
 The server is built from Kubernetes' Go modules (minutes, once), etcd is Debian's, the definitions of KEDA, Prometheus Operator
 and Strimzi are made by their own tools from their own sources. All is kept in build/cluster. Needs go, etcd, kubectl, openssl.
 """
@@ -22,9 +24,12 @@ from postroom_local.ports import free_port
 
 from tests.component.deploy.chart import ROOT, cases, render
 from tools.cluster_parts import HOME, Parts, say
+from tools.follow_docs import follow, kubeconfig
 
 SAMPLES = (ROOT / "docs" / "examples" / "kafka-user.yaml",)
 """Resources of the docs that other teams apply."""
+OPERATIONS = ROOT / "docs" / "operations"
+FOLLOWED = ("install.md", "commands.md")
 READY_SECONDS = 120.0
 ESTABLISHED_SECONDS = 30.0
 WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -48,9 +53,10 @@ def main() -> None:
         for path in parts.definitions():
             kubectl("apply", "--server-side", "-f", str(path))
         kubectl("wait", "--for=condition=Established", f"--timeout={ESTABLISHED_SECONDS:.0f}s", "crd", "--all")
-        for namespace in ("mail", "kafka"):
-            kubectl("create", "namespace", namespace)
-        faults = [*accept_all(kubectl), *refuse_wrong(kubectl)]
+        count, faults = follow([OPERATIONS / name for name in FOLLOWED], Path(folder) / "kubeconfig", Path(folder))
+        say(f"{count} commands of {', '.join(FOLLOWED)} carried out as they stand there")
+        kubectl("create", "namespace", "mail")
+        faults += [*accept_all(kubectl), *refuse_wrong(kubectl)]
     if faults:
         sys.exit("error: " + "\n".join(faults))
 
@@ -77,6 +83,7 @@ def server(parts: Parts, folder: Path) -> Iterator[Kubectl]:
         *(f"--service-account-key-file={key}", "--service-cluster-ip-range=10.0.0.0/24"),
         "--disable-admission-plugins=ServiceAccount",
     ]
+    kubeconfig(folder, f"https://127.0.0.1:{port}", token)
     log = (folder / "log").open("wb")
     running = [subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) for command in (etcd, api)]
     options = [f"--server=https://127.0.0.1:{port}", "--insecure-skip-tls-verify", f"--token={token}"]
