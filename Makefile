@@ -71,6 +71,10 @@ check-erasure: setup ## Erase a person and wait until every topic has forgotten 
 check-disaster: setup ## Lose MongoDB, Kafka and both, and bring the house back by the commands of the docs (some five minutes)
 	$(BIN)/python -m faults.disaster $(CHECK_ARGS)
 
+.PHONY: check-upgrade
+check-upgrade: setup ## An earlier release's services (UPGRADE_FROM=tag), replaced one by one under load, and every mail counted (some five minutes; BREAK=name)
+	$(BIN)/python -m faults.upgrade $(if $(BREAK),--break $(BREAK)) $(CHECK_ARGS)
+
 check-alerts: setup ## Provoke each cause in the real house, see each alert fire and resolve (about ten minutes)
 	$(BIN)/python -m watch.run $(CHECK_ARGS)
 

@@ -58,7 +58,7 @@ async def _lag(world: World) -> int:
             await consumer.start()
             try:
                 for group in GROUPS:
-                    if group.service in world.services:
+                    if group.service in world.running_services:
                         names = [f"{TOPIC_PREFIX}{topic.name}" for topic in group.topics]
                         lag += await _lag_of(admin, consumer, f"{TOPIC_PREFIX}{group.name}", names)
             finally:

@@ -81,13 +81,14 @@ def write(found: Mapping[str, Any], broken: str, folder: Path) -> Path:
     return path
 
 
-def show(found: Mapping[str, Any], findings: Findings, console: Console) -> None:
+def show(found: Mapping[str, Any], findings: Findings, console: Console, title: str = "Fault run") -> None:
     """Print the counts, and the first of what is wrong."""
-    table = Table(title="Fault run")
+    table = Table(title=title)
     for column in ("what", "count", "must be"):
         table.add_column(column)
     table.add_row("mails sent", str(found["mails"]), "")
-    table.add_row("killed", ", ".join(f"{name} {count}" for name, count in found["kills"].items()), "")
+    if any(found["kills"].values()):
+        table.add_row("killed", ", ".join(f"{name} {count}" for name, count in found["kills"].items()), "")
     for name in MUST_BE_ZERO:
         table.add_row(name.replace("_", " "), str(found[name]), "0")
     table.add_row("repeated mails", str(found["repeated_mails"]), f"at most {found['repeated_mails_allowed']}")

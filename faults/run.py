@@ -53,8 +53,8 @@ async def main(chosen: Options) -> int:
         waiting = await wait_until_quiet(world, chosen.quiet_seconds, chosen.quiet_within, _progress())
         for crash in world.crashes:
             say(f"ended by itself: {crash}")
-        evidence = await _collect(world, feeder)
-        differs = await _rebuild_differs(world) if "analytics" in world.services else 0
+        evidence = await collect(world, feeder)
+        differs = await rebuild_differs(world) if "analytics" in world.services else 0
     findings = check(evidence)
     return _conclude(chosen, evidence, findings, waiting, differs)
 
@@ -138,7 +138,7 @@ def _progress() -> report.Waiting:
 # --- evidence -------------------------------------------------------------------------------------------------------
 
 
-async def _collect(world: World, feeder: Feeder) -> Evidence:
+async def collect(world: World, feeder: Feeder) -> Evidence:
     """Read topics and mailboxes."""
     bootstrap = world.kafka.bootstrap
     agents = {name: address(name) for name in AGENTS}
@@ -155,7 +155,7 @@ async def _collect(world: World, feeder: Feeder) -> Evidence:
     )
 
 
-async def _rebuild_differs(world: World) -> int:
+async def rebuild_differs(world: World) -> int:
     """Return how many figures of analytics differ from a rebuild. Raises RuntimeError when it cannot be made."""
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "postroom"),

@@ -62,6 +62,13 @@ class Service:
     aimed_at: str = ""
     """The step at which the present process kills itself; empty: none."""
     started_at: float = 0.0
+    program: tuple[str, ...] = ()
+    """What is run in place of this tree's services, such as another release; the service's name comes behind it."""
+
+    @property
+    def service(self) -> str:
+        """Which service it is: several processes of one are told apart by what stands behind a full stop."""
+        return self.name.partition(".")[0]
 
     @property
     def running(self) -> bool:
@@ -94,6 +101,11 @@ class World:
         self.kafka = KafkaServer(FOLDER / "kafka")
         self.mongo = MongoServer(FOLDER / "mongo")
         self.dovecot = DovecotServer(MAIL_USERS)
+
+    @property
+    def running_services(self) -> frozenset[str]:
+        """Names of the services, however many processes each has."""
+        return frozenset(service.service for service in self.services.values())
 
     @property
     def _servers(self) -> tuple[KafkaServer, MongoServer, DovecotServer]:
@@ -181,13 +193,15 @@ class World:
         service.started_at = time.monotonic()
         service.aimed_at = aimed_at
         self._port_file(name).unlink(missing_ok=True)
-        program = ["-m", "faults.broken", self.broken] if self.broken else ["-m", "postroom_runtime.cli", "run"]
+        program = service.program or (sys.executable, *self._program)
         env = {**self.env, "POSTROOM_HTTP_PORT_FILE": str(self._port_file(name))}
         env["POSTROOM_KILL_AT"] = aimed_at
-        service.process = spawn(
-            name, [sys.executable, *program, name], FOLDER / "logs" / f"{name}.log", env=env, cwd=ROOT
-        )
+        service.process = spawn(name, [*program, service.service], FOLDER / "logs" / f"{name}.log", env=env, cwd=ROOT)
         self._expected_down.discard(name)
+
+    @property
+    def _program(self) -> tuple[str, ...]:
+        return ("-m", "faults.broken", self.broken) if self.broken else ("-m", "postroom_runtime.cli", "run")
 
     def _port_file(self, name: str) -> Path:
         return FOLDER / f"{name}.port"
@@ -197,18 +211,25 @@ class World:
         if not self.services[name].running:
             return False
         try:
-            url = f"http://127.0.0.1:{self._port_file(name).read_text()}/readyz"
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port(name)}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (OSError, ValueError):
             return False
+
+    def port(self, name: str) -> int:
+        """Return where a process serves HTTP. Raises OSError or ValueError while it does not."""
+        return int(self._port_file(name).read_text())
 
     async def start_services(self) -> None:
         """Start all and return when they are ready. Raises RuntimeError with the log's end of one that is not."""
         for name in self.services:
             self.start_service(name)
+        await self.wait_ready(*self.services)
+
+    async def wait_ready(self, *names: str) -> None:
+        """Return when these processes are ready. Raises RuntimeError with the log's end of one that is not."""
         give_up_at = time.monotonic() + READY_SECONDS
-        waiting = set(self.services)
+        waiting = set(names)
         while waiting:
             for name in sorted(waiting):
                 if await asyncio.to_thread(self.is_ready, name):

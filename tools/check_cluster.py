@@ -1,5 +1,7 @@
 """Apply all that the chart makes to a real kube-apiserver by server-side dry run: `make check-cluster`, without a cluster.
 
+Before that the commands of docs/operations/install.md are carried out as they stand there, but for those that need pods.
+
 The server is built from Kubernetes' Go modules (minutes, once), etcd is Debian's, the definitions of KEDA, Prometheus Operator
 and Strimzi are made by their own tools from their own sources. All is kept in build/cluster. Needs go, etcd, kubectl, openssl.
 """
@@ -17,11 +19,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from postroom_local.ports import free_port
 
-from tests.component.deploy.chart import cases, render
+from tests.component.deploy.chart import ROOT, cases, render
 from tools.cluster_parts import HOME, Parts, say
+from tools.follow_docs import follow, kubeconfig
 
+SAMPLES = (ROOT / "docs" / "examples" / "kafka-user.yaml",)
+"""Resources of the docs that other teams apply."""
+OPERATIONS = ROOT / "docs" / "operations"
+FOLLOWED = ("install.md", "commands.md")
 READY_SECONDS = 120.0
 ESTABLISHED_SECONDS = 30.0
 WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -30,6 +38,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "ScaledObject": lambda m: m["spec"].update(minReplicaCount="two"),
     "PodMonitor": lambda m: m["spec"]["podMetricsEndpoints"][0].update(interval="15q"),
     "KafkaTopic": lambda m: m["spec"].update(partitions=-1),
+    "KafkaUser": lambda m: m["spec"]["authorization"]["acls"][0].update(operations=["Peek"]),
 }
 """What the server must refuse: else it would look at nothing."""
 
@@ -44,9 +53,10 @@ def main() -> None:
         for path in parts.definitions():
             kubectl("apply", "--server-side", "-f", str(path))
         kubectl("wait", "--for=condition=Established", f"--timeout={ESTABLISHED_SECONDS:.0f}s", "crd", "--all")
-        for namespace in ("mail", "kafka"):
-            kubectl("create", "namespace", namespace)
-        faults = [*accept_all(kubectl), *refuse_wrong(kubectl)]
+        count, faults = follow([OPERATIONS / name for name in FOLLOWED], Path(folder) / "kubeconfig", Path(folder))
+        say(f"{count} commands of {', '.join(FOLLOWED)} carried out as they stand there")
+        kubectl("create", "namespace", "mail")
+        faults += [*accept_all(kubectl), *refuse_wrong(kubectl)]
     if faults:
         sys.exit("error: " + "\n".join(faults))
 
@@ -73,6 +83,7 @@ def server(parts: Parts, folder: Path) -> Iterator[Kubectl]:
         *(f"--service-account-key-file={key}", "--service-cluster-ip-range=10.0.0.0/24"),
         "--disable-admission-plugins=ServiceAccount",
     ]
+    kubeconfig(folder, f"https://127.0.0.1:{port}", token)
     log = (folder / "log").open("wb")
     running = [subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) for command in (etcd, api)]
     options = [f"--server=https://127.0.0.1:{port}", "--insecure-skip-tls-verify", f"--token={token}"]
@@ -123,13 +134,16 @@ def accept_all(kubectl: Kubectl) -> list[str]:
         count, kinds = count + len(objects), kinds | {made["kind"] for made in objects}
         if said := dry_run(kubectl, objects):
             faults.append(f"{name}: {said}")
+    examples = [made for path in SAMPLES for made in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    if said := dry_run(kubectl, examples):
+        faults.append(f"{', '.join(path.name for path in SAMPLES)}: {said}")
     say(f"{count} objects of {len(cases())} sets of values, {len(kinds)} kinds: {', '.join(sorted(kinds))}")
     return faults
 
 
 def refuse_wrong(kubectl: Kubectl) -> list[str]:
     """Spoil one object of each kind; return the kinds that were taken all the same."""
-    objects = render(cases()["everything on"])
+    objects = [*render(cases()["everything on"]), *render(cases()["a certificate for each service"])]
     faults = []
     for kind, spoil in WRONG.items():
         wrong = json.loads(json.dumps(next(made for made in objects if made["kind"] == kind)))

@@ -65,7 +65,7 @@ class Parts:
             (self.apiserver, self._build_apiserver),
             (self._definitions / f"keda-{KEDA}", self._keda),
             (self._definitions / f"prometheus-operator-{PROMETHEUS_OPERATOR}", self._prometheus_operator),
-            (self._definitions / f"strimzi-{STRIMZI}", self._strimzi),
+            (self._definitions / f"strimzi-users-{STRIMZI}", self._strimzi),
         ):
             if not path.exists():
                 began = time.monotonic()
@@ -128,15 +128,7 @@ class Parts:
         to.mkdir()
         folder = self._module("strimzi")
         jars = strimzi_jars(folder)
-        where = f"io.strimzi.api.kafka.model.topic.KafkaTopic={to / 'kafkatopics.yaml'}"
-        run(
-            [
-                str(java_program()),
-                "-cp",
-                ":".join(map(str, jars)),
-                "io.strimzi.crdgenerator.CrdGenerator",
-                "--yaml",
-                where,
-            ],
-            folder,
-        )
+        models = {"topic.KafkaTopic": "kafkatopics", "user.KafkaUser": "kafkausers"}
+        where = [f"io.strimzi.api.kafka.model.{model}={to / name}.yaml" for model, name in models.items()]
+        java = [str(java_program()), "-cp", ":".join(map(str, jars))]
+        run([*java, "io.strimzi.crdgenerator.CrdGenerator", "--yaml", *where], folder)

@@ -45,6 +45,15 @@ def releases(recordings: list[str], root: Path = ROOT) -> list[Release]:
     return found + [Release(name, _first_recorded(root, name)) for name in untagged]
 
 
+def newest(root: Path = ROOT) -> Release | None:
+    """Return the newest tagged release that leads to what is checked out; None before the first."""
+    try:
+        tag = _git(root, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*").strip()
+    except MissingHistoryError:
+        return None
+    return Release(tag.removeprefix("v"), tag)
+
+
 def tree(release: Release, folder: Path, root: Path = ROOT) -> Path:
     """Lay the release's files down in `folder` and return it."""
     with tarfile.open(fileobj=io.BytesIO(_git_bytes(root, "archive", release.revision))) as archive:
@@ -55,11 +64,11 @@ def tree(release: Release, folder: Path, root: Path = ROOT) -> Path:
 def reader_of(source: Path, folder: Path) -> Path:
     """Return the Python of an environment that holds the wheel of `source`'s contracts, its locked pydantic, nothing else."""
     wheels, venv = folder / "wheels", folder / "venv"
-    _uv("build", "-q", "--wheel", str(source / "contracts"), "-o", str(wheels))
-    _uv("venv", "-q", "--python", sys.executable, str(venv))
+    uv("build", "-q", "--wheel", str(source / "contracts"), "-o", str(wheels))
+    uv("venv", "-q", "--python", sys.executable, str(venv))
     wheel = next(wheels.glob("postroom_contracts-*.whl"))
     python = venv / "bin" / "python"
-    _uv("pip", "install", "-q", "--python", str(python), "-c", str(source / "requirements.lock"), str(wheel))
+    uv("pip", "install", "-q", "--python", str(python), "-c", str(source / "requirements.lock"), str(wheel))
     return python
 
 
@@ -88,7 +97,8 @@ def _git_bytes(root: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
-def _uv(*arguments: str) -> None:
+def uv(*arguments: str) -> None:
+    """Run uv, this environment's if it has one. Raises AssertionError with the end of what it said."""
     beside = Path(sys.executable).with_name("uv")
     command = str(beside) if beside.exists() else shutil.which("uv")
     assert command, "uv is missing: run `make setup`"

@@ -101,6 +101,15 @@ def test_compose_sets_settings_that_exist(compose: dict[str, Any]) -> None:
         assert model(**values).kafka_bootstrap == "kafka:9092"
 
 
+def test_links_that_the_desk_of_compose_prints_lead_to_its_port(compose: dict[str, Any]) -> None:
+    desk = compose["services"]["desk"]
+    (port,) = desk["ports"]
+    assert desk["environment"]["POSTROOM_PUBLIC_URL"] == f"http://localhost:{port.split(':')[1]}"
+    values = {k.removeprefix("POSTROOM_").lower(): v for k, v in desk["environment"].items()}
+    assert DeskSettings(**values).public_url == "http://localhost:8080"
+    assert values.items() >= {("kafka_bootstrap", "kafka:9092"), ("notifier_url", "http://notifier:8080")}
+
+
 def test_the_company_of_compose_loads_and_points_at_its_services_and_secrets(compose: dict[str, Any]) -> None:
     environment = compose["x-service"]["environment"]
     company: Configuration = load_configuration(ROOT / "deploy/compose/company.yaml")

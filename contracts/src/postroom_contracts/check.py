@@ -12,6 +12,7 @@ from postroom_contracts.schemas import CLASS_MARK, Schema
 _LOWER_BOUNDS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _EQUAL = ("pattern", "format", "multipleOf", "uniqueItems", "contentEncoding")
+_PARTS = (("items", "[]"), ("additionalProperties", "{}"), ("propertyNames", "{key}"))
 _PUBLIC = "public"
 
 
@@ -23,11 +24,27 @@ def compare(old: Schema, new: Schema, name: str) -> list[str]:
     return list(dict.fromkeys(_Comparison(old, new).breaks(old, new, name)))
 
 
+def additions(old: Schema, new: Schema, name: str) -> list[str]:
+    """Return what `new` may hold in a fixed set and `old` may not, as `PLACE: VALUE`, such as `MessageReceived.channel: fax`.
+
+    No break, but a reader that was made for `old` meets a value that it does not know (`newer.py`).
+    """
+    return list(dict.fromkeys(_Additions(old, new).found(old, new, name)))
+
+
 def compare_all(old: Mapping[str, Schema], new: Mapping[str, Schema]) -> list[str]:
     """Return every break between two sets of schemas by file name; a type that is gone is one."""
     found = [f"{name}: the type was removed" for name in sorted(old.keys() - new.keys())]
     for name in sorted(old.keys() & new.keys()):
         found += compare(old[name], new[name], name)
+    return found
+
+
+def all_additions(old: Mapping[str, Schema], new: Mapping[str, Schema]) -> list[str]:
+    """Return the types, and the values of fixed sets, that `new` has and `old` has not, by file name."""
+    found = sorted(new.keys() - old.keys())
+    for name in sorted(old.keys() & new.keys()):
+        found += additions(old[name], new[name], name)
     return found
 
 
@@ -88,7 +105,7 @@ class _Comparison:
                 yield f"{path}.{field}: a required field was added"
 
     def _parts(self, old: Schema, new: Schema, path: str) -> Iterator[str]:
-        for word, mark in (("items", "[]"), ("additionalProperties", "{}"), ("propertyNames", "{key}")):
+        for word, mark in _PARTS:
             before, after = old.get(word), new.get(word)
             if isinstance(before, dict) and isinstance(after, dict):
                 yield from self.breaks(before, after, path + mark)
@@ -109,6 +126,41 @@ class _Comparison:
         if "oneOf" not in old:
             for branch in left:
                 yield f"{path}: {_name(branch, self._new_root)} is newly allowed"
+
+
+class _Additions:
+    """One walk over two schemas, each place by every way that leads there; what holds itself is entered once."""
+
+    def __init__(self, old_root: Schema, new_root: Schema) -> None:
+        self._old_root = old_root
+        self._new_root = new_root
+        self._inside: list[str] = []
+
+    def found(self, old: Schema, new: Schema, path: str) -> Iterator[str]:
+        reference = new.get("$ref", "")
+        if reference and reference in self._inside:
+            return
+        self._inside.append(reference)
+        yield from self._below(_resolved(old, self._old_root), _resolved(new, self._new_root), path)
+        self._inside.pop()
+
+    def _below(self, old: Schema, new: Schema, path: str) -> Iterator[str]:
+        if _union(old) or _union(new):
+            known = {_name(branch, self._old_root): branch for branch in _alternatives(old)}
+            for branch in _alternatives(new):
+                name = _name(branch, self._new_root)
+                if name in known:
+                    yield from self.found(known[name], branch, path)
+                else:
+                    yield f"{path}: {name}"
+            return
+        yield from (f"{path}: {value}" for value in _values(new, old))
+        for field in old.get("properties", {}).keys() & new.get("properties", {}).keys():
+            yield from self.found(old["properties"][field], new["properties"][field], f"{path}.{field}")
+        for word, mark in _PARTS:
+            before, after = old.get(word), new.get(word)
+            if isinstance(before, dict) and isinstance(after, dict):
+                yield from self.found(before, after, path + mark)
 
 
 def _name(branch: Schema, root: Schema) -> str:
@@ -141,6 +193,7 @@ def _enum(schema: Schema) -> list[Any] | None:
 
 
 def _values(old: Schema, new: Schema) -> list[Any]:
+    """Return the values of a fixed set that another has not."""
     before, after = _enum(old), _enum(new)
     return [] if before is None or after is None else [value for value in before if value not in after]
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from postroom_contracts import newer
 from postroom_contracts.fields import format_time, to_milliseconds
 from postroom_contracts.ids import event_id
 
@@ -132,8 +133,11 @@ def encode_headers(event: Event) -> Headers:
 
 
 def encode_body(data: Data) -> bytes:
-    """Return the JSON body; absent optional fields are left out."""
-    return data.__pydantic_serializer__.to_json(data, exclude_none=True)
+    """Return the JSON body; absent optional fields are left out. Raises NotWrittenYetError (`newer.py`)."""
+    body = data.__pydantic_serializer__.to_json(data, exclude_none=True)
+    if newer.NOT_WRITTEN_YET:
+        newer.refuse(data.type_name().removeprefix(TYPE_PREFIX), body, newer.NOT_WRITTEN_YET)
+    return body
 
 
 def encode(event: Event, mode: EventMode = "binary") -> tuple[Headers, bytes]:

@@ -137,15 +137,18 @@ def replay(
     group: str,
     key: Annotated[str, typer.Option(help="Replay this key: the record that failed and all held behind it.")] = "",
     letter: Annotated[str, typer.Option(help="Replay one record by its id (one that was parked as permanent).")] = "",
+    readable: Annotated[
+        bool, typer.Option("--readable", help="Replay all that an earlier release could not read and this one can.")
+    ] = False,
 ) -> None:
     """Give parked records back to the group alone, in order, and lift the key's hold when all are handled."""
-    if bool(key) == bool(letter):
-        raise fail("give exactly one of --key and --letter", 2)
-    typer.echo(
-        _guarded(
-            group, replay_key(RuntimeSettings(), group, key) if key else _replay_one(RuntimeSettings(), group, letter)
-        )
-    )
+    if [bool(key), bool(letter), readable].count(True) != 1:
+        raise fail("give exactly one of --key, --letter and --readable", 2)
+    settings = RuntimeSettings()
+    if readable:
+        typer.echo(_guarded(group, _replay_readable(settings, group)))
+    else:
+        typer.echo(_guarded(group, replay_key(settings, group, key) if key else _replay_one(settings, group, letter)))
 
 
 @dead_letters_app.command("discard")
@@ -176,7 +179,7 @@ def _guarded(group: str, work: Any) -> Any:
         raise fail(f"{error or type(error).__name__}") from error
 
 
-def _copy(letter: DeadLetter, topic: str, partitions: int, *extra: tuple[str, bytes]) -> Outgoing:
+def copy_of(letter: DeadLetter, topic: str, partitions: int, *extra: tuple[str, bytes]) -> Outgoing:
     """Return the replay of a letter: its source's partition, so that the member that holds its key reads it."""
     replaced = {NULL_RECORD, *(name for name, _ in extra)}
     headers = [h for h in letter.record.headers if h[0] not in replaced]
@@ -186,7 +189,7 @@ def _copy(letter: DeadLetter, topic: str, partitions: int, *extra: tuple[str, by
 
 
 @asynccontextmanager
-async def _connected(
+async def connected(
     settings: RuntimeSettings, group: str, publisher: Publisher | None = None
 ) -> AsyncIterator[tuple[Publisher, Any, str, int]]:
     """Give the publisher, the group's holds, its replay topic and that topic's count of partitions."""
@@ -207,9 +210,16 @@ async def _replay_one(settings: RuntimeSettings, group: str, letter_id: str) -> 
     letter = _one(await load_letters(settings, group), letter_id)
     if letter.reason != "permanent":
         raise fail(f"{letter.id} has its place among the records of its key: replay --key {letter.key}", 2)
-    async with _connected(settings, group) as (publisher, _holds, topic, partitions):
-        await publisher.publish([_copy(letter, topic, partitions)], max_bytes=MAX_LETTER_BYTES)
+    async with connected(settings, group) as (publisher, _holds, topic, partitions):
+        await publisher.publish([copy_of(letter, topic, partitions)], max_bytes=MAX_LETTER_BYTES)
     return f"replayed {letter.id}"
+
+
+async def _replay_readable(settings: RuntimeSettings, group: str) -> str:
+    from postroom_runtime.readable_letters import replay_readable  # noqa: PLC0415 - it is made of what stands here
+
+    replayed, left = await replay_readable(settings, group)
+    return f"replayed {replayed} records; {left} cannot be read by this release either"
 
 
 async def replay_key(settings: RuntimeSettings, group: str, key: str) -> str:
@@ -219,7 +229,7 @@ async def replay_key(settings: RuntimeSettings, group: str, key: str) -> str:
     fails again: it and those behind it are parked again, in order; TimeoutError when nobody handles them.
     """
     copied: set[str] = set()
-    async with _connected(settings, group) as (publisher, holds, topic, partitions):
+    async with connected(settings, group) as (publisher, holds, topic, partitions):
         query = {"_id": f"{group}|{key}"}
         while (hold := await holds.find_one(query)) is not None:
             letters = [letter for letter in await load_letters(settings, group) if letter.hold == hold["hold"]]
@@ -227,7 +237,7 @@ async def replay_key(settings: RuntimeSettings, group: str, key: str) -> str:
             if not letters and not hold.get("discarded"):
                 raise LookupError(f"no dead letters of the hold on {key}: they expired, or lie on another topic")
             marker = _marker(key, hold, letters, topic, partitions)
-            outgoing = [_copy(letter, topic, partitions) for letter in replay_order(fresh)]
+            outgoing = [copy_of(letter, topic, partitions) for letter in replay_order(fresh)]
             await publisher.publish([*outgoing, marker], max_bytes=MAX_LETTER_BYTES)
             copied.update(letter.origin for letter in fresh)
             await _wait_for_marker(holds, query, hold)
@@ -275,10 +285,10 @@ async def discard_letter(
     letter = _one(await load_letters(settings, group), letter_id)
     given = [("ce_sequence", b"%d" % sequence)] if sequence else []
     given += [("ce_source", source.encode())] if source else []
-    async with _connected(settings, group) as (publisher, holds, topic, partitions):
+    async with connected(settings, group) as (publisher, holds, topic, partitions):
         await holds.update_one(
             {"_id": f"{group}|{letter.key}", "hold": letter.hold}, {"$addToSet": {"discarded": letter.origin}}
         )
-        copy = _copy(letter, topic, partitions, (DISCARD, b"1"), *given)
+        copy = copy_of(letter, topic, partitions, (DISCARD, b"1"), *given)
         await publisher.publish([copy], max_bytes=MAX_LETTER_BYTES)
     return f"discarded {letter.id}"

@@ -10,6 +10,7 @@ from postroom_contracts.topics import all_topics
 
 from postroom_runtime.cli import fail
 from postroom_runtime.kafka import create_topics
+from postroom_runtime.kafka_users import acl_commands, user_manifests
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.topic_manifests import topic_manifests
 
@@ -56,3 +57,27 @@ def manifests(
     """Print every declared topic as a KafkaTopic of Strimzi, with this deployment's prefix, partitions and replication."""
     made = topic_manifests(RuntimeSettings(), cluster=cluster, namespace=namespace)
     typer.echo(yaml.safe_dump_all(made, sort_keys=False), nl=False)
+
+
+@topics_app.command("users")
+def users(
+    cluster: Annotated[str, typer.Option(help="Name of the Strimzi cluster.")],
+    namespace: Annotated[
+        str | None, typer.Option(help="Where that cluster is; none: as the caller applies them.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="What the users' names begin with, such as the Helm release's.")
+    ] = "postroom",
+    tls: Annotated[bool, typer.Option("--tls", help="They log in by certificate; else by SCRAM-SHA-512.")] = False,
+) -> None:
+    """Print a KafkaUser of Strimzi for each service, with the rights that it needs and no other."""
+    made = user_manifests(RuntimeSettings(), cluster=cluster, namespace=namespace, name=name, tls=tls)
+    typer.echo(yaml.safe_dump_all(made, sort_keys=False), nl=False)
+
+
+@topics_app.command("acls")
+def acls(
+    name: Annotated[str, typer.Option(help="What the users' names begin with: User:NAME-router, ...")] = "postroom",
+) -> None:
+    """Print the calls of kafka-acls.sh that give each service's user its rights; $KAFKA holds --bootstrap-server and log-in."""
+    typer.echo("\n".join(acl_commands(RuntimeSettings(), name=name)))

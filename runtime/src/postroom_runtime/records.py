@@ -18,6 +18,8 @@ HOLD = "hold"
 MARKER = "postroom-marker"
 DISCARD = "postroom-discard"
 NULL_RECORD = "postroom-null"
+UNREADABLE = ("type ", "body does not fit ")
+"""How the detail of a record begins that another release may be able to read; earlier releases wrote it so, too."""
 ORIGIN_HEADERS = frozenset(
     {ORIGIN_TOPIC_ID, ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, REASON, DETAIL, HOLD, NULL_RECORD}
 )

@@ -48,6 +48,21 @@ MATRIX: dict[str, Object] = {
         "mongodb": {"ca": {"existingSecret": "mongodb-ca"}, "certificate": {"existingSecret": "us"}},
         "autoscaling": {"mode": "keda"},
     },
+    "a user of Strimzi for each service": {
+        "kafka": {
+            "security": "SASL_SSL",
+            "sasl": {"existingSecret": "keda"},
+            "users": {"perService": True, "strimzi": {"enabled": True, "cluster": "main", "namespace": "kafka"}},
+        },
+        "autoscaling": {"mode": "keda"},
+    },
+    "a certificate for each service": {
+        "kafka": {
+            "security": "SSL",
+            "certificate": {"certificateKey": "user.crt", "keyKey": "user.key"},
+            "users": {"perService": True, "strimzi": {"enabled": True, "cluster": "main"}},
+        },
+    },
     "oauth": {
         "kafka": {
             "security": "SASL_SSL",
@@ -90,6 +105,13 @@ MATRIX: dict[str, Object] = {
             }
         },
     },
+    "the probe": {
+        "probe": {"enabled": True, "token": {"existingSecret": "probe"}, "settings": {"PROBE_SECONDS": 30}},
+        "secrets": {"accounts": {"existingSecret": "accounts"}, "atRest": {"existingSecret": "seal"}},
+        "settings": {"TRACES_ENDPOINT": "http://collector.telemetry.svc:4318"},
+        "metrics": {"podMonitor": {"enabled": True}},
+        "autoscaling": {"mode": "hpa"},
+    },
     "everything on": {
         "image": {
             "tag": "0.1.0-rc.1",
@@ -113,6 +135,7 @@ MATRIX: dict[str, Object] = {
             "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Postroom"}},
         },
     },
+    "no commands": {"commands": {"enabled": False}},
     "policies off": {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}},
 }
 """Values over LEAST, each a combination that somebody has."""
@@ -173,6 +196,11 @@ def refusal(over: Object) -> str:
 
 def of_kind(objects: list[Object], kind: str) -> dict[str, Object]:
     return {made["metadata"]["name"]: made for made in objects if made["kind"] == kind}
+
+
+def deployments(objects: list[Object]) -> dict[str, Object]:
+    """Return the Deployments that serve, without the pod for commands."""
+    return {name: made for name, made in of_kind(objects, "Deployment").items() if not name.endswith("-commands")}
 
 
 def pods(objects: list[Object]) -> dict[str, Object]:

@@ -19,8 +19,10 @@ from postroom_desk.settings import DeskSettings
 from postroom_desk.unsubscribe import router as unsubscribe
 from postroom_ingest.app import IngestSettings
 from postroom_ingest.door.settings import DoorSettings
+from postroom_notifier.probe.settings import ProbeSettings
 from postroom_notifier.settings import NotifierSettings
 from postroom_runtime import consumer, service
+from postroom_runtime.kafka_users import user_manifests
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.topic_manifests import topic_manifests
 
@@ -33,6 +35,7 @@ from tests.component.deploy.chart import (
     by_reference,
     cases,
     containers,
+    deployments,
     environment,
     helm,
     merged,
@@ -45,7 +48,7 @@ from tools import chart_files
 
 KUBERNETES = ("1.32", "1.34", "1.37")
 """The oldest that people still run, the one whose server `make check-cluster` asks, the newest."""
-CUSTOM = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule", "KafkaTopic"}
+CUSTOM = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule", "KafkaTopic", "KafkaUser"}
 """Kinds that Kubernetes does not know by itself; `make check-cluster` checks them by their own definitions."""
 CASES = cases()
 every_case = pytest.mark.parametrize("name", CASES)
@@ -96,7 +99,7 @@ def test_names_are_given_once_and_namespaces_are_left_to_helm(name: str) -> None
     objects = render(CASES[name])
     names = [(made["kind"], made["metadata"]["name"]) for made in objects]
     assert len(names) == len(set(names))
-    assert {m["kind"] for m in objects if "namespace" in m["metadata"]} <= {"KafkaTopic"}
+    assert {m["kind"] for m in objects if "namespace" in m["metadata"]} <= {"KafkaTopic", "KafkaUser"}
 
 
 @every_case
@@ -136,7 +139,7 @@ def test_no_pod_has_a_token_of_kubernetes_or_variables_of_its_services(name: str
 
 @every_case
 def test_every_service_is_probed_at_doors_that_ask_nobody(name: str) -> None:
-    for deployment in of_kind(render(CASES[name]), "Deployment").values():
+    for deployment in deployments(render(CASES[name])).values():
         (container,) = containers(deployment["spec"]["template"])
         probes = {kind: container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")}
         assert probes == {
@@ -151,7 +154,7 @@ def test_every_service_is_probed_at_doors_that_ask_nobody(name: str) -> None:
 @every_case
 def test_a_pod_is_given_longer_than_the_longest_batch_and_all_that_closes_after_it(name: str) -> None:
     objects = render(CASES[name])
-    for deployment in of_kind(objects, "Deployment").values():
+    for deployment in deployments(objects).values():
         pod = deployment["spec"]["template"]
         (container,) = containers(pod)
         settings = environment(container, objects)
@@ -167,14 +170,14 @@ def test_a_pod_is_given_longer_than_the_longest_batch_and_all_that_closes_after_
 def test_pods_are_spread_over_zones_and_nodes_and_leave_one_at_a_time(name: str) -> None:
     objects = render(CASES[name])
     budgets = of_kind(objects, "PodDisruptionBudget")
-    for deployment_name, deployment in of_kind(objects, "Deployment").items():
+    for deployment_name, deployment in deployments(objects).items():
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         spread = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
         assert {s["topologyKey"] for s in spread} == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
         for constraint in spread:
             assert constraint["labelSelector"]["matchLabels"].items() <= labels.items()
         assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
-        if budgets:
+        if budgets and deployment_name != "postroom-probe":  # there is one of it, and nobody waits for it
             budget = budgets[deployment_name]["spec"]
             assert budget["maxUnavailable"] == 1
             assert budget["selector"]["matchLabels"] == deployment["spec"]["selector"]["matchLabels"]
@@ -183,10 +186,10 @@ def test_pods_are_spread_over_zones_and_nodes_and_leave_one_at_a_time(name: str)
 
 KNOWN_SETTINGS = {
     f"{model.model_config['env_prefix']}{field}".upper()
-    for model in (DeskSettings, IngestSettings, NotifierSettings, DoorSettings)
+    for model in (DeskSettings, IngestSettings, NotifierSettings, ProbeSettings, DoorSettings)
     for field in model.model_fields
 }
-SECRETS = re.compile(r"PASSWORD|SECRET|TOKENS?$|KEYS$|MONGO_URI")
+SECRETS = re.compile(r"PASSWORD|SECRET|TOKENS?$|KEYS?$|MONGO_URI")
 
 
 @every_case
@@ -206,8 +209,8 @@ def test_settings_exist_and_secrets_are_named_never_given(name: str) -> None:
 def test_services_take_what_they_are_given(name: str) -> None:
     """The settings of each service load, and name files that are mounted."""
     objects = render(CASES[name])
-    models = {"desk": DeskSettings, "ingest": IngestSettings, "notifier": NotifierSettings}
-    for deployment in of_kind(objects, "Deployment").values():
+    models = {"desk": DeskSettings, "ingest": IngestSettings, "notifier": NotifierSettings, "probe": ProbeSettings}
+    for deployment in deployments(objects).values():
         pod = deployment["spec"]["template"]
         (container,) = containers(pod)
         plain = environment(container, objects)
@@ -215,7 +218,7 @@ def test_services_take_what_they_are_given(name: str) -> None:
         values = {n.removeprefix("POSTROOM_").lower(): v for n, v in (plain | secrets).items()}
         settings = models.get(container["name"], RuntimeSettings)(**values)
         assert settings.http_host == "0.0.0.0"
-        if container["name"] in ("router", "notifier", "desk"):
+        if container["name"] in ("router", "notifier", "desk", "probe"):
             assert settings.keys()
         folders = {mount["mountPath"] for mount in container["volumeMounts"]}
         assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in pod["spec"]["volumes"]}
@@ -228,7 +231,7 @@ def test_only_who_needs_a_secret_has_it() -> None:
     objects = render(merged(merged(LEAST, MATRIX["mail door"]), sign_on))
     found = {
         name.removeprefix("postroom-"): set(by_reference(containers(d["spec"]["template"])[0]))
-        for name, d in of_kind(objects, "Deployment").items()
+        for name, d in deployments(objects).items()
     }
     everybody = {"POSTROOM_MONGO_URI"}
     assert found == {
@@ -242,13 +245,13 @@ def test_only_who_needs_a_secret_has_it() -> None:
     with_accounts = {
         name for name, pod in pods(objects).items() if "accounts" in {v["name"] for v in pod["spec"]["volumes"]}
     }
-    assert with_accounts == {"postroom-ingest", "postroom-notifier"}
+    assert with_accounts == {"postroom-ingest", "postroom-notifier", "postroom-commands"}
 
 
 def test_changed_settings_start_pods_anew_and_nothing_else_does() -> None:
     def checksums(over: Object) -> set[str]:
-        deployments = of_kind(render(merged(LEAST, over)), "Deployment").values()
-        return {str(d["spec"]["template"]["metadata"]["annotations"]) for d in deployments}
+        made = deployments(render(merged(LEAST, over))).values()
+        return {str(d["spec"]["template"]["metadata"]["annotations"]) for d in made}
 
     assert checksums({"logLevel": "debug"}) != checksums({})
     assert checksums({"secrets": {"revision": "2"}}) != checksums({})
@@ -279,7 +282,7 @@ def test_the_network_lets_through_what_the_picture_shows_and_nothing_else() -> N
         "ingest": [doors, metrics],
         "router": [metrics],
         "assigner": [metrics],
-        "notifier": [metrics],
+        "notifier": [metrics, ("notifier", [8080], True)],
         "analytics": [("analytics", [8080], True), metrics],
         "desk": [doors, metrics],
     }
@@ -288,7 +291,9 @@ def test_the_network_lets_through_what_the_picture_shows_and_nothing_else() -> N
         "ingest": sorted([("imap", [443], False), ("imap", [993], False), *STORES]),
         "router": sorted(STORES),
         "assigner": sorted(STORES),
-        "notifier": sorted([("smtp", [443], False), ("smtp", [465, 587], False), *STORES]),
+        "notifier": sorted(
+            [("smtp", [443], False), ("smtp", [465, 587], False), ("webhooks", [80, 443], True), *STORES]
+        ),
         "analytics": sorted(STORES),
         "desk": sorted([("desk", [8080], True), ("pictures", [80, 443], True), *STORES]),
     }
@@ -320,6 +325,57 @@ def test_a_mail_door_is_open_to_its_servers_alone_and_a_token_endpoint_to_all_se
     assert ("pictures", [80, 443], True) not in allowed(render(without), "desk", "egress")
     oauth = render(merged(LEAST, MATRIX["oauth"]))
     assert ("stores", [443], False) in allowed(oauth, "router", "egress")
+
+
+def test_a_pod_for_commands_sleeps_serves_nobody_and_has_what_every_command_needs() -> None:
+    values = merged(merged(LEAST, MATRIX["mail door"]), {"secrets": {"atRest": {"existingSecret": "seal"}}})
+    objects = render(values)
+    made = of_kind(objects, "Deployment")["postroom-commands"]["spec"]
+    (container,) = containers(made["template"])
+    assert (made["replicas"], container["command"], "ports" in container) == (0, ["sleep", "infinity"], False)
+    assert container["image"] == "registry.example/postroom-ingest:0.1.0"  # it holds all six services
+    every = {name for pod in pods(objects).values() for c in containers(pod) for name in by_reference(c)}
+    assert set(by_reference(container)) == every - {"POSTROOM_API_TOKENS"}
+    selected = [s["spec"]["selector"] for s in of_kind(objects, "Service").values()]
+    assert [s for s in selected if s.items() <= made["template"]["metadata"]["labels"].items()] == []
+    assert allowed(objects, "commands", "ingress") == []
+    assert "postroom-commands" not in of_kind(render(CASES["no commands"]), "Deployment")
+
+
+def reached_by_name(objects: list[Object]) -> set[str]:
+    """Return the addresses of the release that its settings name, as SERVICE:PORT."""
+    texts = [v for pod in pods(objects).values() for c in containers(pod) for v in environment(c, objects).values()]
+    return {found for text in texts for found in re.findall(r"^http://(postroom-[a-z]+:\d+)$", text)}
+
+
+@every_case
+def test_what_services_call_each_other_by_is_a_service_of_the_release(name: str) -> None:
+    objects = render(CASES[name])
+    there = {f"{n}:{port['port']}" for n, s in of_kind(objects, "Service").items() for port in s["spec"]["ports"]}
+    assert {"postroom-analytics:8080", "postroom-notifier:8080"} <= reached_by_name(objects) <= there
+
+
+def test_the_probe_is_one_process_that_ingest_knows_and_that_reaches_mail_and_the_desk_alone() -> None:
+    objects = render(CASES["the probe"])
+    probe = of_kind(objects, "Deployment")["postroom-probe"]["spec"]
+    (container,) = containers(probe["template"])
+    assert (probe["replicas"], container["args"]) == (1, ["probe"])
+    assert by_reference(container)["POSTROOM_PROBE_TOKEN"] == ("probe", "token")
+    assert environment(container, objects)["POSTROOM_PROBE_DESK_URL"] == "http://postroom-desk:8080"
+    keys = {
+        n
+        for n, d in deployments(objects).items()
+        if "POSTROOM_SIGNING_KEYS" in by_reference(containers(d["spec"]["template"])[0])
+    }
+    assert keys == {f"postroom-{n}" for n in ("ingest", "router", "notifier", "desk", "probe")}
+    sealed = {n for n, p in pods(objects).items() if "POSTROOM_SECRETS_KEY" in by_reference(containers(p)[0])}
+    assert sealed == pods(objects).keys()  # whoever reads the configuration reads its secrets; the Job checks them
+    outward = [("probe", [8080], True), ("smtp", [443], False), ("smtp", [465, 587], False), ("traces", [4318], False)]
+    assert allowed(objects, "probe", "egress") == sorted([*outward, *STORES])
+    assert ("probed", [8080], True) in allowed(objects, "desk", "ingress")
+    (monitor,) = of_kind(objects, "PodMonitor").values()
+    assert "probe" in monitor["spec"]["selector"]["matchExpressions"][0]["values"]
+    assert "postroom-probe" not in of_kind(objects, "HorizontalPodAutoscaler")
 
 
 def test_nobody_is_let_in_when_no_peer_is_named() -> None:
@@ -403,6 +459,37 @@ def test_topics_of_strimzi_are_those_that_the_command_prints_and_outlive_the_rel
         assert printed[name]["metadata"]["labels"].items() <= topic["metadata"]["labels"].items()
 
 
+CERTIFICATES = "a certificate for each service"
+
+
+@pytest.mark.parametrize(("name", "tls"), [("a user of Strimzi for each service", False), (CERTIFICATES, True)])
+def test_users_of_strimzi_are_those_that_the_command_prints(name: str, tls: bool) -> None:
+    made = of_kind(render(merged(LEAST, MATRIX[name])), "KafkaUser")
+    printed = {u["metadata"]["name"]: u["spec"] for u in user_manifests(RuntimeSettings(), cluster="main", tls=tls)}
+    assert printed.keys() - made.keys() == {"postroom-probe", "postroom-scaler"}  # the chart runs no probe and no KEDA
+    assert {name: user["spec"] for name, user in made.items()} == {name: printed[name] for name in made}
+    assert {user["metadata"]["labels"]["strimzi.io/cluster"] for user in made.values()} == {"main"}
+
+
+def test_each_pod_logs_in_to_kafka_as_its_own_user() -> None:
+    objects = render(merged(LEAST, MATRIX["a user of Strimzi for each service"]))
+    users = of_kind(objects, "KafkaUser")
+    for name, pod in pods(objects).items():
+        for container in containers(pod):
+            user = name.replace("-commands", "-operator")
+            assert user in users
+            assert environment(container, objects)["POSTROOM_KAFKA_USER"] == user
+            assert by_reference(container)["POSTROOM_KAFKA_PASSWORD"] == (user, "password")
+    (keda,) = of_kind(objects, "TriggerAuthentication").values()
+    assert {ref["name"] for ref in keda["spec"]["secretTargetRef"]} == {"keda"}
+    for name, pod in pods(render(merged(LEAST, MATRIX[CERTIFICATES]))).items():
+        volumes = {v["name"]: v.get("secret") for v in pod["spec"]["volumes"]}
+        assert volumes["kafka-certificate"]["secretName"] == name.replace("-commands", "-operator")
+        assert volumes["kafka-certificate"]["items"] == [
+            {"key": "user.crt", "path": "tls.crt"}, {"key": "user.key", "path": "tls.key"},
+        ]  # fmt: skip
+
+
 def test_the_job_comes_before_the_services_with_all_it_needs() -> None:
     objects = render(merged(LEAST, MATRIX["company inline"]))
     hooked = {
@@ -456,8 +543,42 @@ def test_a_release_with_another_name_has_names_of_its_own() -> None:
     done = template(LEAST, release="team-a")
     assert done.returncode == 0, done.stderr
     objects = [made for made in yaml.safe_load_all(done.stdout) if made]
-    assert {m["metadata"]["name"] for m in objects if m["kind"] == "Deployment"} == {
+    assert {m["metadata"]["name"] for m in objects if m["kind"] == "Deployment"} - {"team-a-postroom-commands"} == {
         f"team-a-postroom-{service}" for service in SERVICES
     }
     settings = of_kind(objects, "ConfigMap")["team-a-postroom-settings"]["data"]
     assert settings["POSTROOM_ANALYTICS_URL"] == "http://team-a-postroom-analytics:8080"
+
+
+DOCS = [
+    *CHART.parents[2].glob("docs/operations/*.md"),
+    *CHART.parents[2].glob("docs/runbooks/*.md"),
+    CHART.parents[2] / "docs/secrets.md",
+]
+NAMED = re.compile(r"\b(deploy|deployment|svc|job)/(postroom-[a-z]+)")
+KINDS = {"deploy": "Deployment", "deployment": "Deployment", "svc": "Service", "job": "Job"}
+
+
+def test_what_the_commands_of_the_docs_name_is_in_the_chart() -> None:
+    objects = render(merged(LEAST, MATRIX["the probe"]))
+    named = {found for path in DOCS for found in NAMED.findall(path.read_text(encoding="utf-8"))}
+    assert len(named) >= 5
+    assert [name for kind, name in sorted(named) if name not in of_kind(objects, KINDS[kind])] == []
+
+
+@pytest.mark.parametrize("name", ["trial", "production"])
+def test_the_page_says_how_to_make_each_secret_and_company_that_an_example_names(name: str) -> None:
+    page = (CHART.parents[2] / "docs/operations/install.md").read_text(encoding="utf-8")
+    used = {name for pod in pods(render(CASES[name])).values() for name in secrets_of(pod)}
+    assert len(used) >= 3
+    assert [secret for secret in sorted(used) if secret not in page] == []
+
+
+def secrets_of(pod: Object) -> set[str]:
+    """Return the secrets and the company's ConfigMap that a pod takes and the chart does not make."""
+    found = {secret for c in containers(pod) for secret, _ in by_reference(c).values()}
+    found |= {source["secretRef"]["name"] for c in containers(pod) for source in c["envFrom"] if "secretRef" in source}
+    found |= {v["secret"]["secretName"] for v in pod["spec"]["volumes"] if "secret" in v}
+    return found | {v["configMap"]["name"] for v in pod["spec"]["volumes"] if "configMap" in v} - {
+        "postroom-configure-company"
+    }

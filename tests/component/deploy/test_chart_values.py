@@ -70,6 +70,27 @@ REFUSED: list[tuple[str, Object, str]] = [
         {"kafka": {"security": "SASL_SSL", "sasl": {"mechanism": "OAUTHBEARER"}}},
         "OAUTHBEARER needs kafka.oauth.tokenUrl, clientId and existingSecret",
     ),
+    (
+        "users without log-in",
+        {"kafka": {"users": {"perService": True}}},
+        "a user with a password (SASL, SCRAM or PLAIN) or",
+    ),
+    (
+        "users that nobody uses",
+        {"kafka": {"users": {"strimzi": {"enabled": True, "cluster": "main"}}}},
+        "set kafka.users.perService, else none of them is used",
+    ),
+    (
+        "users of no cluster",
+        {"kafka": {"security": "SASL_SSL", "users": {"perService": True, "strimzi": {"enabled": True}}}},
+        "kafka.users.strimzi.cluster is not set",
+    ),
+    (
+        "users, and none for KEDA",
+        {"kafka": {"security": "SASL_SSL", "users": {"perService": True}}, "autoscaling": {"mode": "keda"}},
+        "kafka.sasl.existingSecret holds user and password of KEDA itself",
+    ),
+    ("a probe without token", {"probe": {"enabled": True}}, "probe.token.existingSecret is not set"),
     ("two companies", {"configuration": {"company": {"company": {}}}}, "are both set: the company is in one of them"),
     ("strimzi without cluster", {"topics": {"strimzi": {"enabled": True}}}, "topics.strimzi.cluster is not set"),
     (

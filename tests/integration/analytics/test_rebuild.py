@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from postroom_analytics.checks import check
 from postroom_contracts.events import Event
 
 from tests.integration.analytics.conftest import Figures, business, counters
@@ -38,6 +39,15 @@ async def test_a_rebuild_under_load_loses_nothing_and_no_counter_falls(figures: 
     out, err = await asyncio.to_thread(checking.communicate, timeout=120)
     assert (checking.returncode, ", 0 figures differ, compared" in out) == (0, True), out + err
     assert await figures.database.list_collection_names(filter={"name": {"$regex": "_3$"}}) == []
+    await _doctor_looks_at_the_generation_in_use(figures)
+
+
+async def _doctor_looks_at_the_generation_in_use(figures: Figures) -> None:
+    settings = figures.deployment.settings
+    assert [(finding.well, finding.detail) for finding in await check(settings, None)] == [(True, "all there")]
+    await figures.database["rows_2"].drop_index("conversation_id_1")
+    (finding,) = await check(settings, None)
+    assert (finding.well, finding.detail) == (False, "missing: rows_2.conversation_id_1")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""KafkaTopic resources say what `postroom topics apply` would make."""
+"""KafkaTopic resources say what `postroom topics apply` would make, KafkaUser resources and ACLs what each service may do."""
 
 import pytest
 import yaml
@@ -6,10 +6,15 @@ from postroom_runtime.cli import build
 from typer.testing import CliRunner
 
 
-def manifests(*options: str, **env: str) -> dict[str, dict[str, object]]:
-    done = CliRunner().invoke(build("topics"), ["topics", "manifests", "--cluster", "main", *options], env=env)
+def typed(*words: str, **env: str) -> str:
+    done = CliRunner().invoke(build("topics"), ["topics", *words], env=env)
     assert done.exit_code == 0, done.output
-    return {made["metadata"]["name"]: made for made in yaml.safe_load_all(done.stdout)}
+    return done.stdout
+
+
+def manifests(*options: str, **env: str) -> dict[str, dict[str, object]]:
+    made = yaml.safe_load_all(typed("manifests", "--cluster", "main", *options, **env))
+    return {one["metadata"]["name"]: one for one in made}
 
 
 def test_each_topic_is_a_resource_of_its_cluster_with_prefix_partitions_and_replicas() -> None:
@@ -46,3 +51,37 @@ def test_the_configuration_has_one_partition_and_dead_letters_are_larger(
 
 def test_a_namespace_is_named_when_asked_for() -> None:
     assert {made["metadata"]["namespace"] for made in manifests("--namespace", "kafka").values()} == {"kafka"}  # type: ignore[index]
+
+
+def test_the_router_s_user_may_do_its_work_and_nothing_else() -> None:
+    made = yaml.safe_load_all(typed("users", "--cluster", "main", "--name", "acme", POSTROOM_TOPIC_PREFIX="acme-"))
+    (router,) = [user for user in made if user["metadata"]["name"] == "acme-router"]
+    assert router["metadata"]["labels"] == {"strimzi.io/cluster": "main"}
+    assert router["spec"]["authentication"] == {"type": "scram-sha-512"}
+    acls = router["spec"]["authorization"]["acls"]
+    assert {acl["resource"]["patternType"] for acl in acls} == {"literal"}
+    found = {
+        (a["resource"]["type"], a["resource"]["name"].removeprefix("acme-")): "+".join(a["operations"]) for a in acls
+    }
+    assert found == {
+        ("topic", "inbound-messages"): "Read",
+        ("topic", "conversation-commands"): "Read+Write",
+        ("topic", "conversation-events"): "Write+DescribeConfigs",
+        ("topic", "conversation-states"): "DescribeConfigs",
+        ("topic", "configuration"): "Read+DescribeConfigs",
+        ("topic", "router-thread-dlq"): "Write",
+        ("topic", "router-thread-replay"): "Read",
+        ("topic", "router-decide-dlq"): "Write",
+        ("topic", "router-decide-replay"): "Read",
+        ("group", "router-thread"): "Read",
+        ("group", "router-decide"): "Read",
+    }
+
+
+def test_the_same_rights_as_calls_of_kafka_s_own_tool() -> None:
+    lines = typed("acls", "--name", "acme").splitlines()
+    add = "kafka-acls.sh $KAFKA --add --allow-principal"
+    assert f"{add} User:acme-router --operation Read --operation Write --topic postroom-conversation-commands" in lines
+    assert f"{add} User:acme-operator --operation Read --group postroom- --resource-pattern-type prefixed" in lines
+    assert f"{add} User:acme-probe --operation IdempotentWrite --cluster" in lines
+    assert len(lines) == len(set(lines)) > 80

@@ -9,6 +9,12 @@
 {{- list "ingest" "router" "assigner" "notifier" "analytics" "desk" | toJson }}
 {{- end }}
 
+{{/* The services, and the probe if it is wanted. */}}
+{{- define "postroom.programs" -}}
+{{- $services := include "postroom.services" . | fromJsonArray }}
+{{- ternary (append $services "probe") $services .Values.probe.enabled | toJson }}
+{{- end }}
+
 {{/* What a selector asks for: never changes between releases. Takes (dict "root" $ "component" name). */}}
 {{- define "postroom.selector" -}}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
@@ -50,9 +56,18 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- range $path, $name := dict "mongodb.existingSecret" $v.mongodb.existingSecret "secrets.signingKeys.existingSecret" $v.secrets.signingKeys.existingSecret }}
 {{- if not $name }}{{ fail (printf "%s is not set: the name of a secret that is there already (docs/operations/install.md)" $path) }}{{ end }}
 {{- end }}
+{{- if and $v.probe.enabled (not $v.probe.token.existingSecret) }}{{ fail "probe.token.existingSecret is not set: a token of the desk's API that may read every inbox (docs/operations/watching.md)" }}{{ end }}
 {{- $sasl := hasPrefix "SASL" $v.kafka.security }}
 {{- $oauth := and $sasl (eq $v.kafka.sasl.mechanism "OAUTHBEARER") }}
-{{- if and $sasl (not $oauth) (not $v.kafka.sasl.existingSecret) }}
+{{- $own := $v.kafka.users.perService }}
+{{- if and $own (or $oauth (not (or $sasl (eq $v.kafka.security "SSL")))) }}
+{{- fail "kafka.users.perService gives each service a user with a password (SASL, SCRAM or PLAIN) or a certificate (SSL); with kafka.oauth.serviceAccountToken each has a user of its own without it" }}
+{{- end }}
+{{- with $v.kafka.users.strimzi }}{{ if .enabled }}
+{{- if not .cluster }}{{ fail "kafka.users.strimzi.cluster is not set: the name of the Kafka resource" }}{{ end }}
+{{- if not $own }}{{ fail "kafka.users.strimzi makes a user for each service: set kafka.users.perService, else none of them is used" }}{{ end }}
+{{- end }}{{ end }}
+{{- if and $sasl (not $oauth) (not $own) (not $v.kafka.sasl.existingSecret) }}
 {{- fail (printf "kafka.security is %s: kafka.sasl.existingSecret names the secret with user and password" $v.kafka.security) }}
 {{- end }}
 {{- if and $oauth (not $v.kafka.oauth.serviceAccountToken.enabled) (not (and $v.kafka.oauth.tokenUrl $v.kafka.oauth.clientId $v.kafka.oauth.existingSecret)) }}

@@ -8,10 +8,10 @@
   envFrom:
     - configMapRef: { name: {{ .settings }} }
   env:
-    {{- include "postroom.connectionEnv" .root | nindent 4 }}
+    {{- include "postroom.connectionEnv" (dict "root" .root "component" "configure") | nindent 4 }}
   resources: {{- toYaml .root.Values.jobs.resources | nindent 4 }}
   volumeMounts:
-    {{- include "postroom.connectionMounts" .root | nindent 4 }}
+    {{- include "postroom.connectionMounts" (dict "root" .root "component" "configure") | nindent 4 }}
     {{- if .company }}
     - { name: company, mountPath: /etc/postroom/company, readOnly: true }
     {{- end }}

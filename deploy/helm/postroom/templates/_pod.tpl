@@ -34,14 +34,14 @@ POSTROOM_KAFKA_OAUTH_SCOPE: {{ . | quote }}
 POSTROOM_KAFKA_OAUTH_CA_FILE: /etc/postroom/kafka-oauth-ca/ca.crt
 {{- end }}
 {{- end }}
-{{- else if $v.kafka.sasl.user }}
+{{- else if and $v.kafka.sasl.user (not $v.kafka.users.perService) }}
 POSTROOM_KAFKA_USER: {{ $v.kafka.sasl.user | quote }}
 {{- end }}
 {{- end }}
 {{- if $v.kafka.ca.existingSecret }}
 POSTROOM_KAFKA_CA_FILE: /etc/postroom/kafka-ca/ca.crt
 {{- end }}
-{{- if $v.kafka.certificate.existingSecret }}
+{{- if or $v.kafka.certificate.existingSecret (and $v.kafka.users.perService (eq $v.kafka.security "SSL")) }}
 POSTROOM_KAFKA_CERTIFICATE_FILE: /etc/postroom/kafka-certificate/tls.crt
 POSTROOM_KAFKA_KEY_FILE: /etc/postroom/kafka-certificate/tls.key
 {{- end }}
@@ -70,16 +70,27 @@ POSTROOM_{{ $name }}: {{ $value | toString | quote }}
   valueFrom: { secretKeyRef: { name: {{ .secret | quote }}, key: {{ .key | quote }} } }
 {{- end }}
 
+{{/* A component's own Kafka user, and the secret of the same name, as Strimzi makes it. */}}
+{{- define "postroom.kafkaUser" -}}
+{{ include "postroom.fullname" .root }}-{{ .component | replace "commands" "operator" }}
+{{- end }}
+
 {{/* What Kafka and MongoDB ask for; every pod has it. */}}
 {{- define "postroom.connectionEnv" -}}
-{{- $v := .Values }}
+{{- $v := .root.Values }}{{ $own := $v.kafka.users.perService }}
+{{- $secret := ternary (include "postroom.kafkaUser" .) $v.kafka.sasl.existingSecret $own }}
 {{ include "postroom.secretEnv" (dict "name" "POSTROOM_MONGO_URI" "secret" $v.mongodb.existingSecret "key" $v.mongodb.uriKey) }}
+{{- if $v.secrets.atRest.existingSecret }}
+{{ include "postroom.secretEnv" (dict "name" "POSTROOM_SECRETS_KEY" "secret" $v.secrets.atRest.existingSecret "key" $v.secrets.atRest.key) }}
+{{- end }}
 {{- if hasPrefix "SASL" $v.kafka.security }}
 {{- if ne $v.kafka.sasl.mechanism "OAUTHBEARER" }}
-{{- if not $v.kafka.sasl.user }}
-{{ include "postroom.secretEnv" (dict "name" "POSTROOM_KAFKA_USER" "secret" $v.kafka.sasl.existingSecret "key" $v.kafka.sasl.userKey) }}
+{{- if $own }}
+- { name: POSTROOM_KAFKA_USER, value: {{ $secret | quote }} }
+{{- else if not $v.kafka.sasl.user }}
+{{ include "postroom.secretEnv" (dict "name" "POSTROOM_KAFKA_USER" "secret" $secret "key" $v.kafka.sasl.userKey) }}
 {{- end }}
-{{ include "postroom.secretEnv" (dict "name" "POSTROOM_KAFKA_PASSWORD" "secret" $v.kafka.sasl.existingSecret "key" $v.kafka.sasl.passwordKey) }}
+{{ include "postroom.secretEnv" (dict "name" "POSTROOM_KAFKA_PASSWORD" "secret" $secret "key" $v.kafka.sasl.passwordKey) }}
 {{- else if not $v.kafka.oauth.serviceAccountToken.enabled }}
 {{ include "postroom.secretEnv" (dict "name" "POSTROOM_KAFKA_OAUTH_CLIENT_SECRET" "secret" $v.kafka.oauth.existingSecret "key" $v.kafka.oauth.clientSecretKey) }}
 {{- end }}
@@ -99,14 +110,16 @@ POSTROOM_{{ $name }}: {{ $value | toString | quote }}
 
 {{/* Files of Kafka and MongoDB; each lies in /etc/postroom/NAME. */}}
 {{- define "postroom.connectionVolumes" -}}
-{{- $v := .Values }}
+{{- $v := .root.Values }}
+{{- $certificate := $v.kafka.certificate.existingSecret }}
+{{- if $v.kafka.users.perService }}{{ $certificate = ternary (include "postroom.kafkaUser" .) "" (eq $v.kafka.security "SSL") }}{{ end }}
 - name: tmp
   emptyDir: { sizeLimit: 256Mi }
 {{- with $v.kafka.ca }}{{ if .existingSecret }}
 {{ include "postroom.secretVolume" (dict "name" "kafka-ca" "secret" .existingSecret "items" (dict .key "ca.crt")) }}
 {{- end }}{{ end }}
-{{- with $v.kafka.certificate }}{{ if .existingSecret }}
-{{ include "postroom.secretVolume" (dict "name" "kafka-certificate" "secret" .existingSecret "items" (dict .certificateKey "tls.crt" .keyKey "tls.key")) }}
+{{- with $v.kafka.certificate }}{{ if $certificate }}
+{{ include "postroom.secretVolume" (dict "name" "kafka-certificate" "secret" $certificate "items" (dict .certificateKey "tls.crt" .keyKey "tls.key")) }}
 {{- end }}{{ end }}
 {{- with $v.kafka.oauth.ca }}{{ if .existingSecret }}
 {{ include "postroom.secretVolume" (dict "name" "kafka-oauth-ca" "secret" .existingSecret "items" (dict .key "ca.crt")) }}
@@ -137,14 +150,17 @@ POSTROOM_{{ $name }}: {{ $value | toString | quote }}
 
 {{/* What one service alone is told. */}}
 {{- define "postroom.serviceEnv" -}}
-{{- $v := .root.Values }}{{ $name := .component }}{{ $service := index $v.services $name }}
+{{- $v := .root.Values }}{{ $name := .component }}
+{{- $service := eq $name "probe" | ternary $v.probe (index $v.services $name) }}
 - { name: POSTROOM_HTTP_HOST, value: "0.0.0.0" }
 - { name: POSTROOM_HTTP_PORT, value: "8080" }
-{{- if has $name (list "router" "notifier" "desk") }}
+{{- if or (has $name (list "router" "notifier" "desk" "probe" "commands")) (and $v.probe.enabled (eq $name "ingest")) }}
 {{ include "postroom.secretEnv" (dict "name" "POSTROOM_SIGNING_KEYS" "secret" $v.secrets.signingKeys.existingSecret "key" $v.secrets.signingKeys.key) }}
 {{- end }}
-{{- if eq $name "desk" }}
+{{- if has $name (list "desk" "commands") }}
 - { name: POSTROOM_PUBLIC_URL, value: {{ $v.deskUrl | quote }} }
+{{- end }}
+{{- if eq $name "desk" }}
 {{- with $service.trustedProxies }}
 - { name: FORWARDED_ALLOW_IPS, value: {{ . | quote }} }
 {{- end }}
@@ -155,7 +171,11 @@ POSTROOM_{{ $name }}: {{ $value | toString | quote }}
 {{ include "postroom.secretEnv" (dict "name" "POSTROOM_OIDC_CLIENT_SECRET" "secret" $v.secrets.oidcClient.existingSecret "key" $v.secrets.oidcClient.key) }}
 {{- end }}
 {{- end }}
-{{- if and $v.secrets.tokenKeys.existingSecret (has $name (list "ingest" "notifier")) }}
+{{- if eq $name "probe" }}
+- { name: POSTROOM_PROBE_DESK_URL, value: {{ printf "http://%s-desk:8080" (include "postroom.fullname" .root) | quote }} }
+{{ include "postroom.secretEnv" (dict "name" "POSTROOM_PROBE_TOKEN" "secret" $v.probe.token.existingSecret "key" $v.probe.token.key) }}
+{{- end }}
+{{- if and $v.secrets.tokenKeys.existingSecret (has $name (list "ingest" "notifier" "probe" "commands")) }}
 {{ include "postroom.secretEnv" (dict "name" "POSTROOM_TOKEN_KEYS" "secret" $v.secrets.tokenKeys.existingSecret "key" $v.secrets.tokenKeys.key) }}
 {{- end }}
 {{- with $service.door }}{{ if .enabled }}
@@ -180,8 +200,8 @@ POSTROOM_{{ $name }}: {{ $value | toString | quote }}
 {{- end }}
 
 {{- define "postroom.serviceVolumes" -}}
-{{- $v := .root.Values }}{{ $service := index $v.services .component }}
-{{- if and $v.secrets.accounts.existingSecret (has .component (list "ingest" "notifier")) }}
+{{- $v := .root.Values }}{{ $service := eq .component "probe" | ternary $v.probe (index $v.services .component) }}
+{{- if and $v.secrets.accounts.existingSecret (has .component (list "ingest" "notifier" "probe" "commands")) }}
 - name: accounts
   secret: { secretName: {{ $v.secrets.accounts.existingSecret | quote }}, defaultMode: 0440 }
 {{- end }}

@@ -18,6 +18,7 @@ scaleDown:
 {{- $refs = append $refs (dict "parameter" $parameter "name" $k.oauth.existingSecret "key" $key) }}
 {{- end }}
 {{- else }}
+{{- if and $k.users.perService (not $k.sasl.existingSecret) }}{{ fail "autoscaling.mode keda with kafka.users.perService: kafka.sasl.existingSecret holds user and password of KEDA itself (docs/operations/kafka-rights.md, scaler)" }}{{ end }}
 {{- if $k.sasl.user }}{{ fail "autoscaling.mode keda reads the user from a secret: put it under kafka.sasl.userKey instead of kafka.sasl.user" }}{{ end }}
 {{- range $parameter, $key := dict "username" $k.sasl.userKey "password" $k.sasl.passwordKey }}
 {{- $refs = append $refs (dict "parameter" $parameter "name" $k.sasl.existingSecret "key" $key) }}
