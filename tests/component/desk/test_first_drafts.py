@@ -9,6 +9,7 @@ import pytest
 from postroom_contracts import commands as c
 from postroom_contracts import facts as f
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
+from postroom_desk.api import first_drafts
 
 from tests.component.desk.doubles import NOW, DeskBench, settings
 from tests.component.desk.facts import ANA, CONVERSATION, customer_content, received, replied
@@ -127,9 +128,10 @@ async def test_it_becomes_a_conversation_once_and_is_gone(desk: DeskBench, ana: 
     content = (await desk.content.get([event.data.content.content_id]))[event.data.content.content_id]
     assert (content["subject"], content["html"]) == ("Your bike", "<p>It is <b>ready</b>.</p>")
     assert (await ana.put(DRAFT, json=OFFER)).status_code == 409, "it is on its way"
+    assert await listed(ana) == ["Your bike"]
     await desk.happens(replied(event.data.message_id), event.subject, cause=event.id)
-    assert (await ana.get(DRAFT)).status_code == 404
     assert await listed(ana) == []
+    assert (await ana.get(DRAFT)).status_code == 404
     assert desk.uploads.uploads[file["upload_id"]].used
     other = await begun(ana, text="Another one, under the same id")
     answers_with(desk, replied())
@@ -245,8 +247,9 @@ async def test_thrown_away_it_is_gone_with_its_files(desk: DeskBench, ana: httpx
     assert await counted(desk, "ana") == ""
 
 
-async def test_one_person_has_a_bounded_number(desk: DeskBench, ana: httpx.AsyncClient) -> None:
-    for n in range(200):
+async def test_one_person_has_a_bounded_number(ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_drafts, "MOST", 3)
+    for n in range(3):
         assert (await ana.put(f"/api/v1/drafts/draft-{n:04}", json=OFFER)).status_code == 200
     full = await ana.put(DRAFT, json=OFFER)
     assert (full.status_code, full.json()["title"]) == (422, "Too many drafts")

@@ -253,3 +253,17 @@ async def test_what_a_handed_over_first_message_says_is_seen_live_and_written_by
         await expect(ana.locator("#new-text")).to_have_text("")
         await ben.goto(f"{house.url}/drafts")
         await expect(ben.locator("#drafts .empty")).to_be_visible()
+
+
+async def test_a_draft_discarded_from_the_list_comes_back(house: Attacked) -> None:
+    offer = {"inbox_id": "support", "subject": "Offer", "to": [{"address": "dora@example.test"}], "text": "Dear Dora"}
+    async with await house.desk.browser("ana", house.url) as client:
+        assert (await client.put("/api/v1/drafts/offer-to-dora", json=offer)).status_code == 200
+        async with house.page("ana") as (page, _):
+            await page.goto(f"{house.url}/drafts")
+            row = page.locator("#drafts li", has_text="Offer")
+            await row.get_by_role("button", name="Discard").click()
+            await expect(row).to_have_count(0)
+            await page.locator(".toast").get_by_role("button", name="Undo").click()
+            await expect(row).to_contain_text("to dora@example.test")
+        assert (await client.get("/api/v1/drafts/offer-to-dora")).json()["text"] == "Dear Dora"

@@ -82,7 +82,8 @@ async def read_drafts(parts: PartsOf, asker: Lists, agent: AgentNamed = None) ->
 
 async def drafts_of(parts: Parts, readable: frozenset[str], agent_id: str) -> list[m.DraftRow]:
     """Return somebody's drafts in the inboxes that they may read now."""
-    found = await parts.writing.drafts.store.of(agent_id, MOST)
+    stored = await parts.writing.drafts.store.of(agent_id, MOST)
+    found = [x for x in [await drafting.settled(parts, x) for x in stored] if x.number]
     wanted = {x.conversation_id for x in found if x.kind != "start"}
     views = await parts.reader.conversations.get(wanted, readable)
     rows = {row.id: row for row in await parts.reader.rows(views)}
