@@ -273,14 +273,14 @@ STORES = [("stores", [53], True), ("stores", [9092], False), ("stores", [27017],
 
 def test_the_network_lets_through_what_the_picture_shows_and_nothing_else() -> None:
     objects = render(LEAST)
-    metrics, doors = ("metrics", [8080], True), ("doors", [8080], True)
+    metrics, doors, asked = (("metrics", [8080], True), ("doors", [8080], True), ("asked", [8080], True))
     inward = {name: allowed(objects, name, "ingress") for name in SERVICES}
     assert inward == {
         "ingest": [doors, metrics],
-        "router": [metrics],
+        "router": [asked, metrics],
         "assigner": [metrics],
-        "notifier": [metrics],
-        "analytics": [("analytics", [8080], True), metrics],
+        "notifier": [asked, metrics],
+        "analytics": [asked, metrics],
         "desk": [doors, metrics],
     }
     outward = {name: allowed(objects, name, "egress") for name in SERVICES}
@@ -324,7 +324,8 @@ def test_a_mail_door_is_open_to_its_servers_alone_and_a_token_endpoint_to_all_se
 
 def test_nobody_is_let_in_when_no_peer_is_named() -> None:
     objects = render(merged(LEAST, {"networkPolicy": {"monitoringFrom": [], "doorsFrom": []}}))
-    assert allowed(objects, "router", "ingress") == []
+    assert allowed(objects, "assigner", "ingress") == []
+    assert allowed(objects, "router", "ingress") == [("asked", [8080], True)], "the desk alone"
     assert allowed(objects, "desk", "ingress") == []
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 
 import pytest
 from fastapi.sse import ServerSentEvent
@@ -72,6 +74,22 @@ async def test_folders_are_counted_in_their_pane_and_named_in_the_list(desk: Des
     assert '<span class="count">1</span>' in marked[0]
     assert ">Workshop</h1>" in listed
     assert f'href="/conversations/{CONVERSATION}?status=open&amp;team=workshop"' in listed
+
+
+async def test_a_conversation_is_offered_only_to_those_who_may_handle_its_inbox(desk: DeskBench) -> None:
+    """Mira may not handle Support: neither the menu offers her, nor the bar of several conversations."""
+    await desk.happens(received("m1", inbox_id="sales", team_id="sales"), "of-sales")
+    async with desk.client() as client:
+        ana = {"Cookie": "postroom_agent=ana"}
+        support = (await client.get(f"/panes/conversation/{CONVERSATION}", headers=HTMX | ana)).text
+        sales = (await client.get("/panes/conversation/of-sales", headers=HTMX)).text
+        listed = (await client.get("/panes/list?status=open", headers=HTMX)).text
+    assert re.findall(r'data-assign="(\w*)"', support) == ["", "ben"]  # it is ana's already
+    assert "Who may not handle Support is not listed." in support
+    assert re.findall(r'data-assign="(\w*)"', sales) == ["", "mira"]
+    offered = re.search(r'data-assignees="([^"]*)"', listed)
+    assert offered is not None
+    assert json.loads(unescape(offered[1])) == {"sales": ["mira"], "support": ["ana", "ben"]}
 
 
 async def test_what_somebody_may_not_do_is_not_offered_to_them(desk: DeskBench) -> None:
