@@ -115,6 +115,8 @@ def _folder(chance: random.Random) -> str:
             f"team=team-{chance.randrange(TEAMS)}&status=open",
             f"tag=tag-{chance.randrange(TAGS)}&status=open",
             f"owner=agent-{chance.randrange(AGENTS)}&status=open",
+            "status=open&sort=deadline",
+            f"team=team-{chance.randrange(TEAMS)}&status=open&sort=deadline",
         ]
     )
     return f"/conversations?{one}"

@@ -17,7 +17,9 @@ from postroom_contracts.configuration import Configuration
 from postroom_contracts.events import Data, Event, encode_body, encode_headers, new_event
 from postroom_contracts.ids import content_id, derived_id
 from postroom_contracts.values import Actor, AssignmentRecord, Candidates, Channel, ContentReference, Status
+from postroom_desk.adapters.due_dates import due_to_mongo
 from postroom_desk.domain.apply import apply
+from postroom_desk.domain.due import Reckoned, due_order
 from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition
 from postroom_desk.domain.search.entries import Entry, Person, entry, people
@@ -62,6 +64,7 @@ def company() -> Configuration:
             "inboxes": inboxes,
             "teams": teams,
             "agents": agents,
+            "policies": [{"id": "standard", "first_response_seconds": 14_400, "next_response_seconds": 28_800}],
             "tags": [{"id": f"tag-{n}", "name": f"Tag {n}"} for n in range(TAGS)],
         }
     )
@@ -101,6 +104,7 @@ class DeskWorld:
     def __init__(self, count: int) -> None:
         self.count = count
         self.vocabulary = Vocabulary()
+        self._company = company()
 
     def make(self, number: int) -> Made:
         chance = random.Random(number)
@@ -124,6 +128,7 @@ class DeskWorld:
             facts.append(_logged(event, position))
         assert view is not None
         document = to_mongo(Document(identifier, state=view, seen=seen), 1)
+        document["due"] = due_to_mongo(Reckoned(due_order(view, self._company), 1), 1)
         texts = [(m, content[n]) for n, m in enumerate(view.messages)]
         entries = [entry(identifier, view, m, c, content[0]) for m, c in texts]
         return Made(document, content, [e for e in entries if e is not None], people(view, texts), facts)
@@ -213,6 +218,7 @@ def _received(
         status=Status.OPEN,
         team_id=f"team-{number % TEAMS}",
         tags=[f"tag-{number % TAGS}"] if number % 2 else [],
+        policy_id="standard" if number % 3 else None,
         watchers=[f"agent-{number % AGENTS}"] if number % 50 == 0 else [],
         configuration_version=1,
     )

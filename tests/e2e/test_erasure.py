@@ -24,6 +24,7 @@ from postroom_contracts.topics import CONVERSATION_EVENTS, CONVERSATION_STATES, 
 from postroom_local.dovecot import DovecotServer
 from postroom_local.kafka import KafkaServer
 from postroom_local.mail import MailUser
+from postroom_local.ports import free_port
 from postroom_local.smtp_sink import SmtpSink
 from postroom_runtime import mongo
 from postroom_runtime.cli import build
@@ -173,8 +174,10 @@ async def house(
             Deployment(bootstrap, mongo_uri, topic_prefix, database_prefix, **settings)
         )
         await deployment.configure(company(dovecot.port, sink.port, hook.url()))
-        env = {"MAIL_PASSWORD": "secret", "HOOK_SECRET": SECRET}
-        services = {name: deployment.start(name, **env) for name in SERVICES}
+        port = str(free_port())
+        env = {"MAIL_PASSWORD": "secret", "HOOK_SECRET": SECRET, "POSTROOM_ROUTER_URL": f"http://127.0.0.1:{port}"}
+        at = {"router": {"POSTROOM_HTTP_PORT": port}}
+        services = {name: deployment.start(name, **env, **at.get(name, {})) for name in SERVICES}
         await asyncio.gather(*(service.ready(150) for service in services.values()))
         made = House(deployment, services, dovecot, hook)
         stack.push_async_callback(made.close)
@@ -206,6 +209,7 @@ async def test_no_trace_of_an_erased_person_and_no_number_changed(house: House) 
         shown = (service.get("/metrics") + service.log.read_text(errors="replace")).lower()
         assert [c for c in CANARIES if c in shown] == [], name
     assert await house.numbers() == before
+    await _the_desk_says_so(house, contact, answer["request_id"])
     await _the_command_line_says_so(house, contact)
     if RETENTION:
         await _topics_forget(house)
@@ -268,6 +272,24 @@ async def _lives(house: House) -> tuple[str, set[str]]:
     await house.until(told, "the webhook was told")
     messages = {e.data.message_id for e in received if e.data.contact_id == contact}
     return contact, messages
+
+
+async def _the_desk_says_so(house: House, contact: str, request_id: str) -> None:
+    """It asks the router, sees each service past the facts, and looks for what they name."""
+
+    async def shown() -> dict[str, Any]:
+        answer = await house.desk.get(f"/api/v1/contacts/{contact}/erasure", params={"request_id": request_id})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def verified() -> bool:
+        return bool((await shown())["state"] == "verified")
+
+    await house.until(verified, "the desk has looked after it")
+    found = await shown()
+    assert found["services"] == {"ingest": True, "notifier": True, "desk": True}
+    assert (found["request_id"], found["asked_by"], found["conversations"], found["left"]) == (request_id, "ann", 2, 0)
 
 
 async def _the_command_line_says_so(house: House, contact: str) -> None:

@@ -252,6 +252,7 @@ class Demo:
             "POSTROOM_DESK_URL": services["desk"].url,
             "POSTROOM_ANALYTICS_URL": services["analytics"].url,
             "POSTROOM_NOTIFIER_URL": services["notifier"].url,
+            "POSTROOM_ROUTER_URL": services["router"].url,
             "POSTROOM_DEMO_URL": f"http://{LOOPBACK}:{self.status_port}",
         }
         self.supervisor = Supervisor(services, environment, self.progress.line)

@@ -47,6 +47,10 @@ class ContentStore(Protocol):
         """Erase documents and blobs of these ids."""
         ...
 
+    async def kept(self, ids: Iterable[str]) -> set[str]:
+        """Return under which of these ids a document or a part of a blob stands."""
+        ...
+
     async def redact(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """Set fields of documents that are there, by id: how somebody who was erased is taken out of what others wrote.
 
@@ -144,6 +148,13 @@ class MongoContentStore:
             await self._documents.delete_many({"_id": {"$in": wanted}})
             await self._blobs.delete_many({"blob": {"$in": wanted}})
 
+    async def kept(self, ids: Iterable[str]) -> set[str]:
+        wanted = list(dict.fromkeys(ids))
+        async with translated("look for content"):
+            documents = await self._documents.find({"_id": {"$in": wanted}}, {"_id": 1}).to_list(length=len(wanted))
+            blobs = await resolved(self._blobs.distinct("blob", {"blob": {"$in": wanted}}))
+        return {d["_id"] for d in documents} | set(blobs)
+
     async def redact(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         if changes:
             async with translated("redact content"):
@@ -187,6 +198,9 @@ class InMemoryContentStore:
         for i in ids:
             self.documents.pop(i, None)
             self.blobs.pop(i, None)
+
+    async def kept(self, ids: Iterable[str]) -> set[str]:
+        return {i for i in ids if i in self.documents or i in self.blobs}
 
     async def redact(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         for i, fields in changes.items():

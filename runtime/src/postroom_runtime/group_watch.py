@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from aiokafka import AIOKafkaConsumer
-from postroom_contracts.topics import Group, replay_topic
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from postroom_contracts.topics import Group, Topic, replay_topic
 from prometheus_client import Gauge
 
 from postroom_runtime.clock import monotonic
@@ -28,6 +28,11 @@ class GroupWatch:
         self._groups = groups
         self._reporter = LagReporter(settings, service)
         self._lags = {group.name: Lag(group.name) for group in groups}
+
+    def reached(self, group: str, topic: Topic, partition: int) -> int:
+        """Return the offset up to which a group has committed, as of the last look; 0 for one that is not known."""
+        lag = self._lags.get(group)
+        return 0 if lag is None else lag.reached(TopicPartition(self._settings.topic(topic.name), partition))
 
     async def run(self) -> None:
         """Look every five seconds until cancelled. Raises what keeps it from connecting."""

@@ -75,6 +75,10 @@ class Lag:
     def records(self, tp: TopicPartition) -> int:
         return max(0, self._ends.get(tp, 0) - self._done.get(tp, 0))
 
+    def reached(self, tp: TopicPartition) -> int:
+        """Return up to where the group had committed at the last look; 0 when that is not known."""
+        return self._done.get(tp, 0)
+
     def seconds(self, now: float | None = None) -> float:
         """Return for how long the oldest uncommitted record has waited; infinite while that is not known."""
         if self._looked_at is None:

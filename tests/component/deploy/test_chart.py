@@ -276,14 +276,14 @@ STORES = [("stores", [53], True), ("stores", [9092], False), ("stores", [27017],
 
 def test_the_network_lets_through_what_the_picture_shows_and_nothing_else() -> None:
     objects = render(LEAST)
-    metrics, doors = ("metrics", [8080], True), ("doors", [8080], True)
+    metrics, doors, asked = (("metrics", [8080], True), ("doors", [8080], True), ("asked", [8080], True))
     inward = {name: allowed(objects, name, "ingress") for name in SERVICES}
     assert inward == {
         "ingest": [doors, metrics],
-        "router": [metrics],
+        "router": [asked, metrics],
         "assigner": [metrics],
-        "notifier": [metrics, ("notifier", [8080], True)],
-        "analytics": [("analytics", [8080], True), metrics],
+        "notifier": [asked, metrics],
+        "analytics": [asked, metrics],
         "desk": [doors, metrics],
     }
     outward = {name: allowed(objects, name, "egress") for name in SERVICES}
@@ -352,7 +352,8 @@ def reached_by_name(objects: list[Object]) -> set[str]:
 def test_what_services_call_each_other_by_is_a_service_of_the_release(name: str) -> None:
     objects = render(CASES[name])
     there = {f"{n}:{port['port']}" for n, s in of_kind(objects, "Service").items() for port in s["spec"]["ports"]}
-    assert {"postroom-analytics:8080", "postroom-notifier:8080"} <= reached_by_name(objects) <= there
+    asked = {f"postroom-{name}:8080" for name in ("analytics", "notifier", "router")}
+    assert asked <= reached_by_name(objects) <= there
 
 
 def test_the_probe_is_one_process_that_ingest_knows_and_that_reaches_mail_and_the_desk_alone() -> None:
@@ -380,7 +381,8 @@ def test_the_probe_is_one_process_that_ingest_knows_and_that_reaches_mail_and_th
 
 def test_nobody_is_let_in_when_no_peer_is_named() -> None:
     objects = render(merged(LEAST, {"networkPolicy": {"monitoringFrom": [], "doorsFrom": []}}))
-    assert allowed(objects, "router", "ingress") == []
+    assert allowed(objects, "assigner", "ingress") == []
+    assert allowed(objects, "router", "ingress") == [("asked", [8080], True)], "the desk alone"
     assert allowed(objects, "desk", "ingress") == []
 
 

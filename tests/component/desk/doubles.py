@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.events import Data, Event, encode_body, encode_headers, new_event
+from postroom_contracts.topics import Topic
 from postroom_contracts.values import Status
 from postroom_desk.answering.drafts import Drafts
 from postroom_desk.answering.parts import Writing
@@ -22,14 +23,16 @@ from postroom_desk.bulk import BulkRecord
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.apply import apply
 from postroom_desk.domain.draft import Draft
+from postroom_desk.domain.due import due_order
 from postroom_desk.domain.filters import SavedFilter
 from postroom_desk.domain.folders import FacetRow, FolderTable, PersonRow
 from postroom_desk.domain.logged import LoggedEvent, logged_event
 from postroom_desk.domain.positions import LogPosition, Positions
-from postroom_desk.domain.queries import ListQuery
+from postroom_desk.domain.queries import ListQuery, sorted_by
 from postroom_desk.domain.ringing import rings_of
 from postroom_desk.domain.saved_replies import Saved
 from postroom_desk.domain.view import ConversationView
+from postroom_desk.erasures import Erasures
 from postroom_desk.folder_feed import folder_feed
 from postroom_desk.identity.build import identity_of
 from postroom_desk.identity.hashing import Hasher
@@ -69,6 +72,10 @@ class InMemoryConversations:
     def __init__(self) -> None:
         self.views: dict[str, ConversationView] = {}
         self.away = False
+        self.configuration = company()
+
+    def _due(self, view: ConversationView) -> ConversationView:
+        return view.model_copy(update={"due_order": due_order(view, self.configuration)})
 
     async def get(self, ids: Iterable[str], readable: frozenset[str] | None) -> dict[str, ConversationView]:
         if self.away:
@@ -97,10 +104,9 @@ class InMemoryConversations:
                 and query.archived in (None, view.archived)
             )
 
-        keys = {"waiting": "waiting_order", "newest": "last_activity_at", "oldest": "opened_at"}
         found = sorted(
-            ((i, v) for i, v in self.views.items() if fits(v)),
-            key=lambda pair: (getattr(pair[1], keys[query.sort]), pair[0]),
+            ((i, self._due(v) if query.sort == "deadline" else v) for i, v in self.views.items() if fits(v)),
+            key=lambda pair: (sorted_by(pair[1], query.sort), pair[0]),
             reverse=query.sort == "newest",
         )
         if query.cursor is not None:
@@ -216,11 +222,23 @@ class InMemoryEventLog:
         start = after.offset if after else -1
         return [e for e in self.events if e.conversation_id == conversation_id and e.position.offset > start][:limit]
 
+    async def newest_of(
+        self, conversation_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
+    ) -> list[LoggedEvent]:
+        found = [
+            e
+            for e in self.events
+            if e.conversation_id == conversation_id
+            and (since is None or e.timestamp_ms >= since.timestamp() * 1000)
+            and (until is None or e.timestamp_ms < until.timestamp() * 1000)
+        ]
+        return found[-limit:]
+
     async def by_id(self, conversation_id: str, event_id: str) -> LoggedEvent | None:
         return next((e for e in self.events if e.id == event_id), None)
 
-    async def caused_by(self, request_id: str) -> list[LoggedEvent]:
-        return [e for e in self.events if e.causation_id == request_id]
+    async def caused_by(self, request_id: str, limit: int = 100) -> list[LoggedEvent]:
+        return [e for e in self.events if e.causation_id == request_id][:limit]
 
     async def between(self, after: Positions, until: Positions, limit: int) -> list[LoggedEvent]:
         found = [e for e in self.events if until.includes(e.position) and not after.includes(e.position)]
@@ -409,6 +427,40 @@ class FixedPeer:
         return self.answer
 
 
+class FixedGroups:
+    """Every group is past everything, but for those of `behind`."""
+
+    def __init__(self) -> None:
+        self.behind: set[str] = set()
+
+    def reached(self, group: str, topic: Topic, partition: int) -> int:
+        return 0 if group in self.behind else 1_000_000
+
+
+class FixedMark:
+    """The index is at the end of the log, unless `place` says where."""
+
+    def __init__(self, events: InMemoryEventLog) -> None:
+        self._events = events
+        self.place: Positions | None = None
+
+    async def read(self) -> Positions | None:
+        return self.place or self._events.reached.copy()
+
+
+class FixedRouter:
+    """The router's door: `said` is what it answers, by contact; `away`: nothing."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, dict[str, Any]] = {}
+        self.away = False
+
+    async def ask(self, method: str, path: str) -> tuple[int, Any] | None:
+        assert method == "GET"
+        found = self.said.get(path.removeprefix("/api/v1/erasures/"))
+        return None if self.away else (404, {"detail": "nobody asked"}) if found is None else (200, found)
+
+
 def settings(**changes: Any) -> DeskSettings:
     defaults = {"api_tokens": f"tests={TOKEN}", "request_wait_seconds": 0.2, "read_wait_seconds": 0.2}
     return DeskSettings(**{**defaults, **changes})
@@ -475,6 +527,7 @@ class DeskBench:
             self.clock,
             self.settings.request_wait_seconds,
         )
+        self.groups, self.mark, self.router = FixedGroups(), FixedMark(self.events), FixedRouter()
         self.stores = InMemoryStores()
         self.postman = RecordingPostman()
         self.identity = identity_of(
@@ -511,6 +564,7 @@ class DeskBench:
                 suggestions=self.search,
                 bulks=self.bulks,
                 bell=self.bell,
+                erasures=Erasures(self.router, self.events, self.groups, self.mark, self.content),
             )
         )
         self._sequences: dict[tuple[str, str], int] = {}

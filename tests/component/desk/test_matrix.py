@@ -192,6 +192,7 @@ CASES: dict[str, tuple[str, dict[str, Any] | None]] = {
         {"inbox_id": "{inbox}", "to": [{"address": "x@example.test"}], "subject": "S", "text": "T"},
     ),
     "GET /api/v1/conversations/{conversation_id}": ("/api/v1/conversations/{conversation}", None),
+    "GET /api/v1/conversations/{conversation_id}/messages": ("/api/v1/conversations/{conversation}/messages", None),
     "GET /api/v1/conversations/{conversation_id}/events": ("/api/v1/conversations/{conversation}/events", None),
     **{
         f"GET {_MESSAGE}{end}": (
@@ -316,6 +317,8 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
     },
     "POST /settings/history/{version}/restore": ("/settings/history/1/restore", {}),
     "POST /api/v1/contacts/{contact_id}/erase": ("/api/v1/contacts/carla/erase", {"whole": False}),
+    "GET /api/v1/contacts/{contact_id}/erasure": ("/api/v1/contacts/carla/erasure", None),
+    "GET /panes/erasure/{contact_id}": ("/panes/erasure/carla", None),
     "GET /api/v1/pictures/senders": ("/api/v1/pictures/senders", None),
     "PUT /api/v1/pictures/senders": ("/api/v1/pictures/senders", {"address": "carla@example.test"}),
     "DELETE /api/v1/pictures/senders": ("/api/v1/pictures/senders?address=carla@example.test", None),

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 
 import pytest
 from fastapi.sse import ServerSentEvent
@@ -72,6 +74,22 @@ async def test_folders_are_counted_in_their_pane_and_named_in_the_list(desk: Des
     assert '<span class="count">1</span>' in marked[0]
     assert ">Workshop</h1>" in listed
     assert f'href="/conversations/{CONVERSATION}?status=open&amp;team=workshop"' in listed
+
+
+async def test_a_conversation_is_offered_only_to_those_who_may_handle_its_inbox(desk: DeskBench) -> None:
+    """Mira may not handle Support: neither the menu offers her, nor the bar of several conversations."""
+    await desk.happens(received("m1", inbox_id="sales", team_id="sales"), "of-sales")
+    async with desk.client() as client:
+        ana = {"Cookie": "postroom_agent=ana"}
+        support = (await client.get(f"/panes/conversation/{CONVERSATION}", headers=HTMX | ana)).text
+        sales = (await client.get("/panes/conversation/of-sales", headers=HTMX)).text
+        listed = (await client.get("/panes/list?status=open", headers=HTMX)).text
+    assert re.findall(r'data-assign="(\w*)"', support) == ["", "ben"]  # it is ana's already
+    assert "Who may not handle Support is not listed." in support
+    assert re.findall(r'data-assign="(\w*)"', sales) == ["", "mira"]
+    offered = re.search(r'data-assignees="([^"]*)"', listed)
+    assert offered is not None
+    assert json.loads(unescape(offered[1])) == {"sales": ["mira"], "support": ["ana", "ben"]}
 
 
 async def test_what_somebody_may_not_do_is_not_offered_to_them(desk: DeskBench) -> None:
@@ -258,3 +276,40 @@ async def test_what_is_due_is_said_with_its_reason_in_the_pane_and_marked_in_the
     assert why in said
     assert "7" in said.split(why)[1].split("\n")[0]  # the holiday
     assert f">{mark}<time" in listed
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "title"),
+    [
+        ("/nothing-here", 404, "Hier ist nichts"),
+        (f"/search?q={'x' * 9000}", 422, "Diese Adresse passt nicht"),
+        ("/conversations?cursor=none", 400, "Diese Adresse passt nicht"),
+        (f"/conversations/{CONVERSATION}/messages/none/original", 404, "Hier ist nichts"),
+    ],
+    ids=["no page", "too long", "bad cursor", "no message"],
+)
+async def test_a_browser_that_goes_nowhere_sees_a_page_and_a_program_problem_details(
+    desk: DeskBench, path: str, status: int, title: str
+) -> None:
+    browser = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "de"}
+    async with desk.client() as client:
+        seen = await client.get(path, headers={**browser, "X-Request-Id": "r-1"})
+        script = await client.get(path, headers={**browser, **HTMX})
+        program = await client.get(path)
+        api = await client.get("/api/v1/nothing-here", headers=browser)
+    assert seen.status_code == status
+    assert f"<h1>{title}</h1>" in seen.text
+    assert "r-1" in seen.text
+    assert "default-src 'none'" in seen.headers["content-security-policy"]
+    for answer in (script, program, api):
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_failure_is_a_page_and_says_nothing_of_itself(desk: DeskBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: object) -> None:
+        raise RuntimeError("a secret of ours")
+
+    monkeypatch.setattr(type(desk.app.state.parts.reader), "page", fails)
+    async with desk.client() as client:
+        seen = await client.get("/", headers={"Accept": "text/html"})
+    assert (seen.status_code, "This failed" in seen.text, "secret" in seen.text) == (500, True, False)

@@ -1,4 +1,4 @@
-"""Pages of log-in, account, people, audit and scheduled replies in a real browser: no barrier, each in the reader's language."""
+"""Pages of log-in, account, people, audit, settings and scheduled replies, long threads and erasures in a real browser."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,15 +10,20 @@ import pytest_asyncio
 import uvicorn
 from playwright.async_api import Browser, Page, expect
 from postroom_contracts.configuration import ConfigurationApplied
+from postroom_contracts.facts import ContentErased
+from postroom_contracts.ids import content_id
 from postroom_contracts.values import Actor
+from postroom_desk.domain.search.entries import entry
 from postroom_local.ports import free_port
 
 from tests.component.desk.doubles import NOW, settings
 from tests.component.desk.facts import CONVERSATION, customer_content, received, replied
 from tests.component.desk.test_account import KEY
 from tests.component.desk.test_audit import AuditedDesk
+from tests.component.desk.test_erasing import router_says
 from tests.component.desk.test_login import PASSWORD
 from tests.component.desk.test_people import staffed
+from tests.component.desk.test_threads import long_thread
 from tests.integration.desk.agents import PATIENCE_MS
 from tests.integration.desk.test_page import browser, violations
 
@@ -26,7 +31,8 @@ __all__ = ["browser"]
 pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
 STRANGERS = ("/login", "/login/forgot", "/invitation/{invitation}", "/reset/used")
 OWN = ("/account", "/account/second-factor", "/account/sessions", "/account/tokens", "/account/notifications")
-HOUSE = ("/settings/people", "/settings/people/ana", "/audit", "/scheduled", "/settings")
+HOUSE = ("/settings/people", "/settings/people/ana", "/audit", "/scheduled", "/settings", "/settings/tags")
+OFFERS = ("/notifications", "/account/notifications/support", "/settings/history")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -121,7 +127,7 @@ async def test_no_page_is_a_barrier(
 
     await signs_in(page, "ada@velo.test")
     await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
-    for path in (*OWN, *HOUSE) if scheme == "light" else (*OWN[2:4], *HOUSE[:4]):
+    for path in (*OWN, *HOUSE, *OFFERS) if scheme == "light" else (*OWN[2:], *HOUSE, *OFFERS[:2]):
         await opened(page, path, language)
     for path, heading in zip(("/settings/people", "/audit", "/scheduled"), words[1:], strict=True):
         await page.goto(path)
@@ -228,4 +234,77 @@ async def test_an_admin_changes_rights_and_puts_somebody_out(browser: Browser, d
     await page.locator("#filters select[name=action]").select_option("person-disabled")
     await page.locator("#filters button").click()
     await expect(page.locator("#entries tbody tr")).to_have_count(1)
+    await context.close()
+
+
+async def test_earlier_messages_come_without_moving_what_is_read(browser: Browser, desk: AuditedDesk) -> None:
+    await long_thread(desk, "long", "l")
+    context = await browser.new_context(base_url=desk.settings.public_url, bypass_csp=True)
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    await signs_in(page, "ada@velo.test")
+    await page.goto("/conversations/long")
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    messages = page.locator("#messages > .message")
+    await expect(messages).to_have_count(50)
+    await expect(page.locator("#m-l699")).to_be_in_viewport()
+    await page.locator("#earlier a").scroll_into_view_if_needed()
+    top = "id => document.getElementById(id).getBoundingClientRect().top"
+    await page.locator("#m-l650").wait_for()
+    before = await page.evaluate(top, "m-l650")
+    await page.locator("#earlier a").click()
+    await expect(messages).to_have_count(150)
+    assert abs(await page.evaluate(top, "m-l650") - before) < 2
+    assert await violations(page) == []
+    await desk.happens(received("l700", received_at=NOW, opened=False), "long")
+    await expect(messages).to_have_count(151)  # what came later takes nothing away
+    view = desk.conversations.views["long"]
+    found = entry("long", view, view.messages[10], customer_content("l10", text="message", reply_text="message"), {})
+    assert found is not None
+    await desk.search.put([found], [])
+    await page.goto("/search?q=message")
+    await page.locator("#rows .row > a").first.click()
+    await expect(page.locator("#m-l10")).to_be_in_viewport()
+    await expect(page.locator("#m-l10")).to_be_focused()
+    await page.reload()
+    await expect(page.locator("#m-l10")).to_be_in_viewport()
+    await page.goto("/conversations/long#m-l20")  # an address without the page
+    await expect(page.locator("#m-l20")).to_be_in_viewport()
+    await context.close()
+
+
+async def test_an_erasure_shows_how_far_it_is_until_nothing_is_left(browser: Browser, desk: AuditedDesk) -> None:
+    await desk.content.put([customer_content("e1")])
+    await desk.happens(received("e1", opened=True, contact_id="contact-carla"), "to-erase")
+    context = await browser.new_context(base_url=desk.settings.public_url, bypass_csp=True)
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    await signs_in(page, "ada@velo.test")
+    await page.goto("/conversations/to-erase")
+    await page.locator("#erase summary").click()
+    erase = page.get_by_role("button", name="Erase for good")
+    await expect(erase).to_be_disabled()
+    await page.fill("#erase input[name=confirm]", "somebody@else.test")
+    await expect(erase).to_be_disabled()
+    await page.fill("#erase input[name=confirm]", "Carla@example.test")
+    await erase.click()
+    progress = page.locator("#erasure")
+    await expect(progress).to_have_attribute("data-state", "asked")
+    request_id = desk.commands.published[-1].id
+    assert desk.commands.published[-1].subject == "contact-carla"
+
+    desk.router.said["contact-carla"] = router_says(request_id)
+    await expect(progress).to_have_attribute("data-state", "running")
+    await desk.content.delete([content_id("e1")])
+    gone = ContentErased(contact_id="contact-carla", message_ids=["e1"], ledger_ids=["ledger-e1"], blob_ids=[])
+    await desk.happens(gone, "to-erase", cause=request_id)
+    await expect(page.locator("#messages")).to_contain_text("erased")
+    await expect(progress).to_contain_text("Search, drafts, files")
+    assert await violations(page) == []
+    desk.router.said["contact-carla"] = router_says(request_id, done_at=NOW.isoformat(), conversations=1)
+    await expect(progress).to_have_attribute("data-state", "verified")
+    await expect(progress).to_contain_text("nothing is left")
+    await page.reload()  # afterwards it stands in the panel of what was erased
+    await page.locator("#erase summary").click()
+    await expect(progress).to_have_attribute("data-state", "verified")
     await context.close()

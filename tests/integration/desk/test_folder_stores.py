@@ -6,29 +6,34 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from postroom_contracts.configuration import Configuration, ConfigurationApplied
 from postroom_contracts.facts import NoteAdded
 from postroom_contracts.values import Status
 from postroom_desk.adapters.bulks import MongoBulks
 from postroom_desk.adapters.documents import ConversationDocuments
 from postroom_desk.adapters.drafts import MongoDrafts
+from postroom_desk.adapters.due_dates import DUE_AT, MongoDueDates
 from postroom_desk.adapters.filters import MongoFilters
 from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
-from postroom_desk.adapters.read_model import MongoConversations
+from postroom_desk.adapters.read_model import MongoConversations, filter_of
 from postroom_desk.bulk import BulkItem, BulkRecord
 from postroom_desk.domain.bulk import Before, Change
 from postroom_desk.domain.draft import Draft, Written, saved
 from postroom_desk.domain.filters import ListParameters, SavedFilter
 from postroom_desk.domain.folders import FolderTable
-from postroom_desk.domain.queries import ListQuery
-from postroom_desk.domain.view import ConversationView
+from postroom_desk.domain.queries import Cursor, ListQuery, sorted_by
+from postroom_desk.domain.view import NOT_WAITING, ConversationView
+from postroom_desk.due_keeping import DueKeeper
 from postroom_runtime import mongo
 from postroom_runtime.clock import ManualClock
+from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.documents import Document
 from postroom_runtime.errors import ConflictError
 from postroom_runtime.settings import RuntimeSettings
 
 from tests.component.desk.doubles import NOW, DeskBench
 from tests.component.desk.facts import ANA, assigned, content, queued, received, replied
+from tests.integration.desk.office import company
 
 pytestmark = pytest.mark.connected
 EVERY = frozenset({"support", "sales"})
@@ -161,6 +166,97 @@ async def test_folders_list_what_lies_in_them(both: Both, query: ListQuery, foun
     await both.marks.read("c1", "ben", NOW)
     rows = await MongoConversations(both.database["conversations"]).find(replace(query, limit=10))
     assert sorted(i for i, _ in rows) == found
+
+
+def _with_policies(version: int, urgent_seconds: int) -> ConfigurationApplied:
+    """The company with the policies `urgent` and `usual`; its calendar is always open."""
+    policies = [
+        {"id": "usual", "first_response_seconds": 7200},
+        {"id": "urgent", "first_response_seconds": urgent_seconds},
+    ]
+    configuration = Configuration.model_validate({**company().model_dump(), "policies": policies})
+    return ConfigurationApplied(configuration_version=version, applied_at=NOW, configuration=configuration)
+
+
+@dataclass
+class Dated:
+    """Conversations as the desk writes them: two `usual` of 14:00 and 14:10, `urgent` of 14:20, two of 13:00 without policy."""
+
+    database: Any
+    conversations: MongoConversations
+    configurations: Configurations
+    keeper: DueKeeper
+    store: ConversationDocuments
+
+
+@pytest.fixture
+async def dated(both: Both) -> Dated:
+    await both.database["conversations"].delete_many({})
+    configurations = Configurations()
+    configurations.add(_with_policies(1, 600))
+    keeper = DueKeeper(MongoDueDates(both.database["conversations"]), configurations)
+    store = ConversationDocuments(both.database["conversations"], ConversationView, keeper.reckon)
+    desk = DeskBench()
+    for name, at, policy in [
+        ("usual-0", "14:00", "usual"), ("usual-1", "14:10", "usual"), ("urgent", "14:20", "urgent"),
+        ("none-0", "13:00", None), ("none-1", "13:00", None),
+    ]:  # fmt: skip
+        await desk.happens(received("m1", at, policy_id=policy), name)
+    await store.save([Document(i, state=v, applied={"s": 1}) for i, v in desk.conversations.views.items()])
+    return Dated(both.database, MongoConversations(both.database["conversations"]), configurations, keeper, store)
+
+
+async def by_deadline(dated: Dated) -> list[str]:
+    """Return all ids, page by page."""
+    query, ids = ListQuery(readable=EVERY, statuses=(Status.OPEN,), sort="deadline", limit=2), list[str]()
+    while True:
+        found = await dated.conversations.find(query)
+        ids += [i for i, _ in found[:2]]
+        if len(found) <= query.limit:
+            return ids
+        last_id, last = found[1]
+        query = replace(query, cursor=Cursor("deadline", sorted_by(last, "deadline"), last_id))
+
+
+async def test_what_is_due_soonest_comes_first_and_what_has_no_deadline_last(dated: Dated) -> None:
+    assert await by_deadline(dated) == ["urgent", "usual-0", "usual-1", "none-0", "none-1"]
+    documents = await dated.store.load(["urgent"])
+    state = documents["urgent"].state
+    assert state is not None
+    documents["urgent"].state = state.model_copy(update={"waiting_order": NOT_WAITING})  # answered
+    await dated.store.save(list(documents.values()))
+    assert await by_deadline(dated) == ["usual-0", "usual-1", "none-0", "none-1", "urgent"]
+
+
+async def test_another_configuration_moves_what_nobody_touches(dated: Dated) -> None:
+    dated.configurations.add(_with_policies(2, 86_400))
+    assert await dated.keeper.renew() == 5  # whoever waits: a policy may have come to them, too
+    assert await by_deadline(dated) == ["usual-0", "usual-1", "urgent", "none-0", "none-1"]
+    assert await dated.keeper.renew() == 0
+    older = Configurations()
+    older.add(_with_policies(1, 600))
+    assert await DueKeeper(dated.keeper.dates, older).renew() == 0  # a replica that has not heard of it yet
+
+
+async def test_what_an_older_release_wrote_is_reckoned_and_waits_in_no_list_for_it(dated: Dated) -> None:
+    conversations = dated.database["conversations"]
+    await conversations.update_many({"_id": {"$in": ["urgent", "none-0"]}}, {"$unset": {"due": 1}})
+    await conversations.update_one({"_id": "usual-0"}, {"$set": {"state.policy_id": None}, "$inc": {"version": 1}})
+    assert set(await by_deadline(dated)) == {"urgent", "usual-0", "usual-1", "none-0", "none-1"}
+    assert await dated.keeper.renew() == 3
+    assert await by_deadline(dated) == ["urgent", "usual-1", "none-0", "none-1", "usual-0"]
+
+
+@pytest.mark.parametrize(
+    "narrowed", [{}, {"owner_id": "ana"}, {"team_id": "workshop"}, {"inbox_id": "support"}, {"tag": "order"}], ids=str
+)
+async def test_an_index_carries_the_order_of_deadlines(dated: Dated, narrowed: dict[str, str]) -> None:
+    query = ListQuery(readable=EVERY, statuses=(Status.OPEN,), sort="deadline", **narrowed)  # type: ignore[arg-type]
+    asked = {"find": "conversations", "filter": filter_of(query), "sort": {DUE_AT: 1, "_id": 1}, "limit": 51}
+    explained = await dated.database.command({"explain": asked})
+    stages = str(explained["queryPlanner"]["winningPlan"])
+    assert "'stage': 'SORT'" not in stages
+    assert DUE_AT in stages
 
 
 async def test_filters_are_kept_as_they_were(both: Both) -> None:

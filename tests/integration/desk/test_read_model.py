@@ -11,7 +11,7 @@ from postroom_desk.adapters.event_log import MongoEventLog
 from postroom_desk.adapters.read_model import MongoConversations
 from postroom_desk.adapters.requests import MongoRequests
 from postroom_desk.domain.positions import LogPosition, Positions
-from postroom_desk.domain.queries import Cursor, ListQuery
+from postroom_desk.domain.queries import Cursor, ListQuery, sorted_by
 from postroom_desk.domain.view import ConversationView
 from postroom_desk.ports import RequestRecord
 from postroom_runtime import mongo
@@ -94,8 +94,7 @@ async def test_lists_are_those_of_the_double_page_by_page(both: Both, name: str)
         if len(real) <= query.limit:
             break
         identifier, view = real[query.limit - 1]
-        field = {"waiting": "waiting_order", "newest": "last_activity_at", "oldest": "opened_at"}[query.sort]
-        query = replace(query, cursor=Cursor(query.sort, getattr(view, field), identifier))
+        query = replace(query, cursor=Cursor(query.sort, sorted_by(view, query.sort), identifier))
 
 
 @pytest.mark.parametrize(

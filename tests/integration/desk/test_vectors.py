@@ -36,6 +36,7 @@ VIEWS: dict[str, list[str]] = {
     "/panes/palette": ["/panes/palette"],
     "/panes/targets/{conversation_id}": ["/panes/targets/thread-1", "/panes/targets/thread-1?q=script"],
     "/panes/since/{conversation_id}": ["/panes/since/thread-1?seen=0.0"],
+    "/panes/erasure/{contact_id}": ["/panes/erasure/carla?asked=VECTOR"],
     "/scheduled": ["/scheduled"],
     "/search": ["/search?q=canary", "/search?q=script", "/search?q=VECTOR"],
     "/overview": ["/overview"],

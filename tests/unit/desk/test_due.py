@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.values import Channel, Status
-from postroom_desk.domain.due import ReplyDue, reply_due
-from postroom_desk.domain.view import NOT_WAITING, ConversationView
+from postroom_desk.domain.due import ReplyDue, due_order, reply_due
+from postroom_desk.domain.view import NOT_DUE, NOT_WAITING, ConversationView
 
 HOURS = dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), "08:00-12:00 13:00-17:00")
 CONFIGURATION = Configuration.model_validate(
@@ -89,3 +89,19 @@ def test_what_was_answered_in_time_is_said_to_be_and_nothing_is_due_without_a_ta
     assert reply_due(view("2026-04-30T11:30", policy_id="none"), CONFIGURATION, now) is None
     assert reply_due(view("2026-04-30T11:30", policy_id=None), CONFIGURATION, now) is None
     assert reply_due(view("2026-04-30T11:30", status=Status.SPAM), CONFIGURATION, now) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, warsaw("2026-04-30T16:30")),
+        ({"sent": 1}, warsaw("2026-04-30T14:30")),
+        ({"policy_id": "none"}, NOT_DUE),
+        ({"policy_id": None}, NOT_DUE),
+        ({"waiting_order": NOT_WAITING}, NOT_DUE),
+        ({"status": Status.RESOLVED}, NOT_DUE),
+    ],
+    ids=["first", "next", "no target", "no policy", "nobody waits", "at rest"],
+)
+def test_a_list_by_deadline_sorts_by_when_the_reply_is_due(changes: dict[str, Any], expected: datetime) -> None:
+    assert due_order(view("2026-04-30T11:30").model_copy(update=changes), CONFIGURATION) == expected

@@ -154,6 +154,7 @@ def _supervisor(
             "POSTROOM_DESK_URL": services["desk"].url,
             "POSTROOM_ANALYTICS_URL": services["analytics"].url,
             "POSTROOM_NOTIFIER_URL": services["notifier"].url,
+            "POSTROOM_ROUTER_URL": services["router"].url,
             "POSTROOM_HTTP_HOST": "127.0.0.1",
         },
         progress.line,

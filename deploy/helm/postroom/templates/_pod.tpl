@@ -60,6 +60,7 @@ POSTROOM_GRACEFUL_TIMEOUT_SECONDS: {{ $v.pods.gracefulTimeoutSeconds | toString 
 POSTROOM_DESK_URL: {{ $v.deskUrl | quote }}
 POSTROOM_ANALYTICS_URL: {{ printf "http://%s-analytics:8080" (include "postroom.fullname" .) | quote }}
 POSTROOM_NOTIFIER_URL: {{ printf "http://%s-notifier:8080" (include "postroom.fullname" .) | quote }}
+POSTROOM_ROUTER_URL: {{ printf "http://%s-router:8080" (include "postroom.fullname" .) | quote }}
 {{- range $name, $value := $v.settings }}
 POSTROOM_{{ $name }}: {{ $value | toString | quote }}
 {{- end }}

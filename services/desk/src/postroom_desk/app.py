@@ -25,6 +25,7 @@ from postroom_desk.adapters.configuration_store import MongoConfigurationStore
 from postroom_desk.adapters.copies import MongoCopies
 from postroom_desk.adapters.documents import ConversationDocuments
 from postroom_desk.adapters.drafts import MongoDrafts
+from postroom_desk.adapters.due_dates import MongoDueDates
 from postroom_desk.adapters.event_log import MongoEventLog
 from postroom_desk.adapters.filters import MongoFilters
 from postroom_desk.adapters.folder_rows import MongoFolderCounts, MongoMarks
@@ -57,6 +58,8 @@ from postroom_desk.bell.ringing import Ringer
 from postroom_desk.configuration_writer import ConfigurationWriter
 from postroom_desk.domain.logged import MODELS
 from postroom_desk.domain.view import ConversationView
+from postroom_desk.due_keeping import DueKeeper
+from postroom_desk.erasures import Erasures
 from postroom_desk.folder_feed import folder_feed
 from postroom_desk.forgetting import Forgetting
 from postroom_desk.handlers import Batch, ReadModelDecider
@@ -119,7 +122,8 @@ class Desk:
         ringer = Ringer(notifications, lambda: runtime.configurations.latest, runtime.clock, begun_at)
         runtime.background("notification lists", ringer.keep_short)
         await self._fold(runtime, events, ringer)
-        runtime.background("groups", GroupWatch(settings, runtime.publisher, GROUPS, self.name).run)
+        groups = GroupWatch(settings, runtime.publisher, GROUPS, self.name)
+        runtime.background("groups", groups.run)
         runtime.background("dead letters", DeadLetterWatch(settings, runtime.publisher, GROUPS).run)
         refolding = Refolding(runtime.database, events, topic)
         runtime.background("shape of the read model", lambda: keep_shape(refolding, runtime.leases))
@@ -148,8 +152,8 @@ class Desk:
         door = RequestDoor(
             requests, runtime.content, commands, events, live, runtime.clock, settings.request_wait_seconds
         )
-        figures, demo, webhooks, pictures = _peers(settings)
-        for close in (peer.close for peer in (figures, demo, webhooks, pictures) if peer is not None):
+        figures, demo, webhooks, pictures, router = _peers(settings)
+        for close in (peer.close for peer in (figures, demo, webhooks, pictures, router) if peer is not None):
             runtime.on_stop(close)
         stores = identity_stores(runtime.database)
         postman = NotifierPostman(webhooks) if webhooks is not None else None
@@ -190,6 +194,7 @@ class Desk:
                     suggestions=index,
                     bulks=MongoBulks(runtime.database),
                     bell=bell,
+                    erasures=Erasures(router, events, groups, mark, runtime.content),
                 )
             )
         )
@@ -230,7 +235,9 @@ class Desk:
         runtime.on_stop(end_streams)
 
     async def _fold(self, runtime: Runtime, events: MongoEventLog, ringer: Ringer) -> None:
-        documents = ConversationDocuments(runtime.database["conversations"], ConversationView)
+        dues = DueKeeper(MongoDueDates(runtime.database["conversations"]), runtime.configurations)
+        runtime.background("deadlines of lists", dues.follow)
+        documents = ConversationDocuments(runtime.database["conversations"], ConversationView, dues.reckon)
         runtime.background("gaps", lambda: watch_gaps(self.name, documents, runtime.clock))
         fold: Fold[ConversationView, Batch] = Fold(
             service=self.name,
@@ -257,19 +264,21 @@ class Desk:
         return writer
 
 
-def _peers(settings: DeskSettings) -> tuple[HttpPeer, HttpPeer | None, HttpPeer | None, HttpPictures | None]:
-    """Return whom the desk asks over HTTP: analytics, the demo, the notifier, servers of pictures."""
+def _peers(
+    settings: DeskSettings,
+) -> tuple[HttpPeer, HttpPeer | None, HttpPeer | None, HttpPictures | None, HttpPeer | None]:
+    """Return whom the desk asks over HTTP: analytics, the demo, the notifier, servers of pictures, the router."""
     return (
         HttpPeer(settings.analytics_url, settings.peer_timeout_seconds),
         HttpPeer(settings.demo_url, settings.peer_timeout_seconds) if settings.demo_url else None,
-        _webhook_door(settings),
+        _door_of(settings, settings.notifier_url, settings.webhook_timeout_seconds),
         HttpPictures(parse_networks(settings.picture_networks)) if settings.remote_pictures else None,
+        _door_of(settings, settings.router_url, settings.peer_timeout_seconds),
     )
 
 
-def _webhook_door(settings: DeskSettings) -> HttpPeer | None:
-    """Return how the notifier is asked: with a digest by which it knows a service of this deployment."""
-    if settings.notifier_url is None:
+def _door_of(settings: DeskSettings, url: str | None, timeout_seconds: float) -> HttpPeer | None:
+    """Return how another service is asked: with a digest by which it knows a service of this deployment."""
+    if url is None:
         return None
-    key = service_key(settings.keys()[0])
-    return HttpPeer(settings.notifier_url, settings.webhook_timeout_seconds, {"x-postroom-key": key})
+    return HttpPeer(url, timeout_seconds, {"x-postroom-key": service_key(settings.keys()[0])})

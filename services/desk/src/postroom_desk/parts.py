@@ -13,6 +13,7 @@ from postroom_desk.audit.port import AuditLog, AuditSearch, NoAudit
 from postroom_desk.bell.parts import Bell
 from postroom_desk.bulk import Bulks
 from postroom_desk.configuration_writer import ConfigurationWriter
+from postroom_desk.erasures import Erasures
 from postroom_desk.folder_feed import FolderFeed
 from postroom_desk.identity.parts import Identity
 from postroom_desk.inboxes import Inboxes
@@ -72,6 +73,7 @@ class Parts:
     suggestions: Suggestions = field(kw_only=True)
     bulks: Bulks = field(kw_only=True)
     bell: Bell = field(kw_only=True)
+    erasures: Erasures = field(kw_only=True)
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from postroom_contracts.configuration import ConfigurationApplied
 from postroom_contracts.events import Event
 
+from postroom_desk.domain.due import Reckoned
 from postroom_desk.domain.filters import SavedFilter
 from postroom_desk.domain.folders import FolderTable
 from postroom_desk.domain.logged import LoggedEvent
@@ -56,6 +57,21 @@ class ConversationReads(Protocol):
 
     async def scheduled(self, readable: frozenset[str]) -> list[tuple[str, ConversationView]]:
         """Return conversations of readable inboxes in which a reply waits for its time, with messages; at most 500."""
+        ...
+
+
+class DueDates(Protocol):
+    """The deadlines by which lists are sorted."""
+
+    async def stale(self, configuration_version: int, limit: int) -> list[tuple[str, int, ConversationView]]:
+        """Return id, version and view (without messages) of conversations whose deadline has to be reckoned anew.
+
+        Never reckoned, or with an older configuration, or from an older document.
+        """
+        ...
+
+    async def put(self, reckoned: Sequence[tuple[str, int, Reckoned]]) -> None:
+        """Write deadlines of documents that still are of these versions; others were reckoned meanwhile."""
         ...
 
 
@@ -190,9 +206,15 @@ class EventLog(Protocol):
         """Return facts of one conversation in their order, those on the present topic alone."""
         ...
 
+    async def newest_of(
+        self, conversation_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
+    ) -> list[LoggedEvent]:
+        """Return the newest facts of one conversation that were recorded from `since` on and before `until`, in their order."""
+        ...
+
     async def by_id(self, conversation_id: str, event_id: str) -> LoggedEvent | None: ...
 
-    async def caused_by(self, request_id: str) -> list[LoggedEvent]: ...
+    async def caused_by(self, request_id: str, limit: int = 100) -> list[LoggedEvent]: ...
 
     async def between(self, after: Positions, until: Positions, limit: int) -> list[LoggedEvent]:
         """Return the events above `after` and at or below `until`, in order per partition."""

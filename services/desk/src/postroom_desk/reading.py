@@ -14,8 +14,9 @@ from postroom_runtime.configuration_feed import Configurations
 from postroom_runtime.content_store import ContentStore
 
 from postroom_desk.domain.positions import Positions
-from postroom_desk.domain.queries import Cursor, ListQuery, encode_cursor
+from postroom_desk.domain.queries import Cursor, ListQuery, encode_cursor, sorted_by
 from postroom_desk.domain.view import ConversationView, MessageView
+from postroom_desk.domain.window import Cut, Window, cut
 from postroom_desk.ports import ConversationReads, CountRow, EventLog
 
 PREVIEW_CHARACTERS = 160
@@ -79,7 +80,10 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """One conversation with all that belongs to it; messages by time, those of absorbed ones included."""
+    """One conversation with all that belongs to it; messages by time, those of absorbed ones included.
+
+    `every` are all its messages, `messages` those of them that were asked for (`cut`), with their texts.
+    """
 
     id: str
     view: ConversationView
@@ -87,6 +91,8 @@ class Thread:
     ownership: Ownership | None
     subject: str
     contact: Mapping[str, str]
+    every: list[MessageView]
+    cut: Cut
 
     def message(self, message_id: str) -> ThreadMessage | None:
         return next((m for m in self.messages if m.view.message_id == message_id), None)
@@ -128,8 +134,7 @@ class Reader:
         if len(found) <= query.limit or not shown:
             return Page(rows, None)
         last_id, last = shown[-1]
-        value = {"waiting": last.waiting_order, "newest": last.last_activity_at, "oldest": last.opened_at}[query.sort]
-        return Page(rows, encode_cursor(Cursor(query.sort, value, last_id)))
+        return Page(rows, encode_cursor(Cursor(query.sort, sorted_by(last, query.sort), last_id)))
 
     async def rows(self, views: Mapping[str, ConversationView]) -> list[Row]:
         """Return conversations with subject, customer and preview, fetched in one query, in the given order."""
@@ -144,25 +149,33 @@ class Reader:
             raise UnknownConversationError(conversation_id)
         return view
 
-    async def thread(self, conversation_id: str, readable: frozenset[str]) -> Thread:
-        """Return a conversation with its texts, fetched in one query. Raises UnknownConversationError."""
+    async def thread(self, conversation_id: str, readable: frozenset[str], window: Window | None = None) -> Thread:
+        """Return a conversation with the texts of what `window` shows (None: of all messages), fetched in one query.
+
+        Raises UnknownConversationError.
+        """
         view = await self.view(conversation_id, readable)
         messages = [(m, conversation_id) for m in view.messages] + await self._absorbed(view.absorbed)
         messages += await self._brought_along(view)
         messages.sort(key=lambda pair: pair[0].at)
-        content = await self.content.get(m.content_id for m, _ in messages)
+        ids = [m.message_id for m, _ in messages]
+        shown = Cut(0, len(ids), len(ids)) if window is None else cut(ids, window)
         public = [m for m, _ in messages if m.kind != "note"]
+        wanted = messages[shown.start : shown.end]
+        content = await self.content.get([*(m.content_id for m in public[:1]), *(m.content_id for m, _ in wanted)])
         first = content.get(public[0].content_id, {}) if public else {}
         return Thread(
             id=conversation_id,
             view=view,
             messages=[
                 ThreadMessage(m, content.get(m.content_id, {}), source, view.split_off.get(m.message_id))
-                for m, source in messages
+                for m, source in wanted
             ],
             ownership=await self._ownership(conversation_id, view),
             subject=str(first.get("subject") or ""),
             contact=_contact(first, incoming=bool(public) and public[0].kind == "incoming"),
+            every=[m for m, _ in messages],
+            cut=shown,
         )
 
     async def _absorbed(self, sources: Sequence[str]) -> list[tuple[MessageView, str]]:

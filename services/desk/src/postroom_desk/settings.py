@@ -52,6 +52,8 @@ class DeskSettings(RuntimeSettings):
     """Where the REST API of analytics is, for the figures on the page."""
     notifier_url: str | None = None
     """Where the notifier's REST API is, for the state and the deliveries of webhooks."""
+    router_url: str | None = None
+    """Where the router's REST API is, for how far the erasure of a person is."""
     webhook_timeout_seconds: float = Field(60.0, gt=0, le=600)
     """A replay of a long range takes its time."""
     remote_pictures: bool = True

@@ -15,6 +15,7 @@ from postroom_router.adapters.contacts import MongoContacts
 from postroom_router.adapters.erasures import MongoAcquaintances, MongoErasures
 from postroom_router.adapters.merges import MongoMerges
 from postroom_router.adapters.snoozes import MongoSnoozes, MongoTargets
+from postroom_router.api import application
 from postroom_router.companies import Companies
 from postroom_router.decider import Batch, ConversationDecider
 from postroom_router.domain.conversation import Conversation
@@ -106,3 +107,4 @@ class Router:
             settle_seconds=own.erasure_settle_seconds,
         )
         runtime.background("erasures", erasing.run)
+        runtime.serve(application(erasures, keys))

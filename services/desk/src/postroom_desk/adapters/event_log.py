@@ -105,6 +105,15 @@ class MongoEventLog:
             conditions |= {"p": after.partition, "o": {"$gt": after.offset}}
         return await self._find(conditions, [("p", 1), ("o", 1)], limit)
 
+    async def newest_of(
+        self, conversation_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
+    ) -> list[LoggedEvent]:
+        conditions: dict[str, Any] = {"k": conversation_id}
+        bounds = {"$gte": since, "$lt": until}
+        if between := {name: bound for name, bound in bounds.items() if bound is not None}:
+            conditions["at"] = between
+        return (await self._find(conditions, [("p", -1), ("o", -1)], limit))[::-1]
+
     async def conversations(self) -> list[str]:
         """Return the ids of all conversations that there are facts of, sorted; read from an index alone."""
         async with translated("list conversations of events"):
@@ -125,8 +134,8 @@ class MongoEventLog:
         found = await self._find({"k": conversation_id, "i": event_id}, [("o", 1)], 1)
         return found[0] if found else None
 
-    async def caused_by(self, request_id: str) -> list[LoggedEvent]:
-        return await self._find({"c": request_id}, [("p", 1), ("o", 1)], 100)
+    async def caused_by(self, request_id: str, limit: int = 100) -> list[LoggedEvent]:
+        return await self._find({"c": request_id}, [("p", 1), ("o", 1)], limit)
 
     async def between(self, after: Positions, until: Positions, limit: int) -> list[LoggedEvent]:
         ranges = [

@@ -7,6 +7,7 @@ from postroom_contracts.values import Status
 from postroom_runtime.errors import translated
 from postroom_runtime.mongo import Collection, IndexModel, aggregate
 
+from postroom_desk.adapters.due_dates import DUE_AT, due_order_of
 from postroom_desk.adapters.folder_rows import UNATTENDED
 from postroom_desk.domain.queries import ListQuery
 from postroom_desk.domain.view import ConversationView
@@ -16,10 +17,12 @@ _HIDDEN = (Status.SPAM, Status.DELETED, Status.MERGED)
 _SHOWN = [s.value for s in Status if s not in _HIDDEN]
 _ORDER: dict[str, tuple[str, int]] = {
     "waiting": ("state.waiting_order", 1),
+    "deadline": (DUE_AT, 1),
     "newest": ("state.last_activity_at", -1),
     "oldest": ("state.opened_at", 1),
 }
 _WAITING = (("state.status", 1), ("state.waiting_order", 1))
+_DUE = (("state.status", 1), (DUE_AT, 1), ("_id", 1))
 _GROUPED = ("status", "team_id", "inbox_id", "owner_id", "archived", "received", "sent")
 _INBOX = ("state.inbox_id", 1)
 _COUNT_INDEX = [(f"state.{name}", 1) for name in _GROUPED]
@@ -32,6 +35,9 @@ INDEXES = (
     IndexModel([("state.owner_id", 1), ("state.status", 1), ("state.waiting_order", 1), _INBOX]),
     IndexModel([("state.contact_ids", 1), ("state.last_activity_at", -1), _INBOX]),
     *(IndexModel([(f"state.{name}", 1), *_WAITING]) for name in ("inbox_id", "team_id", "tags")),
+    IndexModel([*_DUE, _INBOX]),
+    IndexModel([("state.owner_id", 1), *_DUE, _INBOX]),
+    *(IndexModel([(f"state.{name}", 1), *_DUE]) for name in ("inbox_id", "team_id", "tags")),
     IndexModel(_COUNT_INDEX),
     # Of the few in which a reply waits for its time.
     IndexModel([(_DELIVERY, 1), _INBOX], partialFilterExpression={_DELIVERY: "scheduled"}),
@@ -69,12 +75,14 @@ class MongoConversations:
 
     async def find(self, query: ListQuery) -> list[tuple[str, ConversationView]]:
         field, direction = _ORDER[query.sort]
-        cursor = self._collection.find(_filter(query), {"state": 1}, batch_size=query.limit + 2)
+        cursor = self._collection.find(filter_of(query), {"state": 1, DUE_AT: 1}, batch_size=query.limit + 2)
         cursor = cursor.sort([(field, direction), ("_id", direction)]).limit(query.limit + 1)
         async with translated("list conversations"):
             found = await cursor.to_list(length=query.limit + 1)
         for document in found:
             document["state"].pop("messages", None)
+            if query.sort == "deadline":
+                document["state"]["due_order"] = due_order_of(document)
         return [(d["_id"], ConversationView.model_validate(d["state"])) for d in found]
 
     async def counts(self) -> list[CountRow]:
@@ -118,7 +126,8 @@ def _row(row: Mapping[str, Any]) -> CountRow:
     )
 
 
-def _filter(query: ListQuery) -> dict[str, Any]:
+def filter_of(query: ListQuery) -> dict[str, Any]:
+    """Return the conditions of a list, its cursor's among them."""
     conditions: dict[str, Any] = {"state.status": {"$in": [s.value for s in query.statuses] or _SHOWN}}
     inboxes = query.readable if query.inbox_id is None else query.readable & {query.inbox_id}
     conditions["state.inbox_id"] = {"$in": sorted(inboxes)}

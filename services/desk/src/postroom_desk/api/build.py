@@ -32,6 +32,7 @@ from postroom_desk.api.audited import Audited
 from postroom_desk.api.doorway import Doorway
 from postroom_desk.api.shown import BASE
 from postroom_desk.console import routes as console
+from postroom_desk.console import trouble
 from postroom_desk.parts import Parts
 
 DESCRIPTION = (
@@ -77,6 +78,7 @@ def build(parts: Parts) -> FastAPI:
     app.include_router(unsubscribe.router)
     console.install(app)
     problems.install(app)
+    trouble.install(app)
     document.install(app)
     app.add_middleware(Audited)
     app.add_middleware(limits.RateLimit, per_minute=parts.settings.requests_per_minute)

@@ -16,6 +16,7 @@ from postroom_desk.audit.trace import Trace
 from postroom_desk.domain.access import Access, access_of, access_of_system
 from postroom_desk.domain.permissions import TABLE, Operation, allowed, in_scope
 from postroom_desk.domain.view import ConversationView
+from postroom_desk.domain.window import Window
 from postroom_desk.identity.principal import Principal
 from postroom_desk.parts import Parts, parts_of
 from postroom_desk.reading import Thread, UnknownConversationError
@@ -55,10 +56,10 @@ class Asker:
         self.in_inbox(view.inbox_id)
         return view
 
-    async def thread(self, parts: Parts, conversation_id: str) -> Thread:
-        """Return the conversation with its texts. Raises what `conversation` raises."""
+    async def thread(self, parts: Parts, conversation_id: str, window: Window | None = None) -> Thread:
+        """Return the conversation with its texts, or those in `window`. Raises what `conversation` raises."""
         self.trace.touches(conversation_id, None)
-        thread = await parts.reader.thread(conversation_id, self.readable)
+        thread = await parts.reader.thread(conversation_id, self.readable, window)
         self.trace.touches(conversation_id, thread.view.inbox_id)
         self.in_inbox(thread.view.inbox_id)
         return thread

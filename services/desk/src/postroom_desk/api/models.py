@@ -257,7 +257,19 @@ class Conversation(ConversationRow):
     ownership: OwnershipShown | None
     notifications: list[NotificationShown]
     event_counts: dict[str, int]
+    message_count: int
     messages: list[MessageShown]
+    """The newest ones, in the order of time."""
+    earlier_cursor: str | None
+    """`cursor` of `GET /conversations/{id}/messages`, which goes on with those before them; null: there are none."""
+
+
+class MessagePage(Answer):
+    """In the order of time."""
+
+    items: list[MessageShown]
+    next_cursor: str | None
+    """Leads to the messages before these."""
 
 
 class LoggedEventShown(Answer):

@@ -20,6 +20,7 @@ from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.positions import LogPosition, Positions, parse_position, parse_positions
 from postroom_desk.domain.queries import MAX_PAGE, Cursor, CursorError, ListQuery, Sort, decode_cursor
+from postroom_desk.domain.window import MOST, Window
 from postroom_desk.html import HTML_POLICY, mail_document
 from postroom_desk.parts import Parts
 from postroom_desk.ports import RequestRecord
@@ -31,6 +32,8 @@ Lists = Annotated[Asker, Depends(needs(Operation.LIST_CONVERSATIONS))]
 Reads = Annotated[Asker, Depends(needs(Operation.READ_CONVERSATION))]
 SeesCompany = Annotated[Asker, Depends(needs(Operation.SEE_COMPANY))]
 SeesReports = Annotated[Asker, Depends(needs(Operation.SEE_REPORTS))]
+MESSAGES = 100
+"""Messages of a thread in one answer, unless more or fewer are asked for."""
 POSITIONS = {"pattern": "^[0-9:, ]*$"}
 """Said in the document; what does not fit is answered with 400 and what is wrong with it."""
 MinPosition = Annotated[
@@ -73,7 +76,11 @@ async def list_conversations(
     asker: Lists,
     asked: Annotated[PageParameters, Query()],
 ) -> m.ConversationPage:
-    """`sort=waiting` (default): who has waited longest first; behind them those in which nobody waits."""
+    """`sort=waiting` (default): who has waited longest first; behind them those in which nobody waits.
+
+    `sort=deadline`: those first whose reply is due soonest by their policy, what was missed before all; behind them those
+    without a deadline. `newest`: by the last activity; `oldest`: by when they were opened.
+    """
     await parts.reader.wait_for(positions_of(asked.min_position))
     agent_id = asker.principal.agent_id or asked.agent
     query = asked.query(asker.readable, agent_id, asked.limit, _cursor(asked.cursor, asked.sort))
@@ -105,14 +112,42 @@ async def _page(parts: PartsOf, query: ListQuery) -> m.ConversationPage:
 
 @router.get("/conversations/{conversation_id}", summary="Read a conversation")
 async def read_conversation(
-    conversation_id: str, parts: PartsOf, asker: Reads, response: Response, min_position: MinPosition = None
+    conversation_id: str,
+    parts: PartsOf,
+    asker: Reads,
+    response: Response,
+    min_position: MinPosition = None,
+    messages: Annotated[int, Query(ge=1, le=MOST, description="How many of its newest messages")] = MESSAGES,
 ) -> m.Conversation:
-    """The thread with its texts, who owns it and why. `ETag` is what a request gives as `If-Match`."""
+    """The thread with its texts, who owns it and why. `ETag` is what a request gives as `If-Match`.
+
+    Of a long thread the newest messages; `earlier_cursor` leads to those before them.
+    """
     await parts.reader.wait_for(positions_of(min_position))
-    thread = await asker.thread(parts, conversation_id)
+    thread = await asker.thread(parts, conversation_id, Window(limit=messages))
     response.headers["ETag"] = f'"{thread.view.etag}"'
     response.headers["Cache-Control"] = "private, no-store"
     return shown.conversation(thread, parts.reader.configuration)
+
+
+@router.get("/conversations/{conversation_id}/messages", summary="Messages of a conversation")
+async def read_messages(
+    conversation_id: str,
+    parts: PartsOf,
+    asker: Reads,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = MESSAGES,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    min_position: MinPosition = None,
+) -> m.MessagePage:
+    """Without `cursor` the newest messages, in the order of time; `next_cursor` leads to those before them."""
+    await parts.reader.wait_for(positions_of(min_position))
+    thread = await asker.thread(parts, conversation_id, Window(limit=limit, before=cursor))
+    if cursor is not None and cursor not in {x.message_id for x in thread.every}:
+        raise Problem(
+            400, "bad-cursor", "Bad cursor", "the cursor is not one that an answer for this conversation held"
+        )
+    items = [shown.message(conversation_id, item, parts.reader.configuration) for item in thread.messages]
+    return m.MessagePage(items=items, next_cursor=shown.earlier_cursor(thread))
 
 
 @router.get("/conversations/{conversation_id}/events", summary="Events of a conversation")
@@ -136,7 +171,7 @@ async def read_events(
 
 async def read_message(parts: Parts, asker: Asker, conversation_id: str, message_id: str) -> ThreadMessage:
     """Return a message that this person may read. Raises UnknownConversationError, or Problem 404."""
-    thread = await asker.thread(parts, conversation_id)
+    thread = await asker.thread(parts, conversation_id, Window(first=message_id, last=message_id))
     found = thread.message(message_id)
     if found is None or found.view.erased:
         raise not_found("this conversation has no such message")

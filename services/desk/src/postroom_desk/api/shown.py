@@ -93,8 +93,15 @@ def conversation(thread: Thread, configuration: Configuration) -> m.Conversation
         ownership=_ownership(thread.ownership, configuration),
         notifications=[m.NotificationShown(**n.model_dump()) for n in view.notifications],
         event_counts=view.event_counts,
+        message_count=thread.cut.total,
         messages=messages,
+        earlier_cursor=earlier_cursor(thread),
     )
+
+
+def earlier_cursor(thread: Thread) -> str | None:
+    """Return the message before which those stand that are not shown yet; None: there are none."""
+    return thread.messages[0].view.message_id if thread.cut.earlier and thread.messages else None
 
 
 def _ownership(ownership: Ownership | None, configuration: Configuration) -> m.OwnershipShown | None:

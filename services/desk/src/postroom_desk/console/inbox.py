@@ -1,6 +1,5 @@
 """The inbox in three panes: folders, a list, a conversation. Each pane is a fragment that has its own address."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,21 +13,21 @@ from postroom_desk.api import shown
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.problems import not_found
 from postroom_desk.api.reads import read_message, with_unread
-from postroom_desk.console.activity import Line, between
-from postroom_desk.console.asked import ListAsked
+from postroom_desk.console.asked import ListAsked, address
 from postroom_desk.console.folders import counted_folders, folders_of, saved_filters
 from postroom_desk.console.pages import reached, render
+from postroom_desk.console.threads import ThreadShown, WindowAsked, thread_shown
 from postroom_desk.console.viewer import Viewer, page_needs
-from postroom_desk.console.writing import composer_context
+from postroom_desk.console.writing import Assignees, assignees_by_inbox, assignees_of, composer_context
 from postroom_desk.domain.due import ReplyDue, reply_due
 from postroom_desk.domain.folders import Folder
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.queries import ListQuery
 from postroom_desk.domain.search.query import parse_query
+from postroom_desk.domain.window import Window
 from postroom_desk.parts import Parts
 from postroom_desk.reading import Row, UnknownConversationError
 
-EVENTS = 300
 HISTORY = 8
 TARGETS = 20
 MAX_ORIGINAL = 500_000
@@ -61,9 +60,12 @@ async def folders_page(request: Request, parts: PartsOf, viewer: Lists, asked: A
 
 
 @router.get("/conversations/{conversation_id}")
-async def conversation(conversation_id: str, request: Request, parts: PartsOf, viewer: Reads, asked: Asked) -> Response:
+async def conversation(
+    conversation_id: str, request: Request, parts: PartsOf, viewer: Reads, asked: Asked, window: WindowAsked
+) -> Response:
+    """`first`, `last` and `message` say which messages of a long thread are shown; else the newest."""
     await reached(request, parts)
-    opened = await opened_conversation(parts, viewer, conversation_id)
+    opened = await opened_conversation(parts, viewer, conversation_id, window)
     status = 404 if opened is None else 200
     if asked == ListAsked():
         asked = _list_of(opened, viewer)
@@ -139,10 +141,10 @@ async def empty_pane(request: Request, parts: PartsOf, viewer: Lists, asked: Ask
 
 @router.get("/panes/conversation/{conversation_id}")
 async def conversation_pane(
-    conversation_id: str, request: Request, parts: PartsOf, viewer: Reads, asked: Asked
+    conversation_id: str, request: Request, parts: PartsOf, viewer: Reads, asked: Asked, window: WindowAsked
 ) -> Response:
     await reached(request, parts)
-    opened = await opened_conversation(parts, viewer, conversation_id)
+    opened = await opened_conversation(parts, viewer, conversation_id, window)
     context = {"opened": opened, "opened_id": conversation_id, "asked": asked}
     return render(
         request,
@@ -187,6 +189,7 @@ async def list_context(parts: Parts, viewer: Viewer, asked: ListAsked) -> dict[s
         "asked": asked,
         "rows": await rows_of(parts, viewer, found.rows),
         "dues": dues_of(parts, found.rows),
+        "assignees_by_inbox": assignees_by_inbox(parts.reader.configuration, (r.view.inbox_id for r in found.rows)),
         "filters": saved,
         "saved": next((f for f in saved if f.lists(asked)), None),
         "next_cursor": found.next_cursor,
@@ -228,19 +231,24 @@ def list_title(asked: ListAsked, parts: Parts, viewer: Viewer) -> str:
     return " · ".join(said)
 
 
+def message_address(path: str, message_id: str) -> str:
+    """Return the page of a conversation at one of its messages, however old."""
+    return f"{address(path, {'message': message_id})}#m-{message_id}"
+
+
 def folder_name(folder: Folder, viewer: Viewer) -> str:
     return folder.name or viewer.texts(f"inbox.folder.{folder.key}")
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One conversation with all that its pane shows. `timeline`: messages and what happened between them, by time."""
+    """One conversation with all that its pane shows."""
 
     shown: m.Conversation
-    timeline: list[m.MessageShown | Line]
-    events: list[tuple[m.LoggedEventShown, str]]
+    thread: ThreadShown
     history: list[m.ConversationRow]
     composer: Mapping[str, Any]
+    assignees: Assignees
     due: ReplyDue | None
     pictures: bool
     """Pictures on strangers' servers can be shown here."""
@@ -248,29 +256,32 @@ class Opened:
     """From whom whoever acts always wants them."""
 
     def context(self) -> dict[str, Any]:
-        own = {"c": self.shown, "timeline": self.timeline, "events": self.events, "history": self.history}
-        own |= {"due": self.due, "pictures": self.pictures, "pictures_of": self.pictures_of}
+        own: dict[str, Any] = {"c": self.shown, "thread": self.thread, "history": self.history}
+        own |= {
+            "assignees": self.assignees,
+            "due": self.due,
+            "pictures": self.pictures,
+            "pictures_of": self.pictures_of,
+        }
         return {**own, **self.composer}
 
 
-async def opened_conversation(parts: Parts, viewer: Viewer, conversation_id: str) -> Opened | None:
+async def opened_conversation(
+    parts: Parts, viewer: Viewer, conversation_id: str, window: Window | None = None
+) -> Opened | None:
     """Return the conversation, or None when it does not exist for this viewer."""
     configuration = parts.reader.configuration
     try:
-        thread = await viewer.signed_in.thread(parts, conversation_id)
+        thread = await viewer.signed_in.thread(parts, conversation_id, window or Window())
     except UnknownConversationError:
         return None
     conversation = shown.conversation(thread, configuration)
-    logged = await parts.events.of_conversation(conversation_id, None, EVENTS)
-    happened = between(logged, configuration, viewer.texts, viewer.readable)
-    items: list[m.MessageShown | Line] = [*conversation.messages, *happened]
-    items.sort(key=lambda item: item.at)
     return Opened(
         shown=conversation,
-        timeline=items,
-        events=[(e, json.dumps(e.event, indent=2, ensure_ascii=False)) for e in map(shown.logged, logged)],
+        thread=await thread_shown(parts, viewer, thread, conversation.messages),
         history=await _history(parts, viewer, conversation),
         composer=composer_context(configuration, viewer, conversation.inbox_id),
+        assignees=assignees_of(configuration, conversation.inbox_id),
         due=reply_due(thread.view, configuration, parts.clock.now()),
         pictures=parts.pictures is not None,
         pictures_of=await _pictures_of(parts, viewer, conversation),
@@ -320,7 +331,7 @@ async def original(conversation_id: str, message_id: str, request: Request, part
         title=viewer.texts("inbox.original"),
         text=raw[:MAX_ORIGINAL].decode("utf-8", "replace"),
         cut=len(raw) > MAX_ORIGINAL,
-        back=f"/conversations/{conversation_id}#m-{message_id}",
+        back=message_address(f"/conversations/{conversation_id}", message_id),
         download=f"{shown.href(conversation_id)}/messages/{message_id}/original",
         size=len(raw),
     )

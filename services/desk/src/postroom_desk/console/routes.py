@@ -15,6 +15,7 @@ from postroom_desk.console import (
     audit,
     configuration,
     drafts,
+    erasing,
     forgot,
     inbox,
     links,
@@ -64,6 +65,7 @@ def install(app: FastAPI) -> None:
         scheduled,
         drafts,
         palette,
+        erasing,
     ):
         app.include_router(module.router)
     app.include_router(router)

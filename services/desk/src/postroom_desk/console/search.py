@@ -12,6 +12,7 @@ from postroom_desk.console.folders import saved_filters
 from postroom_desk.console.inbox import dues_of, rows_of
 from postroom_desk.console.pages import render
 from postroom_desk.console.viewer import Viewer, page_needs
+from postroom_desk.console.writing import assignees_by_inbox
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.queries import CursorError
 from postroom_desk.domain.search.cursor import decode_search_cursor, encode_search_cursor
@@ -47,6 +48,7 @@ async def search(
         title=viewer.texts("inbox.found", words=q) if q.strip() else viewer.texts("inbox.search"),
         words_asked=q,
         ignored=list(query.ignored),
+        assignees_by_inbox=assignees_by_inbox(parts.reader.configuration, (f.row.view.inbox_id for f in found)),
         dues=dues_of(parts, (f.row for f in found)),
         found=list(zip(await rows_of(parts, viewer, (f.row for f in found)), found, strict=True)),
         next_url=address("/search", {"q": q, "cursor": following}) if following else None,

@@ -16,9 +16,10 @@ from postroom_desk.console.viewer import Viewer, page_needs
 from postroom_desk.domain.logged import LoggedEvent
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.since import came_since, parse_seen
+from postroom_desk.domain.window import MOST, Window
 from postroom_desk.parts import Parts
 
-EVENTS = 5000
+EVENTS = 2000
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Viewer, Depends(page_needs(Operation.READ_CONVERSATION))]
 
@@ -29,12 +30,12 @@ async def since_pane(
 ) -> Response:
     """What came after the ETag `seen`; it says itself up to which ETag it shows everything."""
     await reached(request, parts)
-    thread = await viewer.signed_in.thread(parts, conversation_id)
+    thread = await viewer.signed_in.thread(parts, conversation_id, Window(limit=MOST))
     known = parse_seen(seen)
     if known is None:
         raise Problem(400, "bad-etag", "Bad ETag", "`seen` is the ETag of the conversation as it was read")
     conversation = shown.conversation(thread, parts.reader.configuration)
-    logged = came_since(await parts.events.of_conversation(conversation_id, None, EVENTS), known)
+    logged = came_since(await parts.events.newest_of(conversation_id, EVENTS), known)
     items = _items(logged, conversation, parts, viewer)
     return render(request, parts, viewer, "pane_since.html", c=conversation, items=items)
 

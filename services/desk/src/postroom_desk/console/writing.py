@@ -1,11 +1,11 @@
-"""What the composer needs to know of the inbox: who can be mentioned and go on with a draft, what a first key does."""
+"""Who of the company can do what in an inbox: be mentioned, go on with a draft, be given a conversation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from postroom_contracts.configuration import Configuration
-from postroom_contracts.rights import Ability, can
+from postroom_contracts.rights import Ability, can, who_can
 
 from postroom_desk.api.shown import agent_name
 from postroom_desk.console.viewer import Viewer
@@ -19,6 +19,27 @@ class Colleague:
     id: str
     name: str
     writes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assignees:
+    """To whom a conversation can be given, by name; `others`: there are more people, who may not handle the inbox."""
+
+    people: list[Colleague]
+    others: bool
+
+
+def assignees_of(configuration: Configuration, inbox_id: str) -> Assignees:
+    """Return to whom a conversation of this inbox can be given. What the assigner refuses is not offered."""
+    may = who_can(configuration, Ability.HANDLE, inbox_id)
+    enabled = [a for a in configuration.agents if a.enabled]
+    people = [Colleague(a.id, agent_name(configuration, a.id), writes=True) for a in enabled if a.id in may]
+    return Assignees(sorted(people, key=lambda p: p.name.casefold()), others=len(people) < len(enabled))
+
+
+def assignees_by_inbox(configuration: Configuration, inbox_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Return for each inbox the ids of those to whom its conversations can be given."""
+    return {i: sorted(who_can(configuration, Ability.HANDLE, i)) for i in sorted(set(inbox_ids))}
 
 
 def composer_context(configuration: Configuration, viewer: Viewer, inbox_id: str) -> Mapping[str, Any]:

@@ -10,7 +10,9 @@ from typing import Literal
 from postroom_contracts.fields import format_time
 from postroom_contracts.values import Status
 
-Sort = Literal["waiting", "newest", "oldest"]
+from postroom_desk.domain.view import ConversationView
+
+Sort = Literal["waiting", "deadline", "newest", "oldest"]
 MAX_PAGE = 100
 
 
@@ -46,6 +48,19 @@ class ListQuery:
     sort: Sort = "waiting"
     limit: int = 50
     cursor: Cursor | None = None
+
+
+def sorted_by(view: ConversationView, sort: Sort) -> datetime:
+    """Return the value by which a list in this order is sorted."""
+    match sort:
+        case "waiting":
+            return view.waiting_order
+        case "deadline":
+            return view.due_order
+        case "newest":
+            return view.last_activity_at
+        case "oldest":
+            return view.opened_at
 
 
 class CursorError(ValueError):

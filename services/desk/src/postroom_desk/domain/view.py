@@ -11,6 +11,8 @@ from postroom_desk.domain.notifications import Ring
 
 NOT_WAITING = datetime(9999, 1, 1, tzinfo=UTC)
 """Sorts conversations in which nobody waits behind all others."""
+NOT_DUE = NOT_WAITING
+"""Sorts conversations in which no reply is due by a policy behind all others."""
 
 Delivery = Literal["", "accepted", "scheduled", "cancelling", "cancelled", "sent", "delivered", "failed", "bounced"]
 
@@ -129,6 +131,9 @@ class ConversationView(View):
     """Deadlines that were missed."""
     notifications: list[NotificationView] = []
     event_counts: dict[str, int] = {}
+    due_order: UtcTime = Field(default=NOT_DUE, exclude=True)
+    """When the reply is due, where a list is sorted by that. It hangs on the configuration, so it is no part of the fold and
+    stands beside it (`adapters/due_dates.py`)."""
     rings: tuple[Ring, ...] = Field(default=(), exclude=True)
     """What this batch of facts rings; never stored here (`handlers.py`), and made by no fold of old facts."""
 

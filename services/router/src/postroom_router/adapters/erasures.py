@@ -72,6 +72,10 @@ class Erasures(Protocol):
         """Return those that are not done, the oldest first."""
         ...
 
+    async def of(self, contact_id: str) -> Erasure | None:
+        """Return the latest erasure of this contact, done or not."""
+        ...
+
     async def note(self, erasure: Erasure) -> None:
         """Keep how far it has come."""
         ...
@@ -128,6 +132,11 @@ class MongoErasures:
         async with translated("read erasures"):
             found = await self._collection.find({}).sort("asked_at", -1).to_list(length=1_000)
         return [_from_mongo(d) for d in found]
+
+    async def of(self, contact_id: str) -> Erasure | None:
+        async with translated("read erasure"):
+            found = await self._collection.find_one({"_id": contact_id})
+        return None if found is None else _from_mongo(found)
 
     async def note(self, erasure: Erasure) -> None:
         async with translated("note erasure"):
@@ -199,6 +208,9 @@ class InMemoryErasures:
 
     async def open(self) -> list[Erasure]:
         return [e for e in self.erasures.values() if e.done_at is None]
+
+    async def of(self, contact_id: str) -> Erasure | None:
+        return self.erasures.get(contact_id)
 
     async def note(self, erasure: Erasure) -> None:
         self.erasures[erasure.contact_id] = replace(erasure)

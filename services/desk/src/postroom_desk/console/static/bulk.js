@@ -33,9 +33,17 @@ function people() {
   const select = document.createElement("select");
   select.dataset.bulk = "assign";
   select.setAttribute("aria-label", t("inbox.js.bulk.assign"));
-  const choices = [["", t("inbox.js.bulk.assign")], ["-", t("inbox.js.bulk.unassign")], ...[...document.querySelectorAll("#folders [data-folder^='person:']")].map((a) => [a.dataset.folder.slice(7), a.querySelector(".nav-text").textContent])];
-  select.append(...choices.map(([value, text]) => new Option(text, value)));
   return select;
+}
+
+// To whom all that is picked can be given: whoever may not handle one of the inboxes is not offered.
+function offerPeople(select, rows) {
+  const byInbox = JSON.parse(document.getElementById("rows").dataset.assignees);
+  const may = (id) => rows.every((row) => byInbox[row.dataset.inbox]?.includes(id));
+  const known = [...document.querySelectorAll("#folders [data-folder^='person:']")].map((a) => [a.dataset.folder.slice(7), a.querySelector(".nav-text").textContent]);
+  const choices = [["", t("inbox.js.bulk.assign")], ["-", t("inbox.js.bulk.unassign")], ...known.filter(([id]) => may(id))];
+  const same = [...select.options].map((o) => o.value).join() === choices.map(([value]) => value).join();
+  if (!same) select.replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
 }
 
 export function show() {
@@ -57,6 +65,7 @@ export function show() {
     here.append(count, button(t("inbox.js.bulk.resolve"), "resolve"), people(), tag, tags, button(t("inbox.js.bulk.snooze"), "snooze", { until: "tomorrow" }),
       button(t("inbox.js.bulk.archive"), "archive"), button(t("inbox.js.bulk.spam"), "spam"), button(t("inbox.js.bulk.delete"), "delete"), button(t("inbox.js.bulk.clear"), "clear"));
   }
+  offerPeople(here.querySelector("select"), rows);
   here.querySelector(".bulk-count").textContent = t("inbox.js.bulk.count", { n: rows.length });
 }
 

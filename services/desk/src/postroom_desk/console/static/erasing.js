@@ -14,7 +14,11 @@ async function erase(form) {
   const said = await answer.json();
   if (!answer.ok) return say(said.detail ?? said.title, { bad: true });
   say(t("erasing.js.taken"));
-  form.closest("details").open = false;
+  // The form makes room for how far it is, which asks for itself again until it is done.
+  const progress = document.createElement("div");
+  form.replaceWith(progress);
+  const address = `/panes/erasure/${encodeURIComponent(said.contact_id)}?asked=${encodeURIComponent(said.request_id)}`;
+  await window.htmx?.ajax("GET", address, { source: document.body, target: progress, swap: "outerHTML" });
 }
 
 export function startErasing() {

@@ -35,9 +35,18 @@ export function go(address) {
   restore(false);
 }
 
+// The address without what names messages of a thread: what is left says which list it is.
+const OF_THREAD = ["first", "last", "message"];
+function listQuery() {
+  const asked = new URLSearchParams(location.search);
+  if (!OF_THREAD.some((name) => asked.has(name))) return location.search;
+  for (const name of OF_THREAD) asked.delete(name);
+  return asked.size ? `?${asked}` : "";
+}
+
 // Shows what the address says: only the panes that differ are asked for; `back`: where they were.
 function restore(back) {
-  const query = location.pathname === "/" ? home : location.search;
+  const query = location.pathname === "/" ? home : listQuery();
   const list = pane("list");
   if (location.pathname === "/search" && query !== list.dataset.query) { location.reload(); return; }
   if (query && query !== list.dataset.query) {
@@ -49,7 +58,7 @@ function restore(back) {
   }
   const id = openedId();
   const here = pane("conversation");
-  if ((here.dataset.id ?? "") !== id) window.htmx.ajax("GET", `/panes/conversation${id && `/${id}`}${query}`, { source: pane("main"), target: here, swap: "outerHTML" });
+  if ((here.dataset.id ?? "") !== id) window.htmx.ajax("GET", `/panes/conversation${id && `/${id}`}${id ? location.search : query}`, { source: pane("main"), target: here, swap: "outerHTML" });
 }
 
 function mark() {
@@ -70,9 +79,38 @@ function shown() {
   document.title = t("frame.js.page_title", { title });
 }
 
+// The message that the address names; one that the page does not show is asked for.
+function toNamed() {
+  const named = /^#m-(.+)$/.exec(location.hash)?.[1];
+  if (!named || !pane("thread")) return;
+  const there = pane(`m-${named}`);
+  const asked = new URLSearchParams(location.search);
+  if (there) { there.scrollIntoView({ block: "start" }); there.focus({ preventScroll: true }); return; }
+  if (asked.get("message") === named) return;
+  asked.set("message", named);
+  location.replace(`${location.pathname}?${asked}${location.hash}`);
+}
+
+// More of a long thread: what is being read stays where it is.
+let kept = null; // {message, top}
+function showMore(link) {
+  const message = [...document.querySelectorAll("#messages > .message")].find((m) => m.getBoundingClientRect().bottom > 0);
+  kept = message && { id: message.id, top: message.getBoundingClientRect().top };
+  show(pane("conversation"), link.dataset.show);
+}
+
+function keepMessage() {
+  const message = kept && pane(kept.id);
+  if (!message) return;
+  pane("thread").scrollTop += message.getBoundingClientRect().top - kept.top;
+  if (document.activeElement === document.body) message.focus({ preventScroll: true });
+  kept = null;
+}
+
 // A conversation is opened at its newest message, unless the address names one.
 function toNewest() {
   const thread = pane("thread");
+  if (location.hash) toNamed();
   if (!thread || location.hash) return;
   let newest = true;
   const follow = () => { if (newest) thread.scrollTop = thread.scrollHeight; };
@@ -88,10 +126,11 @@ function onShown() {
   if (!pane("list")) return;
   takePlace();
   shown();
+  keepMessage();
   const id = pane("conversation").dataset.id ?? "";
-  if (id !== was) toNewest();
-  if (id !== was && narrow.matches) (id ? pane("subject") : pane("main"))?.focus();
-  was = id;
+  if (id + location.hash !== was) toNewest();
+  if (id !== was.split("#")[0] && narrow.matches) (id ? pane("subject") : pane("main"))?.focus();
+  was = id + location.hash;
 }
 
 export function startNavigation() {
@@ -105,7 +144,7 @@ export function startNavigation() {
   });
   if (!pane("list") || !window.htmx) return;
   home = location.pathname === "/" ? pane("list").dataset.query : "";
-  was = pane("conversation").dataset.id ?? "";
+  was = (pane("conversation").dataset.id ?? "") + location.hash;
   history.replaceState({ htmx: true }, "");
   document.addEventListener("htmx:before:history:restore", (event) => event.preventDefault());
   addEventListener("popstate", () => restore(true));
@@ -116,6 +155,8 @@ export function startNavigation() {
   document.addEventListener("postroom:shown", onShown);
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const more = event.target.closest("[data-show]");
+    if (more) { event.preventDefault(); showMore(more); return; }
     const link = event.target.closest("#folders a:not([data-whole])");
     if (!link || narrow.matches || pane("list").hasAttribute("data-search")) return;
     event.preventDefault();
