@@ -245,7 +245,15 @@ async def test_no_view_is_a_barrier(browser: Browser, office: Office, subject: s
     page.set_default_timeout(PATIENCE_MS)
     await signs_in(page, office)
     await acts_as(page, "ana")
-    paths = ("/", "/overview", "/folders", "/notifications", "/conversations?sort=newest", "/drafts", "/conversations/new")
+    paths = (
+        "/",
+        "/overview",
+        "/folders",
+        "/notifications",
+        "/conversations?sort=newest",
+        "/drafts",
+        "/conversations/new",
+    )
     for path in (*paths, f"/conversations/{identifier}"):
         await page.goto(office.desk.url + path)
         await expect(page.locator("#live")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
