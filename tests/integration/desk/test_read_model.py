@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from postroom_runtime import mongo
 from postroom_runtime.documents import Document, MongoDocumentStore
 from postroom_runtime.settings import RuntimeSettings
 
-from tests.component.desk.doubles import DeskBench
+from tests.component.desk.doubles import NOW, DeskBench
 from tests.component.desk.facts import assigned, queued, received, replied
 
 pytestmark = pytest.mark.connected
@@ -161,6 +161,16 @@ async def test_the_event_log_is_that_of_the_double(both: Both) -> None:
     assert await both.events.of_conversation("conversation-1", None, 10) == await double.of_conversation(
         "conversation-1", None, 10
     )
+    for bounds in (
+        (1, None, None),
+        (2, None, None),
+        (10, NOW, None),
+        (10, None, NOW),
+        (10, NOW - timedelta(days=1), None),
+    ):
+        assert await both.events.newest_of("conversation-1", *bounds) == await double.newest_of(
+            "conversation-1", *bounds
+        )
     rest = await both.events.of_conversation("conversation-1", LogPosition(1, 0), 1)
     assert [e.position for e in rest] == [LogPosition(1, 1)]
     assert await both.events.caused_by("request-1") == await double.caused_by("request-1")
@@ -181,6 +191,8 @@ async def test_a_conversation_s_facts_are_those_of_one_topic_however_places_of_a
     again = [replace(event, position=LogPosition(1, n)) for n, event in enumerate(reversed(old))]
     await recreated.record(again, [event.position for event in again])
     assert await recreated.of_conversation("conversation-1", None, 10) == again
+    assert await recreated.newest_of("conversation-1", 10) == again
+    assert await recreated.newest_of("conversation-1", 1) == again[-1:]
     assert await recreated.of_conversation("conversation-1", again[0].position, 10) == again[1:]
     assert await both.events.of_conversation("conversation-1", None, 10) == old
 

@@ -97,10 +97,16 @@ class MongoEventLog:
         async with translated("read events"):
             return [_from_mongo(d) for d in await cursor.to_list(length=limit)]
 
+    def _here(self, conversation_id: str) -> dict[str, Any]:
+        """Return what finds a conversation's facts on this topic.
+
+        Places on a topic that is gone mean nothing beside those of this one: two facts may have the same, and a page that
+        goes on behind one would leave the other out. `postroom recover` gives every fact its place here.
+        """
+        return {"k": conversation_id, "s": {"$regex": f"^{self.topic_id}-"}}
+
     async def of_conversation(self, conversation_id: str, after: LogPosition | None, limit: int) -> list[LoggedEvent]:
-        # Places on a topic that is gone mean nothing beside those of this one: two facts may have the same, and a page that
-        # goes on behind one would leave the other out. `postroom recover` gives every fact its place here.
-        conditions: dict[str, Any] = {"k": conversation_id, "s": {"$regex": f"^{self.topic_id}-"}}
+        conditions = self._here(conversation_id)
         if after is not None:
             conditions |= {"p": after.partition, "o": {"$gt": after.offset}}
         return await self._find(conditions, [("p", 1), ("o", 1)], limit)
@@ -108,7 +114,7 @@ class MongoEventLog:
     async def newest_of(
         self, conversation_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
     ) -> list[LoggedEvent]:
-        conditions: dict[str, Any] = {"k": conversation_id}
+        conditions = self._here(conversation_id)
         bounds = {"$gte": since, "$lt": until}
         if between := {name: bound for name, bound in bounds.items() if bound is not None}:
             conditions["at"] = between
