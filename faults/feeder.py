@@ -132,11 +132,15 @@ class Feeder:
             mail = self.mails[number]
             parent = planned_parent(self.mails, mail)
             ours = self._ours.get(mail.thread)
-            if mail.to_answer and ours is not None and parent is not None:
+            if mail.to_answer and ours is not None and parent is not None and not self._was_answered(number):
                 parent = ours
                 self.to_answers += 1
             self._bytes[number] = compose(mail, parent)
         return self._bytes[number]
+
+    def _was_answered(self, number: int) -> bool:
+        """Say whether a reply to this mail left before it: then it cannot answer what we wrote to that reply."""
+        return any(self.mails[sent].parent == number for sent in self._bytes)
 
     def _note(self, due: Due) -> None:
         if due.answer is not None:

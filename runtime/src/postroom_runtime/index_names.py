@@ -20,6 +20,9 @@ class _Collection:
     async def create_index(self, field: str, **options: Any) -> None:
         self._names.append(options.get("name", f"{field}_1"))
 
+    def find(self, *_: Any, **__: Any) -> "_Nothing":
+        return _Nothing()
+
     def with_options(self, **_: Any) -> "_Collection":
         return self
 
@@ -28,6 +31,13 @@ class _Collection:
             """Stand for a call of the driver."""
 
         return nothing
+
+
+class _Nothing:
+    """What a search in it finds."""
+
+    async def to_list(self, **_: Any) -> list[Any]:
+        return []
 
 
 class _Database(dict[str, list[str]]):

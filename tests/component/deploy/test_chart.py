@@ -473,20 +473,25 @@ def test_users_of_strimzi_are_those_that_the_command_prints(name: str, tls: bool
     assert {user["metadata"]["labels"]["strimzi.io/cluster"] for user in made.values()} == {"main"}
 
 
+def user_of(pod: Object) -> str:
+    component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+    return f"postroom-{'operator' if component == 'commands' else component}"
+
+
 def test_each_pod_logs_in_to_kafka_as_its_own_user() -> None:
     objects = render(merged(LEAST, MATRIX["a user of Strimzi for each service"]))
     users = of_kind(objects, "KafkaUser")
-    for name, pod in pods(objects).items():
+    for pod in pods(objects).values():
         for container in containers(pod):
-            user = name.replace("-commands", "-operator")
+            user = user_of(pod)
             assert user in users
             assert environment(container, objects)["POSTROOM_KAFKA_USER"] == user
             assert by_reference(container)["POSTROOM_KAFKA_PASSWORD"] == (user, "password")
     (keda,) = of_kind(objects, "TriggerAuthentication").values()
     assert {ref["name"] for ref in keda["spec"]["secretTargetRef"]} == {"keda"}
-    for name, pod in pods(render(merged(LEAST, MATRIX[CERTIFICATES]))).items():
+    for pod in pods(render(merged(LEAST, MATRIX[CERTIFICATES]))).values():
         volumes = {v["name"]: v.get("secret") for v in pod["spec"]["volumes"]}
-        assert volumes["kafka-certificate"]["secretName"] == name.replace("-commands", "-operator")
+        assert volumes["kafka-certificate"]["secretName"] == user_of(pod)
         assert volumes["kafka-certificate"]["items"] == [
             {"key": "user.crt", "path": "tls.crt"}, {"key": "user.key", "path": "tls.key"},
         ]  # fmt: skip
@@ -522,6 +527,9 @@ def test_with_strimzi_the_job_comes_with_the_release_and_has_a_new_name_when_it_
     assert [c["args"][0] for c in containers(made["spec"]["template"])] == ["migrate", "config"]
     assert job({})[0] == name
     assert job({"configuration": {"existingConfigMap": "another"}})[0] != name
+    ((_, made),) = of_kind(render(CASES["a user of Strimzi for each service"]), "Job").items()
+    assert "annotations" not in made["metadata"]  # its user comes with the release, its topics by itself
+    assert [c["args"][0] for c in containers(made["spec"]["template"])] == ["topics", "migrate", "config"]
 
 
 def test_rules_and_dashboards_are_taken_as_they_are() -> None:

@@ -219,6 +219,10 @@ async def each_group_parks_and_the_operator_gives_it_up(doors: Doors) -> None:
     for group in GROUPS:
         letters = dead_letter_topic(group.name)
         await until(lambda topic=letters: some_records(operator, topic), f"{group.name} parks it")
+    seen = (await asyncio.to_thread(typed.type, "doctor")).stdout
+    assert "ok  topics: " in seen
+    assert "ok  groups: " in seen
+    assert "ok  configuration: version 1 of Acme" in seen
     assert " permanent " in await typed.types("dead-letters", "list", "notifier")
     assert await typed.types("dead-letters", "replay", "notifier", "--readable") == (
         "replayed 0 records; 1 cannot be read by this release either\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from faults.evidence import read_mail
-from faults.mails import PlannedMail, compose, plan, planned_parent, raw_mail
+from faults.feeder import Feeder
+from faults.mails import Parent, PlannedMail, compose, plan, planned_parent, raw_mail
 from faults.options import SERVERS, SERVICES, options
 from faults.reading import message_ids
 from faults.report import exit_code, not_caught, problems
@@ -50,6 +51,28 @@ def test_each_reply_can_be_traced_to_its_thread_by_what_it_names(mails: list[Pla
         named = [*message_ids(read["In-Reply-To"]), *message_ids(read["References"])]
         assert named
         assert {thread_of[i] for i in named} == {mail.thread}
+
+
+def _to_answer(number: int, parent: int | None, *, to_answer: bool) -> PlannedMail:
+    return PlannedMail(
+        number, f"T{number:05d}x000000", 0, INBOXES[0], "c@x", float(number), f"{number}@x", parent, to_answer=to_answer
+    )
+
+
+@pytest.mark.parametrize(("early", "answers"), [(False, "ours@x"), (True, "0@x")])
+def test_a_reply_answers_our_mail_unless_a_reply_to_it_left_before_it(
+    early: bool, answers: str, tmp_path: Path
+) -> None:
+    """What we wrote may be about that reply: nobody answers what answers what they have not written yet."""
+    mails = [
+        _to_answer(0, None, to_answer=False), _to_answer(1, 0, to_answer=True), _to_answer(2, 1, to_answer=False),
+    ]  # fmt: skip
+    feeder = Feeder(options(environment={}), mails, 0, MailFileReader(tmp_path / "none"))
+    feeder._ours[0] = Parent("ours@x")
+    if early:
+        feeder._content(2)
+    read = email.message_from_bytes(feeder._content(1), policy=email.policy.default)
+    assert message_ids(read["In-Reply-To"]) == [answers]
 
 
 def test_the_same_seed_gives_the_same_bytes(mails: list[PlannedMail]) -> None:
