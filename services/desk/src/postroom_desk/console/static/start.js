@@ -54,7 +54,7 @@ function listen(mine, bring) {
 // --- the text and its draft ---------------------------------------------------------------------------------------
 
 function changed(mine) {
-  if (!acting()) return;
+  if (!acting()) { by("new-state").textContent = t("composer.js.not_saved"); return; } // nobody's text is kept
   begin(mine);
   mine.draft.later(() => contentOf(mine));
   showState(mine);
