@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -125,6 +126,7 @@ async def test_it_becomes_a_conversation_once_and_is_gone(desk: DeskBench, ana: 
     assert isinstance(event.data, c.StartConversation)
     assert (event.data.actor, event.data.inbox_id, event.data.to[0].address) == (ANA, "support", "dora@example.test")
     assert event.data.attachments[0].filename == "offer.pdf"
+    assert event.data.send_at == NOW + timedelta(seconds=10)
     content = (await desk.content.get([event.data.content.content_id]))[event.data.content.content_id]
     assert (content["subject"], content["html"]) == ("Your bike", "<p>It is <b>ready</b>.</p>")
     assert (await ana.put(DRAFT, json=OFFER)).status_code == 409, "it is on its way"

@@ -7,11 +7,13 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Request, Route, expect
+from postroom_contracts.commands import StartConversation
 
 from tests.component.desk.doubles import DeskBench
 from tests.component.desk.facts import customer_content, received
@@ -255,7 +257,7 @@ async def test_what_a_handed_over_first_message_says_is_seen_live_and_written_by
         await expect(ben.locator("#drafts .empty")).to_be_visible()
 
 
-async def test_a_draft_discarded_from_the_list_comes_back(house: Attacked) -> None:
+async def test_a_draft_discarded_from_the_list_comes_back_and_goes_out_later(house: Attacked) -> None:
     offer = {"inbox_id": "support", "subject": "Offer", "to": [{"address": "dora@example.test"}], "text": "Dear Dora"}
     async with await house.desk.browser("ana", house.url) as client:
         assert (await client.put("/api/v1/drafts/offer-to-dora", json=offer)).status_code == 200
@@ -266,4 +268,12 @@ async def test_a_draft_discarded_from_the_list_comes_back(house: Attacked) -> No
             await expect(row).to_have_count(0)
             await page.locator(".toast").get_by_role("button", name="Undo").click()
             await expect(row).to_contain_text("to dora@example.test")
-        assert (await client.get("/api/v1/drafts/offer-to-dora")).json()["text"] == "Dear Dora"
+            await row.get_by_role("link", name="Go on").click()
+            await expect(page.locator("#new-text")).to_have_text("Dear Dora")
+            await page.locator("#menu-later summary").click()
+            await page.locator("#new-send-at").fill("2040-01-01T09:00")
+            await page.get_by_role("button", name="Schedule").click()
+            await page.wait_for_url(re.compile(r"/conversations/(?!new)"))
+    command = house.desk.commands.published[-1].data
+    assert isinstance(command, StartConversation)
+    assert command.send_at == datetime(2040, 1, 1, 9, tzinfo=UTC)

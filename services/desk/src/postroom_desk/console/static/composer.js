@@ -164,7 +164,7 @@ async function sendHeld(etag, button) {
 }
 
 // Take a reply back that has not left; its text comes back into the composer. True when that was in time.
-async function undo(id, message) {
+export async function undo(id, message) {
   const { ok, said } = await call("POST", `/api/v1/conversations/${id}/messages/${message}/cancel`, {});
   if (!ok || said.result === "too_late") { say(t("composer.js.too_late"), { bad: true }); return false; }
   if (said.result === "pending") { say(t("frame.js.taken")); return false; }

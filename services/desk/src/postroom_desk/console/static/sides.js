@@ -210,7 +210,7 @@ export function changed() {
   if (isEmpty()) side.seen = null;
   else side.seen ??= look();
   onRefreshed();
-  if (!acting()) return;
+  if (!acting()) { by("draft-state").textContent = t("composer.js.not_saved"); return; } // nobody's text is kept
   side.draft.later(() => contentOf(side));
   showState();
   if (!isNote() && !isEmpty()) onWriting(now.id, now.composer.dataset.claim);

@@ -1,5 +1,6 @@
 // Writing first: a draft of its own on the desk, found again under Drafts and at its address, /conversations/new-ID.
 import { acting, busy, newKey, refusal, say, someoneActs } from "./actions.js";
+import { undo } from "./composer.js";
 import { call, Draft } from "./drafting.js";
 import { Editor } from "./editor.js";
 import { Files, takeDrops } from "./files.js";
@@ -43,6 +44,7 @@ function listen(mine, bring) {
   form.addEventListener("input", (event) => { if (event.target.matches("input[name], select[name]")) changed(mine); if (event.target.matches("[list]")) suggest(mine, event.target); });
   form.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); } });
   form.addEventListener("submit", (event) => { event.preventDefault(); busy(by("new-send"), () => send(mine)); });
+  by("new-send-later").addEventListener("click", () => busy(by("new-send-later"), () => send(mine, by("new-send-at").value)));
   by("new-take-over").addEventListener("click", () => takeOver(mine));
   by("new-versions").addEventListener("click", () => { by("menu-draft").open = false; openVersions(draft, (said) => { if (form.isConnected) fill(mine, said); }); });
   by("new-drop").addEventListener("click", () => { by("menu-draft").open = false; discard(mine); });
@@ -52,7 +54,7 @@ function listen(mine, bring) {
 // --- the text and its draft ---------------------------------------------------------------------------------------
 
 function changed(mine) {
-  if (!acting()) return;
+  if (!acting()) { by("new-state").textContent = t("composer.js.not_saved"); return; } // nobody's text is kept
   begin(mine);
   mine.draft.later(() => contentOf(mine));
   showState(mine);
@@ -222,14 +224,15 @@ async function saved(mine) {
   return false;
 }
 
-async function send(mine) {
+async function send(mine, at = "") {
   const { form, editor, files, draft } = mine;
   if (!someoneActs()) return;
   if (!contentOf(mine).to.length) { form.elements.to.focus(); say(t("answering.js.no_address"), { bad: true }); return; }
   if (editor.isEmpty) { by("new-text").focus(); return; }
   if (files.waiting) { say(t("composer.js.still_uploading"), { bad: true }); return; }
   if (!(await saved(mine))) return;
-  const { ok, said } = await call("POST", `${draft.base}/send`, { undo_seconds: Number(form.dataset.undo) });
+  const when = at ? { send_at: new Date(at).toISOString() } : { undo_seconds: Number(form.dataset.undo) };
+  const { ok, status, said } = await call("POST", `${draft.base}/send`, when);
   if (!ok) { say(refusal(said), { bad: true }); return; }
   if (said.state === "awaiting_approval") {
     say(t("composer.js.asked_approval"));
@@ -238,6 +241,7 @@ async function send(mine) {
     return;
   }
   draft.sent();
-  say(t("composer.js.sent"));
+  const message = said.event?.data?.message_id;
+  say(t(status === 202 ? "frame.js.taken" : at ? "composer.js.scheduled" : "composer.js.sent"), { undo: message && (at || when.undo_seconds) ? () => undo(said.conversation_id, message) : null });
   if (form.isConnected) go(`/conversations/${said.conversation_id}${location.search}`);
 }
