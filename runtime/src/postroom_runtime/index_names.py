@@ -1,5 +1,6 @@
 """Which indexes a service needs, as its own `prepare` says: asked of it without a database, so that no second list differs."""
 
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from postroom_runtime.clock import SystemClock
@@ -23,11 +24,30 @@ class _Collection:
     def with_options(self, **_: Any) -> "_Collection":
         return self
 
+    def find(self, *_: Any, **__: Any) -> "_NothingFound":
+        return _NothingFound()
+
     def __getattr__(self, _: str) -> Any:
         async def nothing(*_: Any, **__: Any) -> None:
             """Stand for a call of the driver."""
 
         return nothing
+
+
+class _NothingFound:
+    """A cursor over nothing."""
+
+    def sort(self, *_: Any, **__: Any) -> "_NothingFound":
+        return self
+
+    limit = sort
+
+    async def to_list(self, *_: Any, **__: Any) -> list[Any]:
+        return []
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        for found in await self.to_list():
+            yield found
 
 
 class _Database(dict[str, list[str]]):
