@@ -1,5 +1,6 @@
 """Which indexes a service needs, as its own `prepare` says: asked of it without a database, so that no second list differs."""
 
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from postroom_runtime.clock import SystemClock
@@ -20,11 +21,11 @@ class _Collection:
     async def create_index(self, field: str, **options: Any) -> None:
         self._names.append(options.get("name", f"{field}_1"))
 
-    def find(self, *_: Any, **__: Any) -> "_Nothing":
-        return _Nothing()
-
     def with_options(self, **_: Any) -> "_Collection":
         return self
+
+    def find(self, *_: Any, **__: Any) -> "_NothingFound":
+        return _NothingFound()
 
     def __getattr__(self, _: str) -> Any:
         async def nothing(*_: Any, **__: Any) -> None:
@@ -33,11 +34,20 @@ class _Collection:
         return nothing
 
 
-class _Nothing:
-    """What a search in it finds."""
+class _NothingFound:
+    """A cursor over nothing."""
 
-    async def to_list(self, **_: Any) -> list[Any]:
+    def sort(self, *_: Any, **__: Any) -> "_NothingFound":
+        return self
+
+    limit = sort
+
+    async def to_list(self, *_: Any, **__: Any) -> list[Any]:
         return []
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        for found in await self.to_list():
+            yield found
 
 
 class _Database(dict[str, list[str]]):

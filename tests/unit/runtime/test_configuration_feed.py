@@ -1,12 +1,19 @@
 """Versions of the configuration that a process has read."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiokafka import ConsumerRecord
 from postroom_contracts.configuration import ConfigurationApplied
+from postroom_contracts.events import encode_body, encode_headers, new_event
+from postroom_runtime import configuration_feed
 from postroom_runtime.configuration_feed import ConfigurationFeed, Configurations
 from postroom_runtime.errors import ConfigurationNotYetError
 from postroom_runtime.settings import RuntimeSettings
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def version(number: int, snapshot: str = "") -> Any:
@@ -25,13 +32,73 @@ def test_every_version_stays_readable_and_the_newest_is_in_use() -> None:
     assert (found.number(0), found.number(2)) == (3, 2)
 
 
-def test_since_when_something_holds_without_a_break() -> None:
+def record(number: int, *webhooks: str, **changes: Any) -> Any:
+    """Return a version as it stands on the topic."""
+    hook = {"url": "https://example.com/h", "secrets": [{"env": "S"}]}
+    fields = small() | {"webhooks": [{"id": name, **hook} for name in webhooks]} | changes
+    applied = ConfigurationApplied.model_validate(
+        {"configuration_version": number, "applied_at": "2026-03-02T09:00:00Z", "configuration": fields}
+    )
+    event = new_event(applied, source="/postroom/desk", cause_id=f"v{number}", subject="configuration", time=NOW)
+    headers = tuple(encode_headers(event))
+    return ConsumerRecord("t", 0, number, 0, 0, b"configuration", encode_body(applied), None, 0, 0, headers)
+
+
+def small() -> dict[str, Any]:
+    return {
+        "company": {"name": "Acme", "default_calendar": "c"},
+        "calendars": [{"id": "c", "time_zone": "UTC", "hours": {}}],
+        "inboxes": [{"id": "support", "name": "S", "account": "m", "address": "s@acme.test", "teams": ["t"]}],
+        "teams": [{"id": "t", "name": "T", "members": ["ann"]}],
+        "agents": [{"id": "ann", "first_name": "Ann", "email": "ann@acme.test"}],
+    }
+
+
+def test_since_when_a_section_is_filled_without_a_break() -> None:
     found = Configurations()
-    for number, snapshot in ((1, "with"), (2, "without"), (4, "with"), (5, "with")):
-        found.add(version(number, snapshot))
-    assert found.unbroken(lambda c: "without" not in str(c)) == 4
-    assert found.unbroken(lambda c: "without" in str(c)) == 6, "not even of the newest"
-    assert found.unbroken(lambda _: True) == 1
+    feed = ConfigurationFeed(RuntimeSettings(), found)
+    feed._take([record(1, "crm"), record(2), record(4, "crm")])
+    feed._take([record(5, "crm")])
+    assert found.filled_since("webhooks") == 4
+    assert found.filled_since("rules") == 6, "not even of the newest"
+    assert found.filled_since("agents") == 1
+
+
+def test_of_very_many_versions_only_some_are_held_as_models_and_every_one_can_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A start with two thousand versions must not build two thousand companies, nor hold them."""
+    built: list[int] = []
+    read = configuration_feed._read
+
+    def counted(body: bytes) -> ConfigurationApplied:
+        built.append(len(body))
+        return read(body)
+
+    monkeypatch.setattr(configuration_feed, "_read", counted)
+    found = Configurations()
+    feed = ConfigurationFeed(RuntimeSettings(), found)
+    one = record(1)
+    many = [replace(one, value=one.value.replace(b":1,", b":%d," % n, 1), offset=n) for n in range(1, 2001)]
+    for start in range(0, 2000, 500):
+        feed._take(many[start : start + 500])
+    assert (found.latest_version, len(built)) == (2000, 4)
+    for number in range(1, 301):
+        assert found.at(number).agents[0].id == "ann"
+    assert len(found._decoded) == configuration_feed.DECODED
+    assert found.latest is found.at(2000), "the newest is never let go"
+    assert len(built) == 304
+
+
+def test_the_newest_that_can_be_read_is_in_use() -> None:
+    found = Configurations()
+    newer = record(3)
+    newer = replace(newer, value=newer.value.replace(b'"company"', b'"no_company"'))
+    ConfigurationFeed(RuntimeSettings(), found)._take([record(1), record(2), newer])
+    assert found.latest_version == 2
+    assert found.at(1).company.name == "Acme"
+    with pytest.raises(ConfigurationNotYetError):
+        found.at(3)
 
 
 def test_a_version_that_has_not_come_is_waited_for() -> None:
@@ -68,8 +135,8 @@ def test_an_unreadable_record_is_passed_over(value: bytes | None) -> None:
         headers = (("ce_type", b"\xff"), ("ce_id", None))
         offset = 1
 
-    record = Record()
-    record.value = value  # type: ignore[attr-defined]
+    broken = Record()
+    broken.value = value  # type: ignore[attr-defined]
     found = Configurations()
-    ConfigurationFeed(RuntimeSettings(), found)._take(record)
+    ConfigurationFeed(RuntimeSettings(), found)._take([broken])
     assert found.latest_version == 0

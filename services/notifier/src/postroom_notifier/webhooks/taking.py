@@ -119,7 +119,7 @@ class TakeEvents:
         """Return the version of the configuration since which there are subscriptions: what was noted before may be old."""
         latest = self.configurations.latest_version
         if self._noting_since[0] != latest:
-            self._noting_since = latest, self.configurations.unbroken(lambda c: bool(c.webhooks))
+            self._noting_since = latest, self.configurations.filled_since("webhooks")
         return self._noting_since[1]
 
 
