@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from aiokafka import ConsumerRecord
 from postroom_desk.domain.logged import MODELS
-from postroom_desk.domain.view import ConversationView
+from postroom_desk.domain.view import NOT_DUE, ConversationView
 from postroom_desk.handlers import ReadModelDecider
 from postroom_runtime.clock import ManualClock
 from postroom_runtime.documents import InMemoryDocumentStore
@@ -48,5 +48,6 @@ async def test_a_document_equals_the_one_that_the_consumer_folds() -> None:
         await fold.handle([i for i in batch if isinstance(i, Incoming)], {})
         folded = store.stored[made.document["_id"]]
         outgoing = {"out": [], "sequence": 0}  # what is pending is dropped with the next commit
-        assert made.document == {**folded, **outgoing}
+        reckoned = {"due": {"at": NOT_DUE, "version": 1, "of": 1}}  # the company has no policies
+        assert made.document == {**folded, **outgoing, **reckoned}
         assert len(made.entries) == len(made.content)
