@@ -134,7 +134,7 @@ def _encoded(text: str) -> str:
 async def test_in_no_conversation_with_its_html_does_anything_run(house: Attacked) -> None:
     async with house.page() as (page, seen):
         for n in range(THREADS):
-            await page.goto(f"{house.url}/conversations/thread-{n}", wait_until="load")
+            await page.goto(f"{house.url}/conversations/thread-{n}?first=t{n}", wait_until="load")
             opened = await page.evaluate(
                 """() => { const all = [...document.querySelectorAll("details.html, details.quoted")];
                 for (const d of all) { for (const f of d.querySelectorAll("iframe")) f.loading = "eager"; d.open = true; }
