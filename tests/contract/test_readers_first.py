@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from postroom_contracts import newer
 from postroom_contracts.check import additions, all_additions
-from postroom_contracts.events import TYPE_PREFIX, encode
+from postroom_contracts.events import TYPE_PREFIX, EventMode, encode
 from postroom_contracts.examples import event_of
 from postroom_contracts.newer import NOT_WRITTEN_YET, NotWrittenYetError, refuse, unannounced
 from postroom_contracts.registry import BY_TYPE
@@ -15,6 +15,7 @@ from postroom_contracts.schemas import Schema, all_schemas
 
 from tests.contract.releases import newest, tree
 from tests.contract.test_compatibility import COLOUR, KINDS, NULL, REF, TEXT, obj, with_defs
+from tests.contract.test_old_readers import MODES
 
 BLUE = {"enum": ["red", "green", "blue"], "type": "string"}
 ADDED: dict[str, tuple[Any, Any, list[str]]] = {
@@ -85,15 +86,18 @@ WRITTEN = {
 }
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", WRITTEN)
-def test_what_is_not_to_be_written_yet_is_not_written(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_to_be_written_yet_is_not_written(
+    case: str, mode: EventMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     event = event_of(BY_TYPE[f"{TYPE_PREFIX}conversation-assigned.v1"])
-    encode(event)
+    encode(event, mode)
     monkeypatch.setattr(newer, "NOT_WRITTEN_YET", frozenset({WRITTEN[case], "note-added.v1"}))
     with pytest.raises(
         NotWrittenYetError, match=r"^conversation-assigned\.v1.* is read by this release and written by the next"
     ):
-        encode(event)
+        encode(event, mode)
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,8 @@ def encode(event: Event, mode: EventMode = "binary") -> tuple[Headers, bytes]:
     """
     if mode == "binary":
         return encode_headers(event), encode_body(event.data)
+    if newer.NOT_WRITTEN_YET:
+        encode_body(event.data)  # it refuses in either mode
     whole = as_dict(event)
     if event.sequence is not None:
         whole["sequence"] = str(event.sequence)  # the extension's type is String
