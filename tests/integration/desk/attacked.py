@@ -24,8 +24,8 @@ from tests.component.desk.facts import ANA, customer_content, received
 from tests.integration.desk.office import company
 from tests.integration.desk.vectors import VECTORS, vector
 
-THREADS = 5
-"""Conversations that have all vectors together, one a message; besides each vector has a conversation of its own."""
+THREADS = 6
+"""Conversations that have all vectors together, one a message, each shown whole; besides each vector has one of its own."""
 DRAFTS = 5
 """Drafts of new conversations that have all vectors together."""
 FOUND = r"""() => [...document.querySelectorAll("*")].flatMap((e) => [...e.attributes].filter((a) =>

@@ -140,7 +140,7 @@ async def test_in_no_conversation_with_its_html_does_anything_run(house: Attacke
                 for (const d of all) { for (const f of d.querySelectorAll("iframe")) f.loading = "eager"; d.open = true; }
                 return all.length; }"""
             )
-            assert opened >= 2 * len(VECTORS) // THREADS
+            assert opened >= 2 * (len(VECTORS) // THREADS)
             frames = len(VECTORS) // THREADS
             await page.wait_for_function(
                 "n => [...document.querySelectorAll('details.html iframe')].filter((f) => f.src).length >= n",
