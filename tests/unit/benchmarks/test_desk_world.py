@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from aiokafka import ConsumerRecord
+from postroom_desk.domain.due import due_order
 from postroom_desk.domain.logged import MODELS
-from postroom_desk.domain.view import NOT_DUE, ConversationView
+from postroom_desk.domain.view import ConversationView
 from postroom_desk.handlers import ReadModelDecider
 from postroom_runtime.clock import ManualClock
 from postroom_runtime.documents import InMemoryDocumentStore
@@ -14,7 +15,7 @@ from postroom_runtime.kafka import Outgoing, Publisher
 from postroom_runtime.records import Incoming, read
 from postroom_runtime.settings import RuntimeSettings
 
-from benchmarks.desk_world import DeskWorld
+from benchmarks.desk_world import DeskWorld, company
 from tests.component.desk.doubles import InMemoryEventLog
 
 
@@ -48,6 +49,7 @@ async def test_a_document_equals_the_one_that_the_consumer_folds() -> None:
         await fold.handle([i for i in batch if isinstance(i, Incoming)], {})
         folded = store.stored[made.document["_id"]]
         outgoing = {"out": [], "sequence": 0}  # what is pending is dropped with the next commit
-        reckoned = {"due": {"at": NOT_DUE, "version": 1, "of": 1}}  # the company has no policies
+        view = ConversationView.model_validate(folded["state"])
+        reckoned = {"due": {"at": due_order(view, company()), "version": 1, "of": 1}}  # which the desk's store adds
         assert made.document == {**folded, **outgoing, **reckoned}
         assert len(made.entries) == len(made.content)
