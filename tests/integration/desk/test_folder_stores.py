@@ -21,7 +21,7 @@ from postroom_desk.domain.bulk import Before, Change
 from postroom_desk.domain.draft import Draft, Written, saved
 from postroom_desk.domain.filters import ListParameters, SavedFilter
 from postroom_desk.domain.folders import FolderTable
-from postroom_desk.domain.queries import Cursor, ListQuery, sorted_by
+from postroom_desk.domain.queries import Cursor, ListQuery, Sort, sorted_by
 from postroom_desk.domain.view import NOT_WAITING, ConversationView
 from postroom_desk.due_keeping import DueKeeper
 from postroom_runtime import mongo
@@ -247,16 +247,19 @@ async def test_what_an_older_release_wrote_is_reckoned_and_waits_in_no_list_for_
     assert await by_deadline(dated) == ["urgent", "usual-1", "none-0", "none-1", "usual-0"]
 
 
+@pytest.mark.parametrize(("sort", "field"), [("deadline", DUE_AT), ("waiting", "state.waiting_order")])
 @pytest.mark.parametrize(
     "narrowed", [{}, {"owner_id": "ana"}, {"team_id": "workshop"}, {"inbox_id": "support"}, {"tag": "order"}], ids=str
 )
-async def test_an_index_carries_the_order_of_deadlines(dated: Dated, narrowed: dict[str, str]) -> None:
-    query = ListQuery(readable=EVERY, statuses=(Status.OPEN,), sort="deadline", **narrowed)  # type: ignore[arg-type]
-    asked = {"find": "conversations", "filter": filter_of(query), "sort": {DUE_AT: 1, "_id": 1}, "limit": 51}
+async def test_an_index_carries_the_order_of_a_list(
+    dated: Dated, narrowed: dict[str, str], sort: Sort, field: str
+) -> None:
+    query = ListQuery(readable=EVERY, statuses=(Status.OPEN,), sort=sort, **narrowed)  # type: ignore[arg-type]
+    asked = {"find": "conversations", "filter": filter_of(query), "sort": {field: 1, "_id": 1}, "limit": 51}
     explained = await dated.database.command({"explain": asked})
     stages = str(explained["queryPlanner"]["winningPlan"])
     assert "'stage': 'SORT'" not in stages
-    assert DUE_AT in stages
+    assert field in stages
 
 
 async def test_filters_are_kept_as_they_were(both: Both) -> None:

@@ -21,7 +21,7 @@ _ORDER: dict[str, tuple[str, int]] = {
     "newest": ("state.last_activity_at", -1),
     "oldest": ("state.opened_at", 1),
 }
-_WAITING = (("state.status", 1), ("state.waiting_order", 1))
+_WAITING = (("state.status", 1), ("state.waiting_order", 1), ("_id", 1))
 _DUE = (("state.status", 1), (DUE_AT, 1), ("_id", 1))
 _GROUPED = ("status", "team_id", "inbox_id", "owner_id", "archived", "received", "sent")
 _INBOX = ("state.inbox_id", 1)
@@ -30,9 +30,9 @@ _DELIVERY = "state.messages.delivery"
 MOST_SCHEDULED = 500
 INDEXES = (
     # The inbox at the end: what one may not read is passed over in the index, and no document is read.
-    IndexModel([("state.status", 1), ("state.waiting_order", 1), ("_id", 1), _INBOX]),
+    IndexModel([*_WAITING, _INBOX]),
     IndexModel([("state.status", 1), ("state.last_activity_at", -1), ("_id", -1), _INBOX]),
-    IndexModel([("state.owner_id", 1), ("state.status", 1), ("state.waiting_order", 1), _INBOX]),
+    IndexModel([("state.owner_id", 1), *_WAITING, _INBOX]),
     IndexModel([("state.contact_ids", 1), ("state.last_activity_at", -1), _INBOX]),
     *(IndexModel([(f"state.{name}", 1), *_WAITING]) for name in ("inbox_id", "team_id", "tags")),
     IndexModel([*_DUE, _INBOX]),
