@@ -314,6 +314,32 @@ class TestStrangers:
         (after,) = store.batch(inbound("three", minutes=3, **parents("two")))
         assert after == Placed(proposal("one"))
 
+    @pytest.mark.parametrize("known", ["one", "two"], ids=["a mail that came", "a mail that is awaited"])
+    def test_a_stranger_s_own_answer_ties_nothing_to_what_it_answers(self, known: str) -> None:
+        store = Store()
+        store.batch(inbound("theirs", minutes=-5, **self.MALLORY | {"to": []}))
+        store.batch(inbound("one", minutes=0))
+        (stranger,) = store.batch(inbound("bait", minutes=1, **parents("two", "one"), **self.MALLORY | {"to": []}))
+        assert stranger.home == proposal("one")
+        tie = inbound(
+            "tie", minutes=2, **parents("theirs", "bait" if known == "one" else "two"), **self.MALLORY | {"to": []}
+        )
+        assert store.batch(tie) == [Placed(proposal("theirs"))]
+        (after,) = store.batch(inbound("after", minutes=3, **parents("bait"), **self.MALLORY | {"to": []}))
+        assert after == Placed(proposal("one")), "and what goes on with it goes where it is"
+        assert store.batch(tie) == [Placed(proposal("theirs"))]
+        assert store.merges == []
+
+    def test_whoever_has_an_answer_of_ours_ties_nothing_to_its_conversation_by_it(self) -> None:
+        store = Store()
+        store.batch(inbound("theirs", minutes=-5, **self.MALLORY | {"to": []}))
+        ours = signed_message_id(CONVERSATION, "m1", "acme.test", KEYS[0])
+        known = inbound("known", references=[ours], **self.MALLORY | {"to": []})
+        assert store.batch(known) == [Placed(CONVERSATION)]
+        tie = inbound("tie", minutes=2, **parents("theirs", "known"), **self.MALLORY | {"to": []})
+        assert store.batch(tie, known) == [Placed(proposal("theirs")), Placed(CONVERSATION)]
+        assert store.merges == []
+
     def test_who_wrote_to_the_author_may_await_a_mail(self) -> None:
         store = Store()
         reply = inbound("two", sender="dora@example.test", to=[{"address": "cleo@example.test"}], **parents("one"))
@@ -448,12 +474,13 @@ def test_whatever_ids_a_stranger_foretells_nobody_s_mail_goes_to_the_stranger(da
         )
         for n in range(size)
     ]
-    mails = list(thread)
-    for n in range(data.draw(st.integers(1, 3))):
+    mails, known = list(thread), [f"m{k}" for k in range(size)]
+    for n in range(data.draw(st.integers(1, 4))):
         named = data.draw(
-            st.lists(st.sampled_from([f"m{k}" for k in range(size)]), min_size=1, max_size=3, unique=True)
+            st.lists(st.sampled_from([*known, *(f"bait{k}" for k in range(n))]), min_size=1, max_size=3, unique=True)
         )
-        bait = inbound(f"bait{n}", minutes=n, sender="mallory@evil.test", **parents(*named))
+        age = data.draw(st.sampled_from([-5, n]))
+        bait = inbound(f"bait{n}", minutes=age, sender="mallory@evil.test", **parents(*named))
         mails.insert(data.draw(st.integers(0, len(mails))), bait)
     mails += data.draw(st.lists(st.sampled_from(mails), max_size=3))  # some come twice
     store, homes = Store(), dict[str, str]()
@@ -461,8 +488,8 @@ def test_whatever_ids_a_stranger_foretells_nobody_s_mail_goes_to_the_stranger(da
         for moved in (False, True) if data.draw(st.booleans()) else (True,):  # who died before the move does it again
             (placed,) = store.batch(mail, moved=moved)
             assert homes.setdefault(mail.message_id, placed.home) == placed.home, "a home changed"
-    theirs = {proposal(f"bait{n}") for n in range(3)}
+    theirs = {proposal(f"bait{n}") for n in range(4)}
     assert not {homes[m.message_id] for m in thread} & theirs
     assert len({store.root(homes[m.message_id]) for m in thread}) == 1
-    assert all(m.apart for m in store.merges if m.source in theirs)
+    assert all(m.apart for m in store.merges if m.source in theirs and m.target not in theirs)  # its own may be one
     assert not [m for m in store.merges if m.target in theirs and m.source not in theirs]

@@ -45,8 +45,8 @@ class ClaimStore(Protocol):
 
 
 class MongoClaims:
-    """`{_id: claim id, c: home, b: born, p: people, s: split, w: awaited by}`, after a merge also `to` and `tb`: where it leads
-    to, and its age.
+    """`{_id: claim id, c: home, b: born, p: people, s: split, w: awaited by, x: apart}`, after a merge also `to` and `tb`:
+    where it leads to, and its age.
 
     Found first and then inserted, not upserted and then read: a message that answers something known is then written
     down for the right conversation at once, and an insert costs mongod a third of an upsert. Who was overtaken between
@@ -126,12 +126,12 @@ def _people(row: Row) -> dict[str, object]:
 
 
 def _mark(row: Row) -> dict[str, object]:
-    return {"s": True} if row.split else {}
+    return ({"s": True} if row.split else {}) | ({"x": True} if row.apart else {})
 
 
 def _from_mongo(d: Mapping[str, Any]) -> Row:
     leads_to, born = d.get("to", d["c"]), d.get("tb", d["b"])
-    return Row(d["c"], leads_to, born, tuple(d.get("p", ())), bool(d.get("s")), d.get("w", NOBODY))
+    return Row(d["c"], leads_to, born, tuple(d.get("p", ())), bool(d.get("s")), d.get("w", NOBODY), bool(d.get("x")))
 
 
 class InMemoryClaims:
@@ -158,8 +158,12 @@ class InMemoryClaims:
     async def move(self, rows: Mapping[str, Row]) -> None:
         for claim, row in rows.items():
             there = self.rows[claim]
-            people, split = row.people or there.people, row.split or there.split
-            self.rows[claim] = replace(there, leads_to=row.leads_to, born=row.born, split=split, people=people)
+            kept = {
+                "people": row.people or there.people,
+                "split": row.split or there.split,
+                "apart": row.apart or there.apart,
+            }
+            self.rows[claim] = replace(there, leads_to=row.leads_to, born=row.born, **kept)  # type: ignore[arg-type]
 
     async def forget(self, person: int) -> None:
         for claim, row in self.rows.items():

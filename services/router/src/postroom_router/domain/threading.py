@@ -46,6 +46,8 @@ class Row:
     """A split led it elsewhere, or its mail answers one that was: it ties no conversations together again."""
     awaited_by: int = 0
     """Who wrote the first mail that named this id before it had come: `person`; 0: nobody, or nobody knows any more."""
+    apart: bool = False
+    """Made by a mail that was led there by an id alone, whoever wrote it: it leads there, and ties nothing else to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ class Names:
         Knowing an id is not a right: who has it from elsewhere brings no conversations together and leads nobody away.
         """
         return not self.people or not row.people or self.people[0] in row.people
+
+    def may_tie(self, row: Row) -> bool:
+        """Say whether the message brings what the row leads to together with what else it answers.
+
+        Else a stranger would answer a mail whose id they know, and then their own answer and a conversation of theirs.
+        """
+        return not row.apart and self.may_join(row)
 
     def is_awaited_by_a_stranger(self, row: Row) -> bool:
         """Say whether the message's own row was made by somebody who neither wrote nor got it: an id can be foretold."""
@@ -218,11 +227,11 @@ class Placing:
         candidates = self._candidates(names)
         others = self._of_others(names)
         winner = (others.leads_to, others.born) if others is not None else _oldest(candidates.items())
-        for claim in names.claims:
-            self._lead(claim, winner, names)
-        if names.own_subject is not None and names.own_subject not in self.rows:
-            self._lead(names.own_subject, winner, names)
         apart = others is not None or names.decided is not None
+        for claim in names.claims:
+            self._lead(claim, winner, names, apart)
+        if names.own_subject is not None and names.own_subject not in self.rows:
+            self._lead(names.own_subject, winner, names, apart)
         merges = tuple(Merge(source, winner[0], apart) for source in candidates if source != winner[0])
         return Placed(self.rows[names.own].home, merges)
 
@@ -239,12 +248,14 @@ class Placing:
         candidates = {home: names.born} | ({} if parent is not None else self._joinable(names))
         leader = parent or others
         winner = (leader.leads_to, leader.born) if leader is not None else _oldest(candidates.items())
+        apart = others is not None or names.decided is not None
         if parent is None:
             for claim in names.links:
-                self._lead(claim, winner, names)
-        changes = {"leads_to": winner[0], "born": winner[1], "people": names.people, "split": parent is not None}
-        self.rows[names.own] = self.moved[names.own] = replace(own, **changes)  # type: ignore[arg-type]
-        apart = others is not None or names.decided is not None
+                self._lead(claim, winner, names, apart)
+        row = replace(
+            own, leads_to=winner[0], born=winner[1], people=names.people, split=parent is not None, apart=apart
+        )
+        self.rows[names.own] = self.moved[names.own] = row
         merges = [Merge(source, winner[0], apart) for source in candidates if source != winner[0]]
         if own.leads_to not in {winner[0], *candidates}:
             merges.append(Merge(own.leads_to, winner[0], apart=True))
@@ -253,7 +264,7 @@ class Placing:
     def _joinable(self, names: Names) -> dict[str, int]:
         """Return the conversations, with their age, of what the message answers as one who takes part in them."""
         links = [self.rows[claim] for claim in names.links if claim in self.rows]
-        found = {row.leads_to: row.born for row in links if names.may_join(row)}
+        found = {row.leads_to: row.born for row in links if names.may_tie(row)}
         return found if names.decided is None else found | {names.decided: 0}
 
     def _split_parent(self, names: Names) -> Row | None:
@@ -273,11 +284,13 @@ class Placing:
     def _candidates(self, names: Names) -> dict[str, int]:
         """Return the conversations, with their age, that the message ties together as one who takes part in them."""
         found = [self.rows[claim] for claim in names.claims if claim in self.rows]
-        candidates = {row.leads_to: row.born for row in found if names.may_join(row)}
+        candidates = {row.leads_to: row.born for row in found if names.may_tie(row)}
         if names.decided is not None:
             candidates[names.decided] = 0
-        if found or candidates:
+        if candidates or any(claim in self.rows for claim in names.links):
             return candidates
+        if (own := self.rows.get(names.own)) is not None:  # it comes again
+            return {own.leads_to: own.born}
         return self._like(names) or {names.proposal: names.born}
 
     def _of_others(self, names: Names) -> Row | None:
@@ -286,23 +299,29 @@ class Placing:
         The answer, and with it what came before as an answer to it, goes to that conversation and not the other way.
         """
         rows = [self.rows[claim] for claim in names.links if claim in self.rows]
-        return rows[0] if rows and not any(names.may_join(row) for row in rows) else None
+        if not rows and names.decided is None and (like := self._like_row(names)) is not None:
+            rows = [like]
+        return rows[0] if rows and not any(names.may_tie(row) for row in rows) else None
 
     def _like(self, names: Names) -> dict[str, int]:
         """Return the conversation of the same subject and sender, the latest one; empty when there is none."""
-        row = next((self.rows[claim] for claim in names.like if claim in self.rows), None)
+        row = self._like_row(names)
         return {row.leads_to: row.born} if row else {}
 
-    def _lead(self, claim: str, winner: tuple[str, int], names: Names) -> None:
+    def _like_row(self, names: Names) -> Row | None:
+        return next((self.rows[claim] for claim in names.like if claim in self.rows), None)
+
+    def _lead(self, claim: str, winner: tuple[str, int], names: Names, apart: bool) -> None:
         conversation, born = winner
         row = self.rows.get(claim)
         if row is None:
             people = names.people if claim == names.own else ()
             awaited_by = names.people[0] if names.people and claim in names.links else 0
-            row = Row(conversation, conversation, born, people, awaited_by=awaited_by)
+            row = Row(conversation, conversation, born, people, awaited_by=awaited_by, apart=apart)
             self.rows[claim] = self.made[claim] = row
-        elif row.leads_to != conversation and names.may_join(row):
-            self.rows[claim] = self.moved[claim] = replace(row, leads_to=conversation, born=born)
+        elif row.leads_to != conversation and (names.may_tie(row) or claim == names.own):
+            moved = replace(row, leads_to=conversation, born=born, apart=row.apart or (apart and claim == names.own))
+            self.rows[claim] = self.moved[claim] = moved
 
     def lost(self, names: Names, placed: Placed, others: Mapping[str, Row]) -> Placed:
         """Return `placed` corrected by rows that somebody else made between our reading and our writing.
@@ -316,9 +335,11 @@ class Placing:
             if claim not in others or claim not in self.made or (foretold and claim == names.own):
                 continue
             ours, theirs = self.made[claim], others[claim]
-            if not names.may_join(theirs):
+            if not names.may_join(theirs) or (theirs.apart and claim != names.own):
                 if claim != names.own and ours.leads_to == self._root(names) != theirs.leads_to:
                     merges.append(Merge(ours.leads_to, theirs.leads_to, apart=True))
+            elif theirs.apart and ours.leads_to != theirs.leads_to:  # the same mail, placed by who knew more
+                merges.append(Merge(ours.leads_to, theirs.leads_to, apart=True))
             elif ours.leads_to != theirs.leads_to:
                 pair = ((ours.leads_to, ours.born), (theirs.leads_to, theirs.born))
                 winner, born = _oldest(pair)
