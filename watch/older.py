@@ -4,24 +4,25 @@ So does a replica of an older release that meets a field it does not know: it go
 """
 
 import sys
-from typing import Any
 
-from postroom_contracts.events import decode
+from postroom_contracts.configuration import ConfigurationApplied
 from postroom_runtime import configuration_feed
 from postroom_runtime.cli import main
 
 
-def _up_to(newest: int) -> Any:
-    def older(*arguments: Any) -> Any:
-        event = decode(*arguments)
-        version = getattr(event.data, "configuration_version", 0)
-        if version > newest:
-            raise ValueError(f"version {version} has a field that this release does not know")
-        return event
+def reads_up_to(newest: int) -> None:
+    """Let this process find every version above `newest` wrong."""
+    read = configuration_feed.read_applied
 
-    return older
+    def older(body: bytes) -> ConfigurationApplied:
+        applied = read(body)
+        if applied.configuration_version > newest:
+            return ConfigurationApplied.model_validate({"a field that this release does not know": True})  # raises
+        return applied
+
+    configuration_feed.read_applied = older
 
 
 if __name__ == "__main__":
-    configuration_feed.decode = _up_to(int(sys.argv.pop(1)))  # type: ignore[attr-defined]  # what it imported
+    reads_up_to(int(sys.argv.pop(1)))
     main()

@@ -97,7 +97,7 @@ class Configurations:
         if stored is None:
             raise ConfigurationNotYetError(f"configuration version {number} has not been read yet")
         try:
-            configuration = _read(zlib.decompress(stored.packed)).configuration
+            configuration = read_applied(zlib.decompress(stored.packed)).configuration
         except ValidationError as error:
             raise ConfigurationNotYetError(f"configuration version {number} cannot be read") from error
         self._remember(number, configuration)
@@ -121,7 +121,7 @@ class Configurations:
         return version or self.latest_version
 
 
-def _read(body: bytes) -> ConfigurationApplied:
+def read_applied(body: bytes) -> ConfigurationApplied:
     """Raises pydantic.ValidationError."""
     applied: ConfigurationApplied = ConfigurationApplied.__pydantic_validator__.validate_json(body, extra="ignore")
     return applied
@@ -189,7 +189,7 @@ class ConfigurationFeed:
             if version < self._configurations.latest_version:
                 return
             try:
-                self._configurations.add(_read(found[version].value))
+                self._configurations.add(read_applied(found[version].value))
             except Exception as error:  # noqa: BLE001 - as above
                 _unreadable(found[version], error)
 

@@ -75,9 +75,9 @@ async def test_claims_are_made_once_and_who_comes_late_learns_it(stores: Stores)
         "a": Row("x", "x", 5), "b": Row("x", "x", 5), "c": Row("y", "y", 4),
     }  # fmt: skip
     assert await claims.insert({}) == set()
-    people = {"d": Row("z", "z", 6, (2**63 - 1, 7))}
+    people = {"d": Row("z", "z", 6, (2**63 - 1, 7)), "e": Row("z", "z", 6, (7,), awaited_by=8, apart=True)}
     await claims.insert(people)
-    assert await claims.load(["d"]) == people
+    assert await claims.load(["d", "e"]) == people
 
 
 async def test_moved_claim_keeps_its_home(stores: Stores) -> None:
@@ -85,6 +85,9 @@ async def test_moved_claim_keeps_its_home(stores: Stores) -> None:
     await stores.claims.move({"a": Row("x", "y", 4)})
     await stores.claims.move({})
     assert await stores.claims.load(["a", "a"]) == {"a": Row("x", "y", 4)}
+    await stores.claims.move({"a": Row("x", "z", 3, apart=True)})
+    await stores.claims.move({"a": Row("x", "w", 2)})
+    assert await stores.claims.load(["a"]) == {"a": Row("x", "w", 2, apart=True)}
 
 
 async def test_contact_is_made_once_found_again_and_forgotten(stores: Stores) -> None:

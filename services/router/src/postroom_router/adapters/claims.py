@@ -126,7 +126,7 @@ def _people(row: Row) -> dict[str, object]:
 
 
 def _mark(row: Row) -> dict[str, object]:
-    return ({"s": True} if row.split else {}) | ({"x": True} if row.apart else {})
+    return {name: True for name, is_set in (("s", row.split), ("x", row.apart)) if is_set}
 
 
 def _from_mongo(d: Mapping[str, Any]) -> Row:
