@@ -69,13 +69,13 @@ def test_of_very_many_versions_only_some_are_held_as_models_and_every_one_can_be
 ) -> None:
     """A start with two thousand versions must not build two thousand companies, nor hold them."""
     built: list[int] = []
-    read = configuration_feed._read
+    read = configuration_feed.read_applied
 
     def counted(body: bytes) -> ConfigurationApplied:
         built.append(len(body))
         return read(body)
 
-    monkeypatch.setattr(configuration_feed, "_read", counted)
+    monkeypatch.setattr(configuration_feed, "read_applied", counted)
     found = Configurations()
     feed = ConfigurationFeed(RuntimeSettings(), found)
     one = record(1)
