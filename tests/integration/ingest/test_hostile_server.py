@@ -183,7 +183,7 @@ async def test_server_that_answers_short(place: ReadingPlace, server: ImapStandI
                 del pieces[len(pieces) // 3 : -1]
 
     await survives(place, server, fault)
-    assert left == 0
+    assert left < 4, "it answered short"
 
 
 async def test_server_that_refuses_a_window_for_the_sake_of_one_mail(place: ReadingPlace, server: ImapStandIn) -> None:
