@@ -76,7 +76,9 @@ def reply(page: Page) -> None:
 
 def held(page: Page) -> None:
     conversation(page)
-    page.evaluate(WITH_DRAFT, ["hold", AGENT, REPLY])
+    page.evaluate(WITH_DRAFT, ["drop", AGENT, ""])  # what the view before began, which has seen everything
+    if not page.evaluate(WITH_DRAFT, ["hold", AGENT, REPLY]):
+        raise RuntimeError("the reply was not held")
     page.reload()
     page.locator("#held .since > li").first.wait_for()
     page.evaluate("document.getElementById('thread').scrollTo(0, 1e6)")
