@@ -373,6 +373,25 @@ class TestStrangers:
         assert placing.lost(names, placed, {row("a"): theirs}) == Placed(proposal("x"), (tied,))
         assert placing.moved == {}
 
+    def test_a_stranger_s_row_that_was_made_meanwhile_ties_nothing(self) -> None:
+        mallory = person("mallory@evil.test")
+        names = names_of(inbound("x", minutes=5, **parents("a", "c"), **self.MALLORY), KEYS)
+        theirs = Row(proposal("a"), proposal("a"), names.born - 1, (mallory,), apart=True)
+        alone, within = Placing({}), Placing({row("c"): Row(proposal("c"), proposal("c"), 1, (mallory,))})
+        tied = Merge(proposal("x"), proposal("a"), apart=True)
+        assert alone.lost(names, alone.place(names), {row("a"): theirs}) == Placed(proposal("x"), (tied,))
+        assert within.lost(names, within.place(names), {row("a"): theirs}) == Placed(proposal("c"))
+        assert alone.moved == within.moved == {}
+
+    def test_the_same_mail_that_was_placed_meanwhile_by_who_knew_more_stays_a_stranger_s(self) -> None:
+        names = names_of(inbound("x", minutes=5, **parents("a"), **self.MALLORY), KEYS)
+        theirs = Row(proposal("a"), proposal("a"), names.born + 1, (person("mallory@evil.test"),), apart=True)
+        placing = Placing({})
+        placed = placing.place(names)
+        tied = Merge(proposal("x"), proposal("a"), apart=True)
+        assert placing.lost(names, placed, {row("x"): theirs}) == Placed(proposal("a"), (tied,))
+        assert placing.moved == {}
+
 
 class TestCopies:
     """`company.copies: first_inbox`: a thread is one conversation, whichever inbox its mails come to."""
