@@ -3,6 +3,15 @@
 import { t } from "./texts.js";
 
 const PICTURES = /^image\/(png|jpeg|gif|webp)$/;
+const carets = new WeakMap(); // field -> the range that was selected in it last
+
+function remember() {
+  const [field, selection] = [document.activeElement, getSelection()];
+  if (field?.isContentEditable && selection.rangeCount && field.contains(selection.anchorNode)) carets.set(field, selection.getRangeAt(0).cloneRange());
+}
+
+document.addEventListener("selectionchange", remember); // which comes late
+document.addEventListener("keydown", remember, true); // and this before the key does anything
 
 export class Editor {
   // `field`: the editable element. `changed` is called after each change, `bring(files, inline)` for files that come in.
@@ -10,6 +19,7 @@ export class Editor {
   constructor(field, { changed, bring, list = null, triggers = [] }) {
     Object.assign(this, { field, changed, bring, list, triggers, trigger: null });
     field.addEventListener("input", () => this.#input());
+    field.addEventListener("focus", () => this.#point());
     field.addEventListener("paste", (event) => this.#paste(event));
     field.addEventListener("blur", () => this.close());
     field.addEventListener("keydown", (event) => this.#key(event));
@@ -51,6 +61,24 @@ export class Editor {
     this.field.replaceChildren(...nodes);
     this.close();
     this.refreshed();
+  }
+
+  // Put HTML of the desk's where the caret is, or was.
+  put(html) {
+    this.field.focus();
+    if (!this.field.contains(getSelection().anchorNode)) this.#point();
+    document.execCommand("insertHTML", false, html);
+    this.refreshed();
+    this.changed();
+  }
+
+  // A dialog that closes gives the field its focus back with the caret at its beginning, or with none: then nothing that is typed
+  // arrives. A click places the caret after this.
+  #point() {
+    const range = carets.get(this.field) ?? document.createRange();
+    if (!this.field.contains(range.startContainer)) { range.selectNodeContents(this.field); range.collapse(false); }
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
   }
 
   refreshed() { this.field.classList.toggle("empty", this.isEmpty); }
@@ -167,9 +195,7 @@ export class Editor {
       const { anchorNode, anchorOffset } = getSelection();
       getSelection().setBaseAndExtent(anchorNode, asked.from, anchorNode, anchorOffset);
     }
-    document.execCommand("insertHTML", false, html);
-    this.refreshed();
-    this.changed();
+    this.put(html);
   }
 }
 

@@ -3,6 +3,7 @@ import { acting, say } from "./actions.js";
 import { write } from "./composer.js";
 import { call } from "./drafting.js";
 import { savedReplies } from "./offers.js";
+import { now } from "./sides.js";
 import { t } from "./texts.js";
 
 const MOST = 12;
@@ -62,10 +63,9 @@ async function replies(typed) {
 }
 
 async function put(source, id) {
+  const mine = now;
   const html = await source.take(id);
-  if (html === null) return;
-  by("text").focus();
-  document.execCommand("insertHTML", false, html);
+  if (html !== null && mine === now) mine.editor.put(html); // or another conversation is on the page by now
 }
 
 function show() {
