@@ -4,12 +4,14 @@ Exit 0: every target was met; 1: one was missed, or it was not done in half an h
 `BENCH_ONLY=pipeline|imap|notify|webhook` runs one part, `BENCH_ROUNDS` fewer rounds.
 """
 
+import argparse
 import asyncio
 import json
 import os
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -116,7 +118,8 @@ def show(judged: list[tuple[str, float, bool, str]], result: dict[str, Any]) -> 
     console.print(table)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
+    argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__).parse_args(arguments)
     only = os.environ.get("BENCH_ONLY", "")
     if only not in ("", "pipeline", "imap", "notify", "webhook"):
         sys.exit("BENCH_ONLY takes pipeline, imap, notify or webhook")
@@ -137,4 +140,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,7 @@ Exit 0: every target was met; 1: one was missed. `BENCH_CONVERSATIONS` takes few
 Times are those of a client on the same machine, so a little above the server's own. The data (4 GB) goes at the end.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -66,6 +67,7 @@ def _servers() -> Iterator[Servers]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(prog="python -m benchmarks.desk", description=__doc__).parse_args()
     with _servers() as servers:
         round_ = Round(servers, extra={"POSTROOM_API_TOKENS": f"bench@agent-0={TOKEN}"})
         asyncio.run(round_.prepare(company()))

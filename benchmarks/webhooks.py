@@ -4,6 +4,7 @@ The same subscriptions and the same rate of events in every round; in every seco
 others' p99 is at most 1.2 times what it is without; 1: it is more, something was lost, or it was not done in five minutes.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -293,6 +294,7 @@ async def _bounded() -> dict[str, Any]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(prog="python -m benchmarks.webhooks", description=__doc__).parse_args()
     busy = busy_share(2.0)
     try:
         found = {"date": time.strftime("%Y-%m-%d"), "cores": os.cpu_count(), "busy_before": busy} | asyncio.run(

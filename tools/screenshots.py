@@ -32,11 +32,14 @@ WITH_DRAFT = """async ([steps, agent, text]) => {
   const token = document.querySelector("meta[name=csrf-token]")?.content;
   const headers = { "Content-Type": "application/json", ...(token ? { "X-CSRF-Token": token } : {}) };
   const ask = (method, to, body) => fetch(to, { method, headers, body: body && JSON.stringify({ agent, ...body }) });
-  if (steps === "drop") return (await ask("DELETE", `${path}?agent=${agent}`)).ok;
+  if (steps === "drop") {
+    const gone = await Promise.all(["reply", "note"].map((kind) => ask("DELETE", `${path}?kind=${kind}&agent=${agent}`)));
+    return gone.every((answer) => answer.ok);
+  }
   await ask("PUT", path, { text, seen: "1.0" }); // begun at the first message
   return (await ask("POST", `${path}/send`, {})).status === 409;
 }"""
-"""Has a reply held because it was begun before all that followed; `drop` throws it away."""
+"""Has a reply held because it was begun before all that followed; `drop` throws away what was begun."""
 
 
 def inbox(page: Page) -> None:
@@ -54,17 +57,25 @@ def conversation(page: Page) -> None:
         if page.locator(".message-outgoing").count() and page.locator(".message").count() > 2:  # noqa: PLR2004
             break
     page.locator("#subject").wait_for()
+    if not page.evaluate(WITH_DRAFT, ["drop", AGENT, ""]):  # what the view before began
+        raise RuntimeError("a draft could not be thrown away")
+    page.reload()
+    page.locator("#live[data-state=live]").wait_for(state="attached")
 
 
 def note(page: Page) -> None:
+    """Show a note, and another one that is being written to a colleague."""
     conversation(page)
     if not page.locator(".message-note").count():
         page.keyboard.press("n")
         page.keyboard.type(NOTE)
         page.keyboard.press("Control+Enter")
     page.locator(".message-note").first.wait_for()
+    page.locator("#text.empty").wait_for()
+    page.keyboard.press("n")
+    page.keyboard.type("@Jo")
+    page.locator("#offers [data-offered]").first.wait_for()
     page.evaluate("document.getElementById('thread').scrollTo(0, 1e6)")
-    page.locator("#subject").focus()
 
 
 def reply(page: Page) -> None:
@@ -76,7 +87,6 @@ def reply(page: Page) -> None:
 
 def held(page: Page) -> None:
     conversation(page)
-    page.evaluate(WITH_DRAFT, ["drop", AGENT, ""])  # what the view before began, which has seen everything
     if not page.evaluate(WITH_DRAFT, ["hold", AGENT, REPLY]):
         raise RuntimeError("the reply was not held")
     page.reload()
@@ -147,6 +157,7 @@ def take(browser: Browser, root: str, look: str, names: list[str], folder: Path)
     context.add_cookies([{"name": "postroom_agent", "value": AGENT, "url": root}])
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
+    taken: dict[str, str] = {}
     for name in names:
         VIEWS[name](page)
         page.locator("#live[data-state=live]").wait_for(state="attached")
@@ -154,9 +165,9 @@ def take(browser: Browser, root: str, look: str, names: list[str], folder: Path)
         shot = page.context.new_cdp_session(page).send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
         path = folder / f"{name}-{look}.webp"
         path.write_bytes(base64.b64decode(shot["data"]))
+        if (double := taken.setdefault(shot["data"], name)) != name:
+            raise RuntimeError(f"{path} shows the same as the view {double}")
         print(f"{path} {path.stat().st_size // 1000} kB")
-        if name in ("reply", "held"):  # the draft is kept on the desk: the next look would find it
-            page.evaluate(WITH_DRAFT, ["drop", AGENT, ""])
     context.close()
 
 
