@@ -52,6 +52,7 @@ class Provocations:
                 "MongoDB is away",
                 (
                     "PostroomMongoDown",
+                    "PostroomMongoMemberDown",
                     "PostroomConsumerWaiting",
                     "PostroomAccountsUnheld",
                     "PostroomErrorBudgetBurnsFast:desk",
@@ -63,7 +64,13 @@ class Provocations:
                 takes=ALL,
             ),
             Provocation(
-                "every service is started again, and waits for MongoDB", (), self._roll, self._let_start, takes=ALL
+                "every service is started again, and waits for MongoDB",
+                ("PostroomServiceNotStarted",),
+                self._roll,
+                self._let_start,
+                60,
+                60,
+                takes=ALL,
             ),
             Provocation(
                 "Kafka is away",
