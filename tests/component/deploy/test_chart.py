@@ -415,7 +415,7 @@ KEDA_METADATA = {
     *("excludePersistentLag", "tls", "sasl"),
 }
 """Names that KEDA reads (v2.21.0, pkg/scalers/kafka_scaler.go): its definition of a ScaledObject takes any text."""
-KEDA_SECRETS = {"ca", "cert", "key", "username", "password", "oauthTokenEndpointUri"}
+KEDA_SECRETS = {"ca", "cert", "key", "username", "password", "oauthTokenEndpointUri", "scopes"}
 
 
 @pytest.mark.parametrize("name", ["scram and keda", "certificates", "oauth", "production"])
@@ -437,7 +437,9 @@ def test_keda_scales_each_consumer_by_the_lag_of_all_its_topics_and_never_ingest
     wanted = {(f"postroom-{g.name}", f"postroom-{t.name}") for g in GROUPS if g.service != "ingest" for t in g.topics}
     assert watched == wanted
     (login,) = of_kind(objects, "TriggerAuthentication").values()
-    assert {reference["parameter"] for reference in login["spec"]["secretTargetRef"]} <= KEDA_SECRETS
+    given = {reference["parameter"] for reference in login["spec"]["secretTargetRef"]}
+    assert given <= KEDA_SECRETS
+    assert ("scopes" in given) == (name == "oauth"), "a provider that wants a scope gives KEDA no token without it"
     assert of_kind(objects, "Deployment")["postroom-ingest"]["spec"]["replicas"] >= 2
 
 
