@@ -29,7 +29,7 @@ check: setup ## Format, lint, types, import rules, contracts
 	$(BIN)/lint-imports
 	$(BIN)/python -m postroom_contracts.generate --check
 	$(BIN)/python -m watch.generate --check
-	$(BIN)/python tools/chart_files.py --check
+	$(BIN)/python -m tools.chart_files --check
 
 helm: ## The Helm that tests of the chart use, built by Go where there is none
 	@$(PYTHON) tools/helm.py
@@ -85,7 +85,7 @@ format: setup ## Format and mend what can be mended
 generate: setup ## Schemas, examples, the AsyncAPI document, rules and dashboards from watch/, and what the chart takes of it all
 	$(BIN)/python -m postroom_contracts.generate
 	$(BIN)/python -m watch.generate
-	$(BIN)/python tools/chart_files.py
+	$(BIN)/python -m tools.chart_files
 
 lock: setup ## Compile requirements.in into requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.lock

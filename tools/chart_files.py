@@ -1,6 +1,6 @@
 """What the chart takes from elsewhere in the repository: topics, groups and rights of the contracts, rules and dashboards.
 
-`python tools/chart_files.py` writes them into deploy/helm/postroom/files, and the rights as a page into docs/operations; with
+`python -m tools.chart_files` writes them into deploy/helm/postroom/files, and the rights as a page into docs/operations; with
 `--check` it says what differs, exit 1.
 """
 
@@ -13,6 +13,8 @@ from postroom_contracts.kafka_rights import PRINCIPALS, Right, rights_of
 from postroom_contracts.topics import GROUPS, all_topics
 from postroom_runtime.kafka import topic_configs
 from postroom_runtime.settings import RuntimeSettings
+
+from watch.rules import for_the_chart
 
 ROOT = Path(__file__).resolve().parent.parent
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -83,7 +85,8 @@ def files() -> dict[str, str]:
         "groups.yaml": NOTE + yaml.safe_dump(groups(), sort_keys=False),
         "rights.yaml": NOTE + yaml.safe_dump(rights(), sort_keys=False),
     }
-    copied = [MONITORING / "rules.yaml", *sorted((MONITORING / "dashboards").glob("*.json"))]
+    made["rules.yaml"] = for_the_chart()
+    copied = sorted((MONITORING / "dashboards").glob("*.json"))
     return made | {str(p.relative_to(MONITORING)): p.read_text(encoding="utf-8") for p in copied if p.exists()}
 
 

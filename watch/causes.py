@@ -7,7 +7,14 @@ shows of itself keeps its labels where they say where to look.
 from watch.model import Alert
 
 SERVICES = ("ingest", "router", "assigner", "notifier", "analytics", "desk")
-_MISSING = " or ".join(f'absent(postroom_build_info{{service="{name}"}})' for name in SERVICES)
+_PROBE = 'postroom_build_info{service="probe"}'
+_MISSING = " or ".join(
+    [
+        *(f'absent(postroom_build_info{{service="{name}"}})' for name in SERVICES),
+        # Not every house has a probe: it is missed where there was one an hour ago.
+        f"(max by (service) (max_over_time({_PROBE}[1h])) unless max by (service) ({_PROBE}))",
+    ]
+)
 
 PROCESSES = (
     Alert(
@@ -18,6 +25,16 @@ PROCESSES = (
         "No process of {{ $labels.service }} is seen",
         "Prometheus reaches none of its /metrics: what it does stands still, or nobody sees whether it does.",
         "2m",
+    ),
+    Alert(
+        "PostroomServiceNotStarted",
+        # Over some minutes: a process that ends and is started again is not seen all the time.
+        'max by (service) (max_over_time(postroom_ready{condition="started"}[5m])) == 0',
+        "page",
+        "service",
+        "No process of {{ $labels.service }} gets through its start",
+        "It waits for Kafka, MongoDB, topics or configuration, or ends and begins again: what it does stands still.",
+        "3m",
     ),
     Alert(
         "PostroomServiceNotReady",
@@ -40,12 +57,21 @@ PROCESSES = (
     ),
     Alert(
         "PostroomMongoDown",
-        "min by (service, server) (postroom_mongo_up) == 0",
+        "min by (service) (postroom_mongo_writable) == 0",
         "page",
         "servers",
-        "{{ $labels.service }} does not reach MongoDB {{ $labels.server }}",
-        "Its heartbeat is not answered. Nothing is parked; all that needs it waits.",
+        "{{ $labels.service }} finds no MongoDB server that takes writes",
+        "None answers, or those that do have no primary. Nothing is parked; all that needs it waits.",
         "1m",
+    ),
+    Alert(
+        "PostroomMongoMemberDown",
+        "min by (server) (postroom_mongo_up) == 0",
+        "ticket",
+        "servers",
+        "MongoDB {{ $labels.server }} is not reached",
+        "Its heartbeat is not answered. The other members carry on as long as they are a majority.",
+        "5m",
     ),
     Alert(
         "PostroomKafkaDown",

@@ -5,8 +5,10 @@ from typing import Any
 
 from watch.boards import BOARDS
 from watch.panels import Board, Panel
+from watch.scope import narrowed
 
 COLUMNS = 24
+ONE_DEPLOYMENT = 'job=~"$job"'
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -42,7 +44,7 @@ def document(board: Board) -> dict[str, Any]:
         "refresh": "30s",
         "time": {"from": "now-3h", "to": "now"},
         "timezone": "browser",
-        "templating": {"list": [_data_source()]},
+        "templating": {"list": [_data_source(), _deployment()]},
         "annotations": {"list": []},
         "links": [
             {
@@ -77,6 +79,27 @@ def _data_source() -> dict[str, Any]:
     }
 
 
+def _deployment() -> dict[str, Any]:
+    """Return the choice of deployments: all of them at first. Whoever scrapes each service as a job of its own leaves it so."""
+    asked = "label_values(postroom_build_info, job)"
+    return {
+        "name": "job",
+        "label": "Deployment",
+        "type": "query",
+        "datasource": SOURCE,
+        "query": {"query": asked, "refId": "job"},
+        "hide": 0,
+        "includeAll": True,
+        "allValue": ".*",
+        "multi": True,
+        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+        "options": [],
+        "refresh": 2,
+        "regex": "",
+        "sort": 1,
+    }
+
+
 def _row(title: str, number: int, top: int) -> dict[str, Any]:
     place = {"h": 1, "w": COLUMNS, "x": 0, "y": top}
     return {"id": number, "type": "row", "title": title, "collapsed": False, "gridPos": place, "panels": []}
@@ -87,7 +110,7 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
         {
             "refId": chr(ord("A") + n),
             "datasource": SOURCE,
-            "expr": query.expr,
+            "expr": narrowed(query.expr, ONE_DEPLOYMENT),
             "legendFormat": query.legend,
             "range": panel.kind == "timeseries",
             "instant": panel.kind == "stat",

@@ -8,6 +8,7 @@ from typing import Any
 UNITS = frozenset({"s", "short", "ops", "reqps", "bytes", "percentunit"})
 """Those of Grafana's units that we use."""
 _NAMES = re.compile(r"\bpostroom[a-z_:0-9]*")
+_OF_ALL = re.compile(r"\bpostroom[_:][a-z_:0-9]+(?!\{job=~\"\$job\")(?![a-z_:0-9])")
 _LABELLED = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -28,6 +29,8 @@ def _of_the_whole(dashboard: Mapping[str, Any]) -> Iterator[str]:
     variables = dashboard.get("templating", {}).get("list", [])
     if not any(v.get("type") == "datasource" and v.get("name") == "datasource" for v in variables):
         yield "there is no variable for the data source"
+    if not any(v.get("type") == "query" and v.get("name") == "job" for v in variables):
+        yield "there is no variable for the deployment"
     ids = [panel.get("id") for panel in panels]
     if len(set(ids)) < len(ids) or None in ids:
         yield "ids are missing or not unique"
@@ -68,6 +71,8 @@ def _of_a_query(target: Mapping[str, Any]) -> Iterator[str]:
     expr = str(target.get("expr") or "")
     if target.get("datasource", {}).get("uid") != "${datasource}":
         yield "a query does not use the variable of the data source"
+    if _OF_ALL.search(expr):
+        yield "a query over all deployments: narrow it by $job"
     if "or vector" in expr:
         yield "`or vector` hides that there is nothing"
     if re.search(r"\b(rate|increase)\([^)]*\[\d", expr):

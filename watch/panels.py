@@ -149,6 +149,7 @@ def process(service: str, *, http: bool = False, publishes: bool = True) -> tupl
             "short",
             [
                 Query(f"min by (server) (postroom_mongo_up{of})", "MongoDB {{server}}"),
+                Query(f"min(postroom_mongo_writable{of})", "MongoDB takes writes"),
                 Query(f"min(postroom_kafka_up{of})", "Kafka"),
             ],
             width=6,

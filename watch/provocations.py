@@ -16,6 +16,8 @@ from postroom_contracts.topics import CONVERSATION_COMMANDS, CONVERSATION_EVENTS
 from postroom_contracts.values import Actor, ContentReference
 from postroom_local.smtp_sink import Accept, Reject
 from postroom_runtime.cli_dead_letters import replay_key
+from postroom_runtime.kafka import Outgoing
+from postroom_runtime.tail import read_to_end
 
 from watch import company
 from watch.house import House
@@ -52,6 +54,7 @@ class Provocations:
                 "MongoDB is away",
                 (
                     "PostroomMongoDown",
+                    "PostroomMongoMemberDown",
                     "PostroomConsumerWaiting",
                     "PostroomAccountsUnheld",
                     "PostroomErrorBudgetBurnsFast:desk",
@@ -63,7 +66,13 @@ class Provocations:
                 takes=ALL,
             ),
             Provocation(
-                "every service is started again, and waits for MongoDB", (), self._roll, self._let_start, takes=ALL
+                "every service is started again, and waits for MongoDB",
+                ("PostroomServiceNotStarted",),
+                self._roll,
+                self._let_start,
+                60,
+                60,
+                takes=ALL,
             ),
             Provocation(
                 "Kafka is away",
@@ -298,7 +307,12 @@ class Provocations:
     # --- Kafka --------------------------------------------------------------------------------------------------
 
     async def _mongo_away(self) -> None:
-        """Kill it, and give the router something to do: without mail, which needs MongoDB first, nobody would miss it."""
+        """Kill it, and give its readers something to do: without mail, which needs MongoDB first, nobody would miss it.
+
+        The router gets a request; those who read facts get one again that they know, which changes nothing.
+        """
+        topic = self.house.settings.topic(CONVERSATION_EVENTS.name)
+        known = [record async for record in read_to_end(self.house.settings, topic)][-1]
         await asyncio.to_thread(self.house.mongo.kill)
         conversation = str(uuid.uuid4())
         content = ContentReference(content_id="none", sha256="0" * 64)
@@ -308,6 +322,7 @@ class Provocations:
         )
         async with self.house.publisher() as publisher:
             await publisher.publish_events(CONVERSATION_COMMANDS, [event])
+            await publisher.publish([Outgoing(topic, known.key, known.value, list(known.headers))])
 
     async def _refuse(self) -> None:
         until = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()

@@ -237,9 +237,9 @@ HOUSE = Board(
                 ),
                 one(
                     "MongoDB",
-                    "1 while all services reach it.",
+                    "1 while every service knows a server that takes writes.",
                     "short",
-                    "min(postroom_mongo_up)",
+                    "min(postroom_mongo_writable)",
                     "MongoDB",
                     width=6,
                 ),

@@ -4,6 +4,7 @@
 Commands are not counted one by one: the driver would copy each of them for a listener.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from prometheus_client import Counter, Gauge
@@ -13,6 +14,7 @@ UP = Gauge("postroom_mongo_up", "1 when the last heartbeat of a MongoDB server w
 ROUND_TRIP = Gauge(
     "postroom_mongo_heartbeat_seconds", "How long the last answered heartbeat took.", ["service", "server"]
 )
+WRITABLE = Gauge("postroom_mongo_writable", "1 while a MongoDB server is known that takes writes.", ["service"])
 CONNECTIONS = Gauge("postroom_mongo_connections", "Connections to MongoDB: open, and in use.", ["service", "state"])
 CHECKOUT_FAILURES = Counter(
     "postroom_mongo_checkout_failures", "Times that no connection was to be had in time.", ["service"]
@@ -22,20 +24,65 @@ CHECKOUT_FAILURES = Counter(
 class Heartbeats(monitoring.ServerHeartbeatListener):
     """Tells of each server of the deployment; the driver calls it from its own threads or tasks."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, gone: set[str]) -> None:
         self._service = service
+        self._gone = gone
 
     def started(self, event: Any) -> None:
         """A heartbeat that begins says nothing."""
 
     def succeeded(self, event: monitoring.ServerHeartbeatSucceededEvent) -> None:
         name = _name(event.connection_id)
-        UP.labels(self._service, name).set(1)
-        if not event.awaited:  # the server answers an awaited one when something changes
+        self._show(name, 1)
+        if not event.awaited and name not in self._gone:  # the server answers an awaited one when something changes
             ROUND_TRIP.labels(self._service, name).set(event.duration)
 
     def failed(self, event: monitoring.ServerHeartbeatFailedEvent) -> None:
-        UP.labels(self._service, _name(event.connection_id)).set(0)
+        self._show(_name(event.connection_id), 0)
+
+    def _show(self, name: str, up: int) -> None:
+        if name not in self._gone:
+            UP.labels(self._service, name).set(up)
+
+
+class Members(monitoring.ServerListener):
+    """Drops the series of a server that belongs to the deployment no more: a member that was removed, a seed that is none.
+
+    `gone` is shared with the heartbeats: one that was under way must not bring such a server back.
+    """
+
+    def __init__(self, service: str, gone: set[str]) -> None:
+        self._service = service
+        self._gone = gone
+
+    def opened(self, event: monitoring.ServerOpeningEvent) -> None:
+        self._gone.discard(_name(event.server_address))
+
+    def description_changed(self, event: Any) -> None:
+        """Heartbeats and the topology tell of it."""
+
+    def closed(self, event: monitoring.ServerClosedEvent) -> None:
+        name = _name(event.server_address)
+        self._gone.add(name)
+        for gauge in (UP, ROUND_TRIP):
+            with suppress(KeyError):
+                gauge.remove(self._service, name)
+
+
+class Writes(monitoring.TopologyListener):
+    """Tells whether the driver knows a server that takes writes: with a majority of its members a deployment has one."""
+
+    def __init__(self, service: str) -> None:
+        self._writable = WRITABLE.labels(service)
+
+    def opened(self, event: Any) -> None:
+        self._writable.set(0)
+
+    def description_changed(self, event: monitoring.TopologyDescriptionChangedEvent) -> None:
+        self._writable.set(event.new_description.has_writable_server())
+
+    def closed(self, event: Any) -> None:
+        """The process ends."""
 
 
 class Pool(monitoring.ConnectionPoolListener):
@@ -75,4 +122,5 @@ def _name(address: tuple[str, int | None]) -> str:
 
 def listeners(service: str) -> list[Any]:
     """Return what a client of this service is given as `event_listeners`."""
-    return [Heartbeats(service), Pool(service)]
+    gone: set[str] = set()
+    return [Heartbeats(service, gone), Members(service, gone), Writes(service), Pool(service)]

@@ -18,6 +18,8 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _NOT_PUBLIC: tuple[Network, ...] = (IPv4Network("192.0.0.0/24"), IPv6Network("fec0::/10"))
 """Beside what `ipaddress` knows: IETF protocol assignments, where a cloud has its metadata, and site-local addresses."""
 RESOLVE_SECONDS = 5.0
+ADDRESSES = 3
+"""Of a name so many are tried, in the resolver's order: the first may lie in a network that does not work from here."""
 
 
 class ForbiddenAddressError(httpcore.ConnectError):
@@ -80,7 +82,14 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         addresses = [a for a in await _resolve(host, port) if is_allowed(a, self._allowed)]
         if not addresses:
             raise ForbiddenAddressError("the name leads to no address that may be reached")
-        return await self._backend.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        tried = addresses[:ADDRESSES]
+        share = timeout / len(tried) if timeout else timeout
+        for address in tried[:-1]:
+            try:
+                return await self._backend.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self._backend.connect_tcp(tried[-1], port, share, local_address, socket_options)
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
         raise ForbiddenAddressError("no request of ours goes to a socket of this machine")

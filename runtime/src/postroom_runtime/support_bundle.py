@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import tarfile
 import time
 import urllib.request
@@ -31,14 +32,15 @@ def write_bundle(
     metrics: Sequence[str],
 ) -> None:
     """Write the bundle, readable by its owner alone. What cannot be read is named in it instead. Raises OSError."""
+    taken = redaction.known(settings, configuration)
     parts: dict[str, str] = {
-        "findings.json": redaction.text(_json([asdict(finding) for finding in findings])),
+        "findings.json": redaction.text(_json([asdict(finding) for finding in findings]), taken),
         "settings.json": _json({name: redaction.setting(value) for name, value in settings}),
         "environment.json": _json(sorted(name for name in os.environ if name.startswith("POSTROOM_"))),
         "configuration.json": _json(_configuration(configuration)),
     }
-    parts |= {f"logs/{n}-{path.name}": _log(path) for n, path in enumerate(logs, 1)}
-    parts |= {f"metrics/{n}.txt": _metrics(url) for n, url in enumerate(metrics, 1)}
+    parts |= {f"logs/{n}-{path.name}": _log(path, taken) for n, path in enumerate(logs, 1)}
+    parts |= {f"metrics/{n}.txt": _metrics(url, taken) for n, url in enumerate(metrics, 1)}
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as raw, tarfile.open(fileobj=raw, mode="w:gz") as bundle:
         for name, content in parts.items():
@@ -61,7 +63,7 @@ def _configuration(configuration: Configuration | None) -> Any:
     return redaction.counted(configuration.model_dump(mode="json", exclude_defaults=True))
 
 
-def _log(path: Path) -> str:
+def _log(path: Path, taken: re.Pattern[str]) -> str:
     """Return the end of a log, each line redacted; a first line that is cut is left out."""
     try:
         with path.open("rb") as file:
@@ -70,15 +72,15 @@ def _log(path: Path) -> str:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError as error:
         return f"not read: {error.strerror}\n"
-    return "\n".join(redaction.text(line) for line in (lines[1:] if size > LOG_BYTES else lines)) + "\n"
+    return "\n".join(redaction.text(line, taken) for line in (lines[1:] if size > LOG_BYTES else lines)) + "\n"
 
 
-def _metrics(url: str) -> str:
+def _metrics(url: str, taken: re.Pattern[str]) -> str:
     """Return the series of one process: their labels are names of the configuration, ours, or addresses of servers."""
     if not url.startswith(("http://", "https://")):
         return "not read: no http address\n"
     try:
         with urllib.request.urlopen(url, timeout=METRICS_SECONDS) as answer:  # noqa: S310 - given by who calls
-            return redaction.text(answer.read(METRICS_BYTES).decode("utf-8", "replace"))
+            return redaction.text(answer.read(METRICS_BYTES).decode("utf-8", "replace"), taken)
     except (OSError, ValueError) as error:
         return f"not read: {type(error).__name__}\n"

@@ -157,11 +157,11 @@ def helm(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([str(program), *arguments], capture_output=True, text=True, check=False)
 
 
-def template(values: Object, release: str = "postroom") -> "subprocess.CompletedProcess[str]":
+def template(values: Object, release: str = "postroom", namespace: str = "mail") -> "subprocess.CompletedProcess[str]":
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(values, file)
         file.flush()
-        options = ["--namespace", "mail", "--kube-version", "1.34.0", "--values", file.name]
+        options = ["--namespace", namespace, "--kube-version", "1.34.0", "--values", file.name]
         return helm("template", release, str(CHART), *options)
 
 

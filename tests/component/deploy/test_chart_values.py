@@ -114,6 +114,11 @@ REFUSED: list[tuple[str, Object, str]] = [
         "services.desk.ingress.host is not set",
     ),
     (
+        "keda without a certificate of its own",
+        {**MATRIX["a certificate for each service"], "autoscaling": {"mode": "keda"}},
+        "kafka.certificate.existingSecret holds the certificate of KEDA itself",
+    ),
+    (
         "keda by a pod's token",
         {**MATRIX["service account token"], "autoscaling": {"mode": "keda"}},
         "cannot log in to Kafka by a service account's token",

@@ -85,6 +85,29 @@ async def test_what_comes_half_way_is_lost_and_the_stages_say_how_far() -> None:
     assert {h: [counted(f"probe-{h}", s) for s in ("stored", "routed", "seen")] for h in halves} == halves
 
 
+def success(account: str) -> float | None:
+    return REGISTRY.get_sample_value("postroom_probe_last_success_timestamp_seconds", {"account": account})
+
+
+async def test_an_account_of_which_no_probe_ever_arrives_is_silent_since_the_first(monkeypatch: Any) -> None:
+    world, clock = World("nothing"), ManualClock(NOW)
+    monkeypatch.setattr(world.prober, "clock", clock)
+    await world.probe("probe-never")
+    clock.advance(600)
+    await world.probe("probe-never")
+    assert success("probe-never") == NOW.timestamp()
+
+
+async def test_an_account_that_is_probed_no_more_is_not_silent_for_ever() -> None:
+    world = World("seen")
+    await world.probe("probe-gone")
+    world.prober.forget_others({"probe-other"})
+    assert success("probe-gone") is None
+    world.prober.forget_others({"probe-other"})
+    assert await world.probe("probe-gone") == "seen"
+    assert success("probe-gone") == NOW.timestamp(), "it is probed again"
+
+
 async def test_a_desk_that_was_away_when_it_was_sent_does_not_show_it() -> None:
     world = World("seen")
     world.position_now = ""

@@ -10,7 +10,9 @@ import pytest
 from postroom_contracts.configuration import MailAccount
 from postroom_ingest.adapters.imap import MailLoginError, MailServerError
 from postroom_ingest.mailbox import Patience
+from postroom_ingest.metrics import forget
 from postroom_runtime.oauth import AuthorisationError
+from prometheus_client import REGISTRY
 
 from tests.integration.ingest.reading import ReadingPlace, mail, reading_place, until
 from tests.standins.imap import DropError, Fault, HangError, ImapStandIn, Peer
@@ -266,3 +268,41 @@ def test_pauses_grow_to_a_minute() -> None:
     assert 8 <= pauses[2] <= 16
     assert 30 <= pauses[3] <= 60
     assert 30 <= pauses[4] <= 60
+
+
+def shown(name: str) -> float | None:
+    return REGISTRY.get_sample_value(f"postroom_ingest_{name}", {"account": "support"})
+
+
+async def test_an_account_is_shown_by_the_folder_that_is_worst_off_from_the_moment_it_is_taken(
+    place: ReadingPlace, server: ImapStandIn
+) -> None:
+    one = account(place, server)
+    assert one.imap is not None
+    both = one.model_copy(update={"imap": one.imap.model_copy(update={"folders": ["INBOX", "Orders"]})})
+    forget("support")
+    began = place.clock.now().timestamp()
+    async with place.reading(both):
+        await until(lambda: len(place.publisher.subjects()) == BEFORE, what="INBOX is read")
+        assert shown("session_up") == 0
+        taken_at = shown("last_success_timestamp_seconds") or 0
+        assert began <= taken_at <= place.clock.now().timestamp()
+        await server.deliver(USER, mail(BEFORE))
+        await until(lambda: len(place.publisher.subjects()) == BEFORE + 1, what="INBOX is read on")
+        assert (shown("session_up"), shown("last_success_timestamp_seconds")) == (0, taken_at)
+        server.folder(USER, "Orders").add(mail(BEFORE + 1))
+        await until(lambda: shown("session_up") == 1, what="both folders are followed")
+        await until(lambda: (shown("last_success_timestamp_seconds") or 0) > taken_at, what="both were read")
+
+
+async def test_an_account_whose_server_hangs_from_the_first_moment_on_is_shown_as_not_read(
+    place: ReadingPlace, server: ImapStandIn
+) -> None:
+    async def hang(_peer: Peer, _tag: str, _name: str, _pieces: list[bytes]) -> None:
+        raise HangError
+
+    server.fault = hang
+    forget("support")
+    async with place.reading(account(place, server), timeout_seconds=0.3):
+        await until(lambda: shown("session_up") == 0, what="it is shown")
+        assert shown("last_success_timestamp_seconds") == pytest.approx(place.clock.now().timestamp(), abs=5)

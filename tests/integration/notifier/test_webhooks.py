@@ -17,6 +17,7 @@ from postroom_notifier.adapters.mongo_webhooks import MongoWebhooks
 from postroom_notifier.adapters.webhook_client import HttpWebhookClient
 from postroom_notifier.domain.mime import OutgoingMail
 from postroom_notifier.domain.outcomes import Accepted
+from postroom_notifier.webhooks.api import Webhooks, application
 from postroom_notifier.webhooks.sending import WebhookSender
 from postroom_notifier.webhooks.taking import TakeEvents
 from postroom_notifier.webhooks.telling import TellAdmins
@@ -251,6 +252,17 @@ async def test_no_request_reaches_an_address_that_is_not_public(benches: Callabl
     assert receiver.received == []
 
 
+async def asked(bench: Bench, path: str) -> int:
+    """Return the status with which the notifier answers an operator."""
+    parts = Webhooks(
+        bench.store, bench.taking, bench.configurations, bench.clock, RuntimeSettings(), [SIGNING_KEY.encode()]
+    )
+    headers = {"x-postroom-key": service_key(SIGNING_KEY.encode())}
+    transport = httpx.ASGITransport(application(parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://t", headers=headers) as client:
+        return (await client.post(f"/api/v1/webhooks/{path}")).status_code
+
+
 async def test_five_days_of_failure_disable_a_subscription_and_enabling_sends_again(
     benches: Callable[..., Bench],
 ) -> None:
@@ -282,6 +294,7 @@ async def test_five_days_of_failure_disable_a_subscription_and_enabling_sends_ag
         assert b"https://desk.acme.test/api/v1/webhooks/crm/enable" in told.body
         assert (await bench.store.disabled())["crm"].told_at is not None
         await bench.happens(facts.replied())
+        assert [await asked(bench, f"crm/{what}") for what in ("test", f"deliveries/{dead.id}/retry")] == [409, 409]
         assert len(await bench.store.log("crm", None, None, 10)) == 1, "nothing more is due to it"
         await bench.store.mark_receiver((await bench.store.disabled())["crm"].model_copy(update={"disabled_at": None}))
         receiver.answer = lambda _: 200

@@ -1,10 +1,13 @@
 """Stores keep their promises under both drivers, and the doubles keep the same."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from postroom_local.mongo import REPLICA_SET
+from postroom_local.ports import free_port
 from postroom_runtime import mongo
 from postroom_runtime.clock import ManualClock
 from postroom_runtime.content_store import CHUNK_BYTES, InMemoryContentStore, MongoContentStore
@@ -14,6 +17,7 @@ from postroom_runtime.kafka import Outgoing
 from postroom_runtime.leases import LeaseStore
 from postroom_runtime.records import Position
 from postroom_runtime.settings import RuntimeSettings
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from tests.integration.runtime.toy import Notes
@@ -165,5 +169,25 @@ async def test_a_server_that_is_not_there_is_said_within_the_timeout(driver: Any
     try:
         with pytest.raises(InfrastructureError, match="load documents"):
             await store.load(["a"])
+    finally:
+        await mongo.close(client)
+
+
+async def test_the_series_of_mongodb_know_its_members_alone_and_whether_it_takes_writes(mongo_uri: str) -> None:
+    seed, away = mongo_uri.partition("://")[2].partition("/")[0], f"127.0.0.1:{free_port()}"
+    uri = f"mongodb://{away},{seed}/?replicaSet={REPLICA_SET}"
+    settings = RuntimeSettings(mongo_uri=SecretStr(uri), mongo_timeout_seconds=5)
+    client = mongo.connect(settings, "mongo-members")
+
+    def shown(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"postroom_mongo_{name}", {"service": "mongo-members", **labels})
+
+    try:
+        await mongo.ping(client)
+        deadline = asyncio.get_running_loop().time() + 20
+        while shown("up", server=away) is not None or shown("writable") != 1:
+            assert asyncio.get_running_loop().time() < deadline, (shown("up", server=away), shown("writable"))
+            await asyncio.sleep(0.05)
+        assert shown("up", server=seed) == 1
     finally:
         await mongo.close(client)

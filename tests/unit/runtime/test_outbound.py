@@ -1,6 +1,10 @@
 """Which addresses a request that others chose may reach."""
 
+import asyncio
+
+import httpcore
 import pytest
+from postroom_runtime import outbound
 from postroom_runtime.outbound import ForbiddenAddressError, GuardedBackend, is_allowed, parse_networks
 
 FORBIDDEN = [
@@ -62,3 +66,21 @@ async def test_what_is_connected_to_is_checked_whatever_it_is_called(host: str) 
     with pytest.raises(Exception) as refused:  # noqa: PT011 - a name that does not resolve is no connection either
         await GuardedBackend().connect_tcp(host.strip("[]"), 9, timeout=2)
     assert isinstance(refused.value, ForbiddenAddressError) or "resolved" in str(refused.value)
+
+
+async def test_an_address_that_does_not_answer_is_passed_over_for_the_name_s_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def resolved(_host: str, _port: int) -> list[str]:
+        return ["10.0.0.8", "::1", "127.0.0.2", "127.0.0.1"]
+
+    monkeypatch.setattr(outbound, "_resolve", resolved)
+    answering = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    port = answering.sockets[0].getsockname()[1]
+    allowed = parse_networks("127.0.0.0/8, ::1/128")
+    async with answering:
+        stream = await GuardedBackend(allowed).connect_tcp("two.example", port, timeout=3)
+        assert stream.get_extra_info("server_addr")[0] == "127.0.0.1"
+        await stream.aclose()
+    with pytest.raises(httpcore.ConnectError):
+        await GuardedBackend(allowed).connect_tcp("two.example", port, timeout=3)

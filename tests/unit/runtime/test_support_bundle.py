@@ -62,6 +62,8 @@ def configuration() -> Configuration:
     )
 
 
+SPACED, CODED = "canary 7f3a spaced", "whsec_Y2FuYXJ5N2YzYQ=="
+"""A password with blanks, as providers give them for programs, and a signing secret."""
 LOG = f"""{{"event": "login refused", "error": "user {CANARY}@acme.test"}}
 Authorization: Bearer {CANARY}
 {{"password": "{CANARY}", "token": "{CANARY}"}}
@@ -69,6 +71,10 @@ mongodb://user:{CANARY}@mongo.test/ is away
 api_key={CANARY}
 <{CANARY}.o'neil+tag@sub.acme.test> wrote
 {CANARY}@müller.test and {CANARY}@localhost
+{{"password": "{CANARY} abcd {CANARY}", "event": "x"}}
+Cookie: postroom_session={CANARY}; other={CANARY}
+AUTHENTICATE XOAUTH2 {CANARY}
+given: desk-token-of-somebody, refused: "{SPACED}" for {CANARY}, signed with {CODED}
 key {"x" * 20}{CANARY}{"Y" * 30}==
 {{"event": "handled", "correlation_id": "0b9ad2f6-6a1d-5b8e-9c55-0a7d2f4b1e11", "conversation": "c-1"}}
 """
@@ -86,13 +92,17 @@ def contents(file: Path) -> dict[str, str]:
 
 def test_no_planted_canary_is_in_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTROOM_API_TOKEN", CANARY)
+    monkeypatch.setenv("POSTROOM_API_TOKENS", f"bot={CANARY}\nsomebody=desk-token-of-somebody")
     monkeypatch.setenv("MAIL_PASSWORD", CANARY)
+    monkeypatch.setenv(CANARY, SPACED)
     log, file = tmp_path / "ingest.log", tmp_path / "bundle.tar.gz"
     log.write_text(LOG)
-    findings = [Finding("mailbox shop", False, f"refuses the log-in of {CANARY}@acme.test", f"mongodb://u:{CANARY}@h")]
+    findings = [Finding("configuration", True, f"version 3 of {CANARY}")]
+    findings += [Finding("mailbox shop", False, f"refuses the log-in of {CANARY}@acme.test", f"mongodb://u:{CANARY}@h")]
     write_bundle(file, settings(), findings, configuration(), [log, tmp_path / "missing.log"], ["file:///etc/passwd"])
     found = contents(file)
-    assert [name for name, text in found.items() if CANARY in text] == []
+    planted = (CANARY, SPACED, CODED, "abcd", "desk-token")
+    assert [(name, one) for name, text in found.items() for one in planted if one in text] == []
     assert file.stat().st_mode & 0o777 == 0o600
     assert "mongodb://mongo.test:27017" in found["settings.json"]
     assert "POSTROOM_API_TOKEN" in found["environment.json"]

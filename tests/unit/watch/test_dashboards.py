@@ -53,6 +53,8 @@ def _panel(dashboard: dict[str, Any], n: int = 1) -> dict[str, Any]:
 
 PLANTED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "there is no variable for the data source": lambda d: d["templating"]["list"].clear(),
+    "there is no variable for the deployment": lambda d: d["templating"]["list"].pop(),
+    "over all deployments": lambda d: _panel(d)["targets"][0].update(expr="max(postroom_group_lag_seconds)"),
     "the dashboard has no description": lambda d: d.pop("description"),
     "ids are missing or not unique": lambda d: _panel(d, 2).update(id=_panel(d)["id"]),
     "no description in a sentence": lambda d: _panel(d).update(description="lag"),

@@ -14,7 +14,9 @@ scaleDown:
 {{- if hasPrefix "SASL" $k.security }}
 {{- if eq $k.sasl.mechanism "OAUTHBEARER" }}
 {{- if $k.oauth.serviceAccountToken.enabled }}{{ fail "autoscaling.mode keda cannot log in to Kafka by a service account's token: use hpa, or client credentials" }}{{ end }}
-{{- range $parameter, $key := dict "username" "client-id" "password" $k.oauth.clientSecretKey "oauthTokenEndpointUri" "token-url" }}
+{{- $login := dict "username" "client-id" "password" $k.oauth.clientSecretKey "oauthTokenEndpointUri" "token-url" }}
+{{- if $k.oauth.scope }}{{ $_ := set $login "scopes" "scopes" }}{{ end }}
+{{- range $parameter, $key := $login }}
 {{- $refs = append $refs (dict "parameter" $parameter "name" $k.oauth.existingSecret "key" $key) }}
 {{- end }}
 {{- else }}
@@ -25,6 +27,7 @@ scaleDown:
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if and $k.users.perService (eq $k.security "SSL") (not $k.certificate.existingSecret) }}{{ fail "autoscaling.mode keda with kafka.users.perService: kafka.certificate.existingSecret holds the certificate of KEDA itself (docs/operations/kafka-rights.md, scaler)" }}{{ end }}
 {{- if $k.ca.existingSecret }}{{ $refs = append $refs (dict "parameter" "ca" "name" $k.ca.existingSecret "key" $k.ca.key) }}{{ end }}
 {{- if $k.certificate.existingSecret }}
 {{- $refs = append $refs (dict "parameter" "cert" "name" $k.certificate.existingSecret "key" $k.certificate.certificateKey) }}

@@ -32,6 +32,8 @@ class AccountSupervisor:
         self._reader = reader
         self._lease_seconds = lease_seconds
         self._running: dict[str, tuple[Account, Lease, asyncio.Task[None]]] = {}
+        self._dropped: set[str] = set()
+        """Whose readers were stopped without knowing who reads on: shown as not read until that is known."""
 
     @property
     def held(self) -> list[str]:
@@ -66,6 +68,9 @@ class AccountSupervisor:
             await self._give_back(next(reversed(self._running)))
         for account_id, account in accounts.items():
             await self._take(account_id, account, share)
+        for account_id in self._dropped - self._running.keys():
+            forget(account_id)
+        self._dropped.clear()
         ACCOUNTS.set(len(accounts))
         ACCOUNTS_HELD.set(len(self._running))
 
@@ -97,6 +102,7 @@ class AccountSupervisor:
         """Stop all readers: without a renewal our leases lapse, and somebody else may read on."""
         for _, _, task in self._running.values():
             task.cancel()
+        self._dropped |= self._running.keys()
         self._running.clear()
         ACCOUNTS_HELD.set(0)
 

@@ -21,8 +21,9 @@ from postroom_ingest.adapters.ledger import MongoLedger
 from postroom_ingest.connection import Connection, MailboxDoor
 from postroom_ingest.domain.cursor import Cursor, StartAnew, advance, begin, decide_start
 from postroom_ingest.intake import IntakeStore
-from postroom_ingest.metrics import GONE, LAST_SUCCESS, LOGIN_FAILED, MESSAGES, RECOVERED, SESSION, UNACCOUNTED
+from postroom_ingest.metrics import GONE, LOGIN_FAILED, RECOVERED, UNACCOUNTED
 from postroom_ingest.ports import Spot
+from postroom_ingest.showing import ShownAccount
 from postroom_ingest.taking import MailTaker
 from postroom_ingest.tidying import Tidier
 
@@ -79,6 +80,7 @@ class Reading:
     folder: str
     lease: Lease
     cursor: Cursor
+    shown: ShownAccount
 
     @property
     def session(self) -> ImapSession:
@@ -115,22 +117,33 @@ class MailboxReader:
         self._reconcile_seconds = reconcile_seconds
         self._door = MailboxDoor(tokens, timeout_seconds)
         self._patience = patience or Patience()
+        self._shown: dict[str, tuple[int, ShownAccount]] = {}
 
     async def read(self, account: MailAccount, lease: Lease) -> None:
         """Read all folders of the account until cancelled; each has a connection of its own."""
         if account.imap is None:
             return
-        begin_series(account.id)
+        shown = self._shown_under(account, account.imap, lease)
         async with asyncio.TaskGroup() as folders:
             for folder in account.imap.folders:
-                folders.create_task(self._keep_reading(account, account.imap, folder, lease))
+                folders.create_task(self._keep_reading(account, account.imap, folder, lease, shown))
 
-    async def _keep_reading(self, account: MailAccount, server: ImapServer, folder: str, lease: Lease) -> None:
+    def _shown_under(self, account: MailAccount, server: ImapServer, lease: Lease) -> ShownAccount:
+        """Return what this lease began to show: a reader that failed and is called again has read nothing meanwhile."""
+        fence, shown = self._shown.get(account.id, (None, None))
+        if shown is None or fence != lease.fence:
+            shown = ShownAccount(account.id, server.folders, self._clock.now())
+            self._shown[account.id] = lease.fence, shown
+        return shown
+
+    async def _keep_reading(
+        self, account: MailAccount, server: ImapServer, folder: str, lease: Lease, shown: ShownAccount
+    ) -> None:
         failures = 0
         while True:
             started = monotonic()
             try:
-                await self._session(account, server, folder, lease)
+                await self._session(account, server, folder, lease, shown)
                 continue  # its access token is about to end: at once again with the next
             except LeaseLostError:
                 log.warning("another replica reads this account", account=account.id)
@@ -141,10 +154,12 @@ class MailboxReader:
                 failures = 1 if lasted else failures + 1
                 pause = self._patience.pause(failures, error)
             finally:
-                SESSION.labels(account.id).set(0)
+                shown.followed(folder, up=False)
             await asyncio.sleep(pause)
 
-    async def _session(self, account: MailAccount, server: ImapServer, folder: str, lease: Lease) -> None:
+    async def _session(
+        self, account: MailAccount, server: ImapServer, folder: str, lease: Lease, shown: ShownAccount
+    ) -> None:
         """Read one folder over one connection until its access token is about to end, or anything fails."""
         connection = await self._door.open(account)
         session = connection.session
@@ -154,11 +169,11 @@ class MailboxReader:
             start = decide_start(
                 await self._ledger.load_cursor(account.id, folder), selected.uidvalidity, selected.uidnext
             )
-            reading = Reading(connection, account, server, folder, lease, start.cursor)
+            reading = Reading(connection, account, server, folder, lease, start.cursor, shown)
             if isinstance(start, StartAnew):
                 log.info("reading the folder from its start", account=account.id, folder=folder, reason=start.reason)
                 await self._begin(reading, selected, first=start.reason == "first")
-            SESSION.labels(account.id).set(1)
+            shown.followed(folder, up=True)
             await self._follow(reading)
         finally:
             await session.close()
@@ -188,7 +203,7 @@ class MailboxReader:
         reconciled = float("-inf")
         while True:
             await self._catch_up(reading)
-            LAST_SUCCESS.labels(reading.account.id).set(self._clock.now().timestamp())
+            reading.shown.read(reading.folder, self._clock.now())
             if monotonic() - reconciled > self._reconcile_seconds:
                 await self._reconcile(reading)
                 reconciled = monotonic()
@@ -249,13 +264,6 @@ class MailboxReader:
         gone = known - there
         GONE.labels(account_id).set(len(gone - await self._ledger.moved_away(reading.spot)) if gone else 0)
         UNACCOUNTED.labels(account_id).set(len(set(missing) - done))
-
-
-def begin_series(account_id: str) -> None:
-    """Show an account from its first moment: one that never answers has series too."""
-    SESSION.labels(account_id).set(0)
-    RECOVERED.labels(account_id)
-    MESSAGES.labels(account_id, "quarantined")
 
 
 async def expected_uids(session: ImapSession, cursor: Cursor, all_uids: set[int] | None = None) -> set[int]:

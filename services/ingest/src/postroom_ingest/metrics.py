@@ -7,13 +7,15 @@ from prometheus_client import Counter, Gauge, Histogram
 
 MESSAGES = Counter("postroom_ingest_messages", "Messages by what became of them.", ["account", "outcome"])
 """outcome: stored, duplicate, ignored, quarantined (kept whole under a note, because our code failed on it; alert on any)."""
-SESSION = Gauge("postroom_ingest_session_up", "1 while the account's mailbox is read by this process.", ["account"])
+SESSION = Gauge(
+    "postroom_ingest_session_up", "1 while this process follows every folder of the account's mailbox.", ["account"]
+)
 LOGIN_FAILED = Gauge(
     "postroom_ingest_login_failed", "1 while the server refuses the account's credentials.", ["account"]
 )
 LAST_SUCCESS = Gauge(
     "postroom_ingest_last_success_timestamp_seconds",
-    "When the account's mailbox was last read to its end.",
+    "When that folder of the account's mailbox was read to its end which was read longest ago; before, when it was taken on.",
     ["account"],
 )
 UNACCOUNTED = Gauge(

@@ -21,6 +21,7 @@ Reads = Annotated[Asker, Depends(needs(Operation.READ_SETTINGS))]
 Changes = Annotated[Asker, Depends(needs(Operation.CHANGE_SETTINGS))]
 Identifier = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 DeliveryId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
+DISABLED: dict[int | str, dict[str, Any]] = {409: {"description": "It is disabled: nothing is sent to it"}}
 Place = Annotated[str, Field(max_length=2000, description="`beginning`, `end`, a time, or `partition:offset,...`")]
 
 
@@ -56,7 +57,9 @@ async def list_deliveries(
     return found
 
 
-@router.post("/webhooks/{identifier}/test", summary="Send an event that says nothing", status_code=202)
+@router.post(
+    "/webhooks/{identifier}/test", summary="Send an event that says nothing", status_code=202, responses=DISABLED
+)
 async def try_webhook(identifier: Identifier, parts: PartsOf, _asker: Changes) -> Response:
     return JSONResponse((await _ask(parts, "POST", f"/{identifier}/test"))[1], HTTPStatus.ACCEPTED)
 
@@ -69,13 +72,17 @@ async def enable_webhook(identifier: Identifier, parts: PartsOf, _asker: Changes
     return found
 
 
-@router.post("/webhooks/{identifier}/replay", summary="Send a range of the log again", status_code=202)
+@router.post(
+    "/webhooks/{identifier}/replay", summary="Send a range of the log again", status_code=202, responses=DISABLED
+)
 async def replay_webhook(identifier: Identifier, asked: ReplayAsked, parts: PartsOf, _asker: Changes) -> Response:
     status, body = await _ask(parts, "POST", f"/{identifier}/replay", body=asked.model_dump())
     return JSONResponse(body, status)
 
 
-@router.post("/webhooks/{identifier}/deliveries/{delivery_id}/retry", summary="Try one anew", status_code=202)
+@router.post(
+    "/webhooks/{identifier}/deliveries/{delivery_id}/retry", summary="Try one anew", status_code=202, responses=DISABLED
+)
 async def retry_delivery(identifier: Identifier, delivery_id: DeliveryId, parts: PartsOf, _asker: Changes) -> Response:
     path = f"/{identifier}/deliveries/{delivery_id}/retry"
     return JSONResponse((await _ask(parts, "POST", path))[1], HTTPStatus.ACCEPTED)
@@ -94,6 +101,8 @@ async def _ask(
     status, found = answer
     if status == HTTPStatus.NOT_FOUND:
         raise not_found(str((found or {}).get("detail", "the notifier knows no such webhook")))
+    if status == HTTPStatus.CONFLICT:
+        raise Problem(409, "webhook-disabled", "Disabled", str((found or {}).get("detail", "")))
     if status >= HTTPStatus.BAD_REQUEST:
         raise Problem(422, "invalid", "The request does not fit", str((found or {}).get("detail", "")))
     return status, found

@@ -12,7 +12,7 @@ SECONDS = Histogram(
 )
 LAST_SUCCESS = Gauge(
     "postroom_probe_last_success_timestamp_seconds",
-    "When the account's last probe that was seen had been sent.",
+    "When the account's last probe that was seen had been sent; before, when its first one was.",
     ["account"],
 )
 OUTCOMES = ("seen", "lost", "not_sent")

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -56,6 +57,7 @@ class Prober:
     keys: Sequence[bytes]
     sightings: Sightings = field(default_factory=Sightings)
     _tasks: set[asyncio.Task[str]] = field(default_factory=set)
+    _shown: set[str] = field(default_factory=set)
 
     async def follow(self, topic: Topic) -> None:
         """Take what comes on a topic from now on, until cancelled. Types that say nothing of probes are not read."""
@@ -72,7 +74,9 @@ class Prober:
         await asyncio.sleep(FIRST_AFTER_SECONDS)
         try:
             while True:
-                for account, address in probed(self.configurations.latest):
+                accounts = probed(self.configurations.latest)
+                self.forget_others({account.id for account, _ in accounts})
+                for account, address in accounts:
                     task = asyncio.create_task(self.probe(account, address), name=f"probe {account.id}")
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
@@ -84,8 +88,8 @@ class Prober:
 
     async def probe(self, account: MailAccount, address: str) -> str:
         """Send one and return what became of it."""
-        _begin_series(account.id)
         now = self.clock.now()
+        self._begin_series(account.id, now)
         since = await self.desk.position()
         made = probe_mail(account.id, address, secrets.token_hex(12), now, self.keys)
         underway = self.sightings.expect(made.message_id, account.id)
@@ -98,7 +102,8 @@ class Prober:
             return self._ended(account.id, "lost", stored=underway.stored.is_set(), routed=underway.routed.is_set())
         finally:
             self.sightings.forget(made.message_id)
-        LAST_SUCCESS.labels(account.id).set(now.timestamp())
+        if account.id in self._shown:  # not taken out meanwhile
+            LAST_SUCCESS.labels(account.id).set(now.timestamp())
         return self._ended(account.id, "seen")
 
     async def _until_seen(self, underway: Underway, since: str) -> None:
@@ -116,9 +121,19 @@ class Prober:
             log.warning("probe failed", account=account_id, outcome=outcome, **known)
         return outcome
 
+    def _begin_series(self, account_id: str, now: datetime) -> None:
+        """Show an account from its first probe on: one of which none ever arrives is silent since then."""
+        if account_id in self._shown:
+            return
+        self._shown.add(account_id)
+        LAST_SUCCESS.labels(account_id).set(now.timestamp())
+        for outcome in OUTCOMES:
+            PROBES.labels(account_id, outcome)
+        for stage in STAGES:
+            SECONDS.labels(account_id, stage)
 
-def _begin_series(account_id: str) -> None:
-    for outcome in OUTCOMES:
-        PROBES.labels(account_id, outcome)
-    for stage in STAGES:
-        SECONDS.labels(account_id, stage)
+    def forget_others(self, account_ids: set[str]) -> None:
+        """Show accounts no more that are not probed any longer: they would be silent for ever."""
+        for account_id in self._shown - account_ids:
+            LAST_SUCCESS.remove(account_id)
+        self._shown &= account_ids

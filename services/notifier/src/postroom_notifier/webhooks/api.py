@@ -54,6 +54,15 @@ class Webhooks:
             raise HTTPException(404, "there is no webhook of this id in the configuration")
         return found
 
+    async def served(self, identifier: str) -> WebhookSubscription:
+        """Return a subscription to which something may be sent. Raises HTTPException 404, 409 for one that is disabled."""
+        found = self.subscription(identifier)
+        receiver = (await self.store.disabled()).get(identifier)
+        if receiver is not None or not found.enabled:
+            how = "enable it first" if receiver is not None else "its configuration says so"
+            raise HTTPException(409, f"this webhook is disabled, and nothing is sent to it: {how}")
+        return found
+
 
 class ReplayAsked(BaseModel):
     """Send events again: `from` and `until` are `beginning`, `end`, a time, or `partition:offset,...`."""
@@ -103,7 +112,7 @@ def _writes(app: FastAPI, webhooks: Webhooks) -> None:
     @app.post(f"{BASE}/{{identifier}}/test", status_code=202)
     async def test(identifier: str) -> dict[str, str]:
         """Send an event that says nothing; what became of it stands in the deliveries."""
-        webhooks.subscription(identifier)
+        await webhooks.served(identifier)
         now = webhooks.clock.now()
         delivery = test_delivery(identifier, str(uuid.uuid4()), now)
         await webhooks.store.add([delivery], now)
@@ -120,7 +129,7 @@ def _writes(app: FastAPI, webhooks: Webhooks) -> None:
 
     @app.post(f"{BASE}/{{identifier}}/deliveries/{{delivery_id}}/retry", status_code=202)
     async def retry(identifier: str, delivery_id: str) -> dict[str, str]:
-        webhooks.subscription(identifier)
+        await webhooks.served(identifier)
         if not await webhooks.store.again(delivery_id, identifier, webhooks.clock.now()):
             raise HTTPException(404, "there is no delivery of this id that is done")
         webhooks.taking.wake()
@@ -129,7 +138,7 @@ def _writes(app: FastAPI, webhooks: Webhooks) -> None:
     @app.post(f"{BASE}/{{identifier}}/replay", status_code=202)
     async def replay(identifier: str, asked: ReplayAsked) -> dict[str, int]:
         """Send a range of the log again, with the same webhook ids."""
-        webhooks.subscription(identifier)
+        await webhooks.served(identifier)
         try:
             start, until = parse_place(asked.start), parse_place(asked.until)
         except ValueError as error:
