@@ -5,14 +5,24 @@ Answers are held back until a test lets them go, so that nothing here depends on
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
-from postroom_contracts.commands import ResolveConversation, SnoozeConversation
-from postroom_contracts.facts import ConversationAbsorbed, ConversationMerged
+from postroom_contracts.commands import ReopenConversation, Request, ResolveConversation, SetWaiting, SnoozeConversation
+from postroom_contracts.events import Data, Event
+from postroom_contracts.facts import (
+    ConversationAbsorbed,
+    ConversationMerged,
+    ConversationReopened,
+    ConversationResolved,
+    ConversationTagged,
+    ConversationWaiting,
+    RequestRefused,
+)
 from postroom_contracts.values import Actor, Status
 
 from tests.component.desk.doubles import DeskBench
@@ -21,6 +31,7 @@ from tests.integration.desk.attacked import Attacked, attacked
 from tests.integration.desk.test_saving import Held, draft_of, only, replies, stored
 
 pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
+BEN = Actor(kind="agent", id="ben")
 PALETTE = "#palette-list [role=option]"
 
 
@@ -259,7 +270,56 @@ async def test_what_is_written_goes_along_when_its_conversation_is_merged(house:
 
 async def merge(house: Attacked, source: str, target: str) -> None:
     now = house.desk.clock.now()
-    actor = Actor(kind="agent", id="ben")
-    absorbed = ConversationAbsorbed(source_id=source, absorbed_at=now, actor=actor, status=Status.OPEN)
+    absorbed = ConversationAbsorbed(source_id=source, absorbed_at=now, actor=BEN, status=Status.OPEN)
     await house.desk.happens(absorbed, target)
-    await house.desk.happens(ConversationMerged(target_id=target, merged_at=now, actor=actor), source)
+    await house.desk.happens(ConversationMerged(target_id=target, merged_at=now, actor=BEN), source)
+
+
+async def test_several_are_picked_at_once_and_one_undo_spares_what_somebody_went_on_with(house: Attacked) -> None:
+    """The console took them back one by one, those of colleagues, too, and left what had waited as it was."""
+    desk = house.desk
+    for n in range(5):
+        await desk.content.put([customer_content(f"m-s{n}", subject=f"Saddle {n}")])
+        await desk.happens(received(f"m-s{n}", f"16:0{n}", opened=True, tags=["saddle"]), f"s{n}")
+    await desk.happens(ConversationWaiting(actor=BEN, previous=Status.OPEN, waiting_at=desk.clock.now()), "s1")
+    desk.commands.router = decides(house)
+    async with house.page("ana") as (page, _):
+        await opens(page, house, "/conversations?tag=saddle&status=open&status=waiting&sort=oldest")
+        boxes = page.locator("#rows input[name=pick]")
+        await boxes.nth(1).check()
+        await boxes.nth(3).click(modifiers=["Shift"])
+        await expect(page.locator(".bulk-count")).to_have_text("3 selected")
+        await page.locator("#bulk").get_by_role("button", name="All").click()
+        await expect(page.locator(".bulk-count")).to_have_text("5 selected")
+        await boxes.nth(4).click()
+        await expect(page.locator(".bulk-count")).to_have_text("4 selected")
+        await page.keyboard.press("e")
+        await expect(page.locator("#rows .row")).to_have_count(1)
+        tagged = ConversationTagged(actor=BEN, tags=["saddle", "late"], added=["late"], removed=[])
+        await desk.happens(tagged, "s2")
+        await page.locator(".toast", has_text="4 conversations").get_by_role("button", name="Undo").click()
+        await expect(page.locator(".toast-bad")).to_contain_text("1 could not be changed.")
+    desk.commands.router = None
+    statuses = {i: desk.conversations.views[i].status.value for i in ("s0", "s1", "s2", "s3")}
+    assert statuses == {"s0": "open", "s1": "waiting", "s2": "resolved", "s3": "open"}
+
+
+def decides(house: Attacked) -> Callable[[Event], Awaitable[None]]:
+    """Return what resolves, reopens and waits as the router does, unless there is more than its actor saw."""
+
+    async def router(command: Event) -> None:
+        asked, where = command.data, command.subject
+        assert isinstance(asked, Request)
+        assert where is not None
+        view = house.desk.conversations.views[where]
+        fact: Data = RequestRefused(request_id=command.id, request_type=command.type, actor=asked.actor, reason="stale")
+        if asked.expected_sequence is None or asked.expected_sequence >= view.router_sequence:
+            done: Any = {
+                ResolveConversation: partial(ConversationResolved, resolved_at=house.desk.clock.now()),
+                ReopenConversation: partial(ConversationReopened, reopened_at=house.desk.clock.now()),
+                SetWaiting: partial(ConversationWaiting, waiting_at=house.desk.clock.now()),
+            }[type(asked)]
+            fact = done(actor=asked.actor, previous=view.status)
+        await house.desk.happens(fact, where, cause=command.id)
+
+    return router
