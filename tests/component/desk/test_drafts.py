@@ -9,6 +9,8 @@ import pytest
 from postroom_contracts import commands as c
 from postroom_contracts import facts as f
 from postroom_contracts.configuration import Approval, ConfigurationApplied
+from postroom_contracts.values import Status
+from postroom_desk.domain.draft import LEASE
 
 from tests.component.desk.doubles import NOW, DeskBench, settings
 from tests.component.desk.facts import ANA, CONVERSATION, customer_content, received, replied
@@ -62,6 +64,38 @@ async def test_it_is_saved_for_everybody_and_written_by_one(ana: httpx.AsyncClie
     assert [(v["by"], v["text"]) for v in items] == [("ben", "Dear Carla, B"), ("ana", "Dear Carla")]
     unable = await ben.post(f"{DRAFT}/hand-over", json={"to": "mira"})
     assert unable.status_code == 422
+
+
+async def test_what_is_written_goes_along_when_its_conversation_is_merged(
+    desk: DeskBench, ana: httpx.AsyncClient, ben: httpx.AsyncClient
+) -> None:
+    await desk.content.put([customer_content("m2")])
+    for target in ("second", "third"):
+        await desk.happens(received("m2", opened=True), target)
+    await save(ana, "Dear Carla", to=[{"address": "dora@example.test"}])
+    await ana.put(f"{DRAFT}?kind=note", json={"text": "hers"})
+    for source, target in ((CONVERSATION, "second"), ("second", "third")):
+        absorbed = f.ConversationAbsorbed(source_id=source, absorbed_at=NOW, actor=ANA, status=Status.OPEN)
+        await desk.happens(absorbed, target)
+        await desk.happens(f.ConversationMerged(target_id=target, merged_at=NOW, actor=ANA), source)
+    third = "/api/v1/conversations/third/draft"
+    rows = (await ana.get("/api/v1/drafts")).json()["items"]
+    assert {row["page"] for row in rows} == {"/conversations/second"}
+    assert (await ben.get(third)).json()["number"] == 0, "ana writes it still"
+    assert (await ben.get(f"{third}?kind=note")).json()["number"] == 0
+    moved = (await ana.get(third)).json()
+    assert (moved["text"], moved["number"], moved["to"][0]["address"]) == ("Dear Carla", 1, "dora@example.test")
+    assert (moved["conversation_id"], moved["seen"]) == ("third", "")
+    assert (await ana.get(f"{third}?kind=note")).json()["text"] == "hers"
+    assert (await ana.get(DRAFT)).json()["number"] == 0
+    desk.clock.advance(LEASE.total_seconds())
+    assert (await ben.get(third)).json()["text"] == "Dear Carla"
+    assert [v["text"] for v in (await ben.get(f"{third}/versions")).json()["items"]] == ["Dear Carla"]
+
+    await save(ben, "Another")  # to the one that was merged, by whoever had it open
+    assert (await ben.get(third)).json()["text"] == "Dear Carla", "what is written there stays"
+    assert (await ben.delete(third)).status_code == 204
+    assert (await ben.get(third)).json()["text"] == "Another"
 
 
 async def test_an_earlier_version_is_put_back_and_the_present_text_becomes_one(

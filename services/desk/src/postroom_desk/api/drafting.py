@@ -66,6 +66,8 @@ async def save(
     number = _NUMBER.fullmatch(match.strip()) if match else None
 
     def over(draft: d.Draft) -> d.Draft:
+        if draft.being_sent(ask.parts.clock.now()):
+            raise d.LockedError(None)  # what comes after it is another draft, and not a change of this one
         if number is not None and int(number[1]) != draft.number:
             raise Problem(412, "draft-changed", "Changed", "somebody else has changed this draft", number=draft.number)
         return step(draft)

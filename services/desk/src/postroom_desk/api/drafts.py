@@ -12,7 +12,7 @@ from postroom_contracts.values import Actor
 from postroom_runtime.errors import InfrastructureError
 
 from postroom_desk.answering.drafts import Seat
-from postroom_desk.api import draft_shown, drafting
+from postroom_desk.api import draft_shown, drafting, merged_drafts
 from postroom_desk.api import models as base
 from postroom_desk.api import models_answering as answers
 from postroom_desk.api import models_drafts as m
@@ -49,10 +49,14 @@ def _seat_of(ask: Asking, conversation: str, kind: Literal["reply", "note"], ask
 async def read(
     conversation: str, parts: PartsOf, asker: Reads, kind: Kind = "reply", agent: AgentNamed = None
 ) -> m.DraftShown:
-    """What is being written here, by whom. `ETag` is its number. A note's draft is its writer's: `agent` says whose."""
+    """What is being written here, by whom. `ETag` is its number. A note's draft is its writer's: `agent` says whose.
+
+    What was written in a conversation that was merged into this one comes along when there is nothing here.
+    """
     await asker.inbox_of(parts, conversation)
     seat = _seat(parts, asker, conversation, kind, agent)
-    return await draft_shown.shown(parts, await drafting.settled(parts, await parts.writing.drafts.read(seat)))
+    draft = await merged_drafts.read(parts, seat, asker.principal.agent_id or agent or "")
+    return await draft_shown.shown(parts, draft)
 
 
 @router.get(f"{_DRAFT}/versions", summary="Earlier versions of the draft")

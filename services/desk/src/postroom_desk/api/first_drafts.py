@@ -98,6 +98,7 @@ def _row(draft: d.Draft, rows: Mapping[str, Row], readable: frozenset[str]) -> m
         return None
     kept = {"kind", "conversation_id", "saved_at", "saved_by", "handed_by", "state"}
     own = f"{BASE}/conversations/{draft.conversation_id}/draft?kind={draft.kind}"
+    goes_on = row.view.merged_into if row and not begins else None  # where the draft comes along
     return m.DraftRow(
         **draft.model_dump(include=kept),
         inbox_id=inbox_id,
@@ -105,7 +106,7 @@ def _row(draft: d.Draft, rows: Mapping[str, Row], readable: frozenset[str]) -> m
         to=", ".join(p["address"] for p in written.to),
         preview=" ".join(written.text.split())[:PREVIEW_CHARACTERS],
         href=f"{BASE}/drafts/{draft.conversation_id}" if begins else own,
-        page=f"/conversations/{NEW if begins else ''}{draft.conversation_id}",
+        page=f"/conversations/{NEW if begins else ''}{goes_on or draft.conversation_id}",
     )
 
 

@@ -77,14 +77,11 @@ export async function request(id, name, body, { etag, idempotencyKey = newKey() 
 const shown = () => document.getElementById("conversation");
 const head = () => document.getElementById("head");
 
-// What the opened conversation's header says, before something is done to it.
-export const lookedAt = (element) => ({ ...element.dataset });
-
 // An action on the opened conversation; tells the outcome. Returns "done", "refused" or "failed".
 export async function act(name, body, { etag = head()?.dataset.etag, idempotencyKey, quiet = false } = {}) {
   if (!someoneActs()) return "refused";
   const id = shown().dataset.id;
-  const before = lookedAt(head());
+  const before = { ...head().dataset };
   const { state, text } = await request(id, name, body, { etag, idempotencyKey });
   if (state !== "done") say(text, { bad: true });
   else if (text) say(text);
@@ -104,7 +101,7 @@ function sayDone(name, body, id, before) {
 }
 
 // The request that takes an action back, or null. Archiving a resolved one and merging cannot be taken back by one request.
-export function undoOf(name, body, before) {
+function undoOf(name, body, before) {
   switch (name) {
     case "claim": case "assign": return ["assign", { agent_id: before.owner || null }];
     case "resolve": case "wait": case "snooze": return before.status === "open" ? ["reopen", {}] : null;

@@ -1,17 +1,27 @@
-// Several conversations at once: rows are picked with `x` or their box; the bar acts on all, and one undo takes all of it back.
-import { lookedAt, request, say, someoneActs, undoOf, until } from "./actions.js";
+// Several conversations at once: rows are picked with `x` or their box, a range with Shift, or all; the bar acts on all in one
+// request, and one undo takes all of it back, but for what somebody has gone on with since.
+import { newKey, refusal, say, someoneActs, until } from "./actions.js";
+import { call } from "./drafting.js";
 import { t } from "./texts.js";
 
-const AT_A_TIME = 6;
 const bar = () => document.getElementById("bulk");
 const boxes = () => [...document.querySelectorAll("#rows input[name=pick]")];
+let last = ""; // the conversation that was picked or left out last
 const picked = () => boxes().filter((box) => box.checked).map((box) => box.closest(".row"));
 
 export function pick(row) {
   const box = row?.querySelector("input[name=pick]");
   if (!box) return;
   box.checked = !box.checked;
+  last = box.value;
   show();
+}
+
+// From the one before to this one all are as this one is.
+function pickTo(box) {
+  const all = boxes();
+  const [from, to] = [all.findIndex((b) => b.value === last), all.indexOf(box)].sort((a, b) => a - b);
+  if (from >= 0) for (const one of all.slice(from, to + 1)) one.checked = box.checked;
 }
 
 export function unpick() {
@@ -62,35 +72,46 @@ export function show() {
     tag.setAttribute("list", "bulk-tags");
     const tags = Object.assign(document.createElement("datalist"), { id: "bulk-tags" });
     tags.append(...[...document.querySelectorAll("#folders [data-folder^='tag:']")].map((a) => new Option(a.querySelector(".nav-text").textContent, a.dataset.folder.slice(4))));
-    here.append(count, button(t("inbox.js.bulk.resolve"), "resolve"), people(), tag, tags, button(t("inbox.js.bulk.snooze"), "snooze", { until: "tomorrow" }),
+    here.append(count, button(t("inbox.js.bulk.all"), "all"), button(t("inbox.js.bulk.resolve"), "resolve"), people(), tag, tags, button(t("inbox.js.bulk.snooze"), "snooze", { until: "tomorrow" }),
       button(t("inbox.js.bulk.archive"), "archive"), button(t("inbox.js.bulk.spam"), "spam"), button(t("inbox.js.bulk.delete"), "delete"), button(t("inbox.js.bulk.clear"), "clear"));
   }
   offerPeople(here.querySelector("select"), rows);
+  here.querySelector("[data-bulk=all]").hidden = rows.length === boxes().length;
   here.querySelector(".bulk-count").textContent = t("inbox.js.bulk.count", { n: rows.length });
 }
 
-// At most six requests at a time. `work` gives {state, text} for each.
-async function inTurns(items, work) {
-  const left = [...items];
-  const results = [];
-  const one = async () => { for (let item = left.shift(); item; item = left.shift()) results.push({ item, ...(await work(item)) }); };
-  await Promise.all(Array.from({ length: AT_A_TIME }, one));
-  return results;
+const isDone = ({ result }) => ["done", "pending"].includes(result);
+
+// Says how many were not changed, and why. True when there is none.
+function sayNot(results) {
+  const not = results.filter((r) => !isDone(r) && (r.result !== "unchanged" || r.reason));
+  if (not.length) say(`${t("inbox.js.bulk.not", { n: not.length })} ${refusal({ reason: not[0].reason })}`, { bad: true });
+  return not.length === 0;
 }
 
 async function run(name, body) {
   if (!someoneActs()) return;
-  const rows = picked().map((row) => ({ id: row.dataset.id, before: lookedAt(row) }));
+  const rows = picked();
+  const items = rows.map((row) => ({ id: row.dataset.id, etag: row.dataset.etag }));
   unpick();
-  const results = await inTurns(rows, ({ id, before }) => request(id, name, body, { etag: before.etag }));
-  const done = results.filter((r) => r.state === "done").map((r) => r.item);
-  const not = results.filter((r) => r.state !== "done");
-  const back = done.map(({ id, before }) => ({ id, undo: undoOf(name, body, before) })).filter((one) => one.undo);
-  if (done.length) say(t(`inbox.js.bulk_done.${name}`, { n: done.length }), { undo: back.length && (async () => {
-    const undone = await inTurns(back, ({ id, undo }) => request(id, ...undo));
-    return undone.every((r) => r.state === "done");
-  }) });
-  if (not.length) say(`${t("inbox.js.bulk.not", { n: not.length })} ${not[0].text}`, { bad: true });
+  const { ok, said } = await call("POST", "/api/v1/bulk", { action: name, items, ...body }, { "Idempotency-Key": newKey() });
+  if (!ok) {
+    for (const box of boxes()) if (items.some(({ id }) => id === box.value)) box.checked = true;
+    show();
+    say(refusal(said), { bad: true });
+    return;
+  }
+  const done = said.items.filter(isDone);
+  const back = () => undo(said.undo_id, new Set(done.map(({ id }) => id)));
+  if (done.length) say(t(`inbox.js.bulk_done.${name}`, { n: done.length }), { undo: back });
+  sayNot(said.items);
+}
+
+async function undo(id, done) {
+  const { ok, said } = await call("POST", `/api/v1/bulk/${id}/undo`, {}, { "Idempotency-Key": newKey() });
+  if (ok) return sayNot(said.items.filter((item) => done.has(item.id)));
+  say(refusal(said), { bad: true });
+  return false;
 }
 
 export function startBulk() {
@@ -99,10 +120,15 @@ export function startBulk() {
     if (event.target.matches("#bulk select") && event.target.value) run("assign", { agent_id: event.target.value === "-" ? null : event.target.value });
   });
   document.addEventListener("click", (event) => {
+    if (event.target.matches("#rows input[name=pick]")) {
+      if (event.shiftKey) pickTo(event.target);
+      last = event.target.value;
+    }
     const pressed = event.target.closest("#bulk button");
     if (!pressed) return;
     const { bulk: name, until: when } = pressed.dataset;
     if (name === "clear") unpick();
+    else if (name === "all") { for (const box of boxes()) box.checked = true; show(); }
     else run(name, when ? { until: until(when).toISOString() } : {});
   });
   document.addEventListener("keydown", (event) => {

@@ -107,14 +107,20 @@ async function send(button, then, at = "") {
   if (now.editor.isEmpty && !(mode() === "forward" && now.message)) { by("text").focus(); return; }
   if (!someoneActs()) return;
   if (now.files.waiting) { say(t("composer.js.still_uploading"), { bad: true }); return; }
-  await busy(button, () => (isNote() ? sendNote() : sendReply(then, at)));
+  const { editor } = now;
+  if (editor.busy) return;
+  editor.busy = true; // what was typed on would be gone with what was sent
+  try { await busy(button, () => (isNote() ? sendNote() : sendReply(then, at))); } finally { editor.busy = false; }
 }
 
-// True when all of it is on the desk.
+// True when all of it is on the desk, and still what stood there when that was asked for.
 async function saved(side) {
   side.draft.later(() => contentOf(side));
-  if (await side.draft.flush()) return true;
-  if (!heldBy(side.known)) say(t("composer.js.not_saved"), { bad: true });
+  const meant = contentOf(side).html;
+  const fine = await side.draft.flush();
+  if (fine && contentOf(side).html === meant) return true;
+  if (fine) say(t("answering.js.look_again"), { bad: true });
+  else if (!heldBy(side.known)) say(t("composer.js.not_saved"), { bad: true });
   return false;
 }
 

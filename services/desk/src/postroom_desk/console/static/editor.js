@@ -16,8 +16,10 @@ document.addEventListener("keydown", remember, true); // and this before the key
 export class Editor {
   // `field`: the editable element. `changed` is called after each change, `bring(files, inline)` for files that come in.
   // `triggers`: what is typed to be offered something: {pattern, items(query), take(id) -> HTML or null}, offered in `list`.
+  // While it is `busy` nothing more can be typed: what it says is being sent.
   constructor(field, { changed, bring, list = null, triggers = [] }) {
-    Object.assign(this, { field, changed, bring, list, triggers, trigger: null });
+    Object.assign(this, { field, changed, bring, list, triggers, trigger: null, asking: null, taking: false, busy: false });
+    field.addEventListener("beforeinput", (event) => { if (this.busy) event.preventDefault(); });
     field.addEventListener("input", () => this.#input());
     field.addEventListener("focus", () => this.#point());
     field.addEventListener("paste", (event) => this.#paste(event));
@@ -57,17 +59,33 @@ export class Editor {
     return [...parsed.body.childNodes];
   }
 
+  // Another text: one goes on at its end.
   set(nodes) {
     this.field.replaceChildren(...nodes);
+    carets.delete(this.field);
+    if (document.activeElement === this.field) this.#point();
     this.close();
     this.refreshed();
   }
 
-  // Put HTML of the desk's where the caret is, or was.
-  put(html) {
+  append(nodes) {
+    const between = nodes.length && !this.isEmpty ? [document.createElement("br")] : [];
+    this.set([...this.field.childNodes, ...between, ...nodes]);
+  }
+
+  // Put HTML of the desk's where the caret is, or was; or over what `place`, a range, holds.
+  put(html, place = null) {
     this.field.focus();
-    if (!this.field.contains(getSelection().anchorNode)) this.#point();
+    const selection = getSelection();
+    if (!this.field.contains(selection.anchorNode)) this.#point();
+    let typed = 0; // behind the place, since: the caret goes back there
+    if (place) {
+      if (selection.anchorNode === place.endContainer) typed = Math.max(0, selection.anchorOffset - place.endOffset);
+      selection.removeAllRanges();
+      selection.addRange(place);
+    }
     document.execCommand("insertHTML", false, html);
+    for (; typed > 0; typed -= 1) selection.modify("move", "forward", "character");
     this.refreshed();
     this.changed();
   }
@@ -114,6 +132,7 @@ export class Editor {
 
   #paste(event) {
     event.preventDefault();
+    if (this.busy) return;
     const files = [...event.clipboardData.files];
     const text = event.clipboardData.getData("text/plain");
     if (files.length && !text) { // an office program gives a picture of the text, too: then the text is meant
@@ -127,7 +146,7 @@ export class Editor {
     this.refreshed();
     this.changed();
     const asked = this.#asked();
-    if (asked) this.open(asked.trigger, asked.query);
+    if (asked && !this.taking) this.open(asked.trigger, asked.query);
     else this.close();
   }
 
@@ -138,13 +157,19 @@ export class Editor {
     const before = node.data.slice(0, anchorOffset).replace(/\u00a0/g, " ");
     for (const trigger of this.triggers) {
       const found = trigger.pattern.exec(before);
-      if (found) return { trigger, query: found[1], from: found.index };
+      if (found) return { trigger, query: found[1], node, from: found.index, to: anchorOffset };
     }
     return null;
   }
 
-  async open(trigger, query) {
+  // `asking` while what is offered for this is on its way.
+  open(trigger, query) {
     this.trigger = trigger;
+    const asking = this.#offer(trigger, query).finally(() => { if (this.asking === asking) this.asking = null; });
+    this.asking = asking;
+  }
+
+  async #offer(trigger, query) {
     const items = await trigger.items(query);
     if (this.trigger !== trigger || (query && this.#asked()?.query !== query)) return; // typed on meanwhile
     if (!items.length && !trigger.nothing) { this.close(); return; }
@@ -155,7 +180,7 @@ export class Editor {
   }
 
   close() {
-    this.trigger = null;
+    this.trigger = this.asking = null;
     if (this.list) this.list.hidden = true;
     this.field.removeAttribute("aria-activedescendant");
   }
@@ -170,6 +195,14 @@ export class Editor {
   }
 
   #key(event) {
+    const takes = (event.key === "Enter" || event.key === "Tab") && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    const asked = takes && this.asking && this.#asked();
+    if (asked) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.#takeFirst(asked);
+      return;
+    }
     if (!this.list || this.list.hidden) return;
     const items = this.#offers;
     const at = items.findIndex((li) => li.getAttribute("aria-selected") === "true");
@@ -177,7 +210,7 @@ export class Editor {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       this.#choose((at + (event.key === "ArrowDown" ? 1 : items.length - 1)) % items.length);
-    } else if ((event.key === "Enter" || event.key === "Tab") && !event.ctrlKey && !event.metaKey && items[at]) {
+    } else if (takes && items[at]) {
       event.preventDefault();
       event.stopPropagation();
       this.#take(items[at]);
@@ -187,16 +220,33 @@ export class Editor {
   async #take(item) {
     const { trigger } = this;
     const asked = this.#asked();
+    const place = asked && placeOf(asked);
     this.close();
-    const html = await trigger.take(item.dataset.offered);
-    if (!html) return;
-    this.field.focus();
-    if (asked) {
-      const { anchorNode, anchorOffset } = getSelection();
-      getSelection().setBaseAndExtent(anchorNode, asked.from, anchorNode, anchorOffset);
-    }
-    this.put(html);
+    await this.#putOffer(trigger, item.dataset.offered, place);
   }
+
+  // Enter means what was typed: what is shown is offered for less, or nothing is yet. Without an offer it is an Enter.
+  async #takeFirst(asked) {
+    const place = placeOf(asked);
+    this.close();
+    this.taking = true;
+    const [first] = await asked.trigger.items(asked.query).finally(() => { this.taking = false; });
+    if (first) await this.#putOffer(asked.trigger, first.id, place);
+    else if (this.field.contains(document.activeElement)) document.execCommand("insertParagraph");
+  }
+
+  async #putOffer(trigger, id, place) {
+    const html = await trigger.take(id);
+    if (html && this.field.isConnected && !place?.collapsed) this.put(html, place); // collapsed: another text stands there by now
+  }
+}
+
+// What asked for an offer, as a range: it stays the same while one types on behind it.
+function placeOf({ node, from, to }) {
+  const range = document.createRange();
+  range.setStart(node, from);
+  range.setEnd(node, to);
+  return range;
 }
 
 function offered(item, n) {

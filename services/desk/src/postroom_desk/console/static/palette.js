@@ -13,6 +13,7 @@ const plain = (text) => text.toLocaleLowerCase().normalize("NFD").replace(/\p{M}
 const dialog = () => by("palette");
 let places = null; // asked for once
 let items = []; // what is shown: {label, group, run}
+let shownFor = null; // for what was typed; null: nothing is shown yet
 let at = 0;
 let asking = null;
 
@@ -47,9 +48,12 @@ function fit(item, words) {
 }
 
 async function found(typed) {
-  places ??= (await call("GET", "/panes/palette")).said;
+  if (!places) {
+    const { ok, said } = await call("GET", "/panes/palette");
+    if (ok) places = said; // else it is asked for again
+  }
   const words = plain(typed).split(" ").filter(Boolean);
-  const all = [...actions(), ...(Array.isArray(places) ? places : []).map((p) => ({ ...p, run: () => location.assign(p.href) }))];
+  const all = [...actions(), ...(places ?? []).map((p) => ({ ...p, run: () => location.assign(p.href) }))];
   const fitting = all.map((item) => ({ item, score: fit(item, words) })).filter((f) => f.score !== null);
   const sorted = fitting.sort((a, b) => a.score - b.score).map((f) => f.item).slice(0, MOST);
   return [...sorted, ...(await replies(typed.trim()))].slice(0, MOST);
@@ -87,8 +91,16 @@ async function look() {
   const answer = await found(typed);
   if (typed !== by("palette-q").value || !dialog().open) return;
   items = answer;
+  shownFor = typed;
   at = 0;
   show();
+}
+
+// Enter means what was typed, and not what is shown for the words before it.
+async function enter() {
+  clearTimeout(asking);
+  if (shownFor !== by("palette-q").value) await look();
+  if (shownFor === by("palette-q").value && dialog().open) run(at);
 }
 
 function run(n) {
@@ -101,6 +113,7 @@ function run(n) {
 function open() {
   by("palette-q").value = "";
   items = [];
+  shownFor = null;
   dialog().showModal();
   look();
 }
@@ -108,7 +121,7 @@ function open() {
 function key(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step && items.length) { event.preventDefault(); at = (at + step + items.length) % items.length; show(); }
-  else if (event.key === "Enter") { event.preventDefault(); run(at); }
+  else if (event.key === "Enter") { event.preventDefault(); enter(); }
 }
 
 export function startPalette() {

@@ -43,8 +43,8 @@ function listen(mine, bring) {
   }
   form.addEventListener("input", (event) => { if (event.target.matches("input[name], select[name]")) changed(mine); if (event.target.matches("[list]")) suggest(mine, event.target); });
   form.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); } });
-  form.addEventListener("submit", (event) => { event.preventDefault(); busy(by("new-send"), () => send(mine)); });
-  by("new-send-later").addEventListener("click", () => busy(by("new-send-later"), () => send(mine, by("new-send-at").value)));
+  form.addEventListener("submit", (event) => { event.preventDefault(); busy(by("new-send"), () => sendOnce(mine)); });
+  by("new-send-later").addEventListener("click", () => busy(by("new-send-later"), () => sendOnce(mine, by("new-send-at").value)));
   by("new-take-over").addEventListener("click", () => takeOver(mine));
   by("new-versions").addEventListener("click", () => { by("menu-draft").open = false; openVersions(draft, (said) => { if (form.isConnected) fill(mine, said); }); });
   by("new-drop").addEventListener("click", () => { by("menu-draft").open = false; discard(mine); });
@@ -78,14 +78,37 @@ function contentOf(mine) {
   return mine.said;
 }
 
-// A draft of the desk's; what this tab could not save before goes over it if nobody wrote since.
+// A draft of the desk's, behind which stands what somebody typed before it came; what this tab could not save before goes over it if
+// nobody wrote since.
 function put(mine, draft) {
   const { unsaved } = mine.draft;
+  const early = mine.draft.dirty ? contentOf(mine) : null;
   const arrived = draft.saved_by === acting() && draft.text === unsaved?.content.text;
   const newer = unsaved && !arrived && unsaved.number === draft.number ? unsaved : null;
+  const older = unsaved && !arrived && !newer && unsaved.content.html !== draft.html ? unsaved : null;
   if (!newer) mine.draft.forget();
   fill(mine, newer ? { ...draft, ...newer.content, attachments: newer.files } : draft);
-  if (newer) changed(mine);
+  if (early) add(mine, early);
+  if (newer || early) changed(mine);
+  if (older) offerMine(mine, { ...older.content, files: older.files });
+}
+
+// Theirs is shown, and one's own not lost.
+function offerMine(mine, content) {
+  say(t("composer.js.changed"), { bad: true, label: t("answering.js.mine"), undo: async () => {
+    if (!mine.form.isConnected) return false;
+    fill(mine, { ...mine.shown, ...content, attachments: content.files });
+    changed(mine);
+    return false;
+  } });
+}
+
+function add({ form, editor, files }, { to, cc, subject, html, text, files: more }) {
+  const { to: toField, cc: ccField, subject: subjectField } = form.elements;
+  for (const [field, people] of [[toField, to], [ccField, cc]]) field.value = [field.value, joined(people)].filter(Boolean).join(", ");
+  subjectField.value = [subjectField.value, subject].filter(Boolean).join(" ");
+  editor.append(Editor.nodes(html, text, more));
+  files.show([...files.items, ...more]);
 }
 
 function fill(mine, draft) {
@@ -113,7 +136,7 @@ function told(mine, draft, state) {
   if (state === "changed") {
     const content = contentOf(mine);
     fill(mine, draft);
-    say(t("composer.js.changed"), { bad: true, label: t("answering.js.mine"), undo: async () => { fill(mine, { ...mine.shown, ...content, attachments: content.files }); changed(mine); return false; } });
+    offerMine(mine, content);
   }
   if (state === "saving") showState(mine);
   else showWhose(mine);
@@ -219,9 +242,19 @@ async function suggest(mine, field) {
 // True when all of it is on the desk.
 async function saved(mine) {
   changed(mine);
-  if (await mine.draft.flush()) return true;
-  if (by("new-locked").hidden) say(t("composer.js.not_saved"), { bad: true });
+  const { html: meant } = contentOf(mine);
+  const fine = await mine.draft.flush();
+  if (fine && contentOf(mine).html === meant) return true;
+  if (fine) say(t("answering.js.look_again"), { bad: true });
+  else if (by("new-locked").hidden) say(t("composer.js.not_saved"), { bad: true });
   return false;
+}
+
+// While it is sent nothing is typed that would be gone with it.
+async function sendOnce(mine, at = "") {
+  if (mine.editor.busy) return;
+  mine.editor.busy = true;
+  try { await send(mine, at); } finally { mine.editor.busy = false; }
 }
 
 async function send(mine, at = "") {
