@@ -303,6 +303,8 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
         for method in ("GET", "POST")
         for end in ("", "/{inbox_id}")
     },
+    "GET /account/saved-replies": ("/account/saved-replies", None),
+    **{f"POST /account/saved-replies{end}": (f"/account/saved-replies{end}", {}) for end in ("", "/delete")},
     "GET /notifications": ("/notifications", None),
     "POST /notifications/read": ("/notifications/read", {"until": "2030-01-01T00:00:00Z"}),
     "GET /api/v1/notifications": ("/api/v1/notifications", None),
