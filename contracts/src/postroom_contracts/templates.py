@@ -7,8 +7,8 @@ one bracket. Other brackets are ordinary text. Saved replies may hold Liquid bes
 import re
 from collections.abc import Iterator, Mapping
 
-VARIABLES = ("agent.first_name", "agent.last_name", "agent.title", "company")
-"""What may be used. `agent` is the one who wrote; of a mail that nobody wrote its variables are empty."""
+VARIABLES = ("agent.first_name", "agent.last_name", "agent.title", "calendar_link", "company")
+"""What may be used. `agent` is the one who wrote, `calendar_link` theirs; of a mail that nobody wrote these are empty."""
 REPLY_VARIABLES = (
     "customer.first_name",
     "customer.last_name",

@@ -303,6 +303,12 @@ LOOSE: dict[str, tuple[str, dict[str, Any] | None]] = {
         for method in ("GET", "POST")
         for end in ("", "/{inbox_id}")
     },
+    "POST /api/v1/saved-replies/{saved_id}/render": (
+        "/api/v1/saved-replies/unknown/render",
+        {"inbox_id": "{inbox}", "to": [{"address": "x@example.test"}]},
+    ),
+    "GET /account/saved-replies": ("/account/saved-replies", None),
+    **{f"POST /account/saved-replies{end}": (f"/account/saved-replies{end}", {}) for end in ("", "/delete")},
     "GET /notifications": ("/notifications", None),
     "POST /notifications/read": ("/notifications/read", {"until": "2030-01-01T00:00:00Z"}),
     "GET /api/v1/notifications": ("/api/v1/notifications", None),

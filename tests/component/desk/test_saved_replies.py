@@ -35,6 +35,17 @@ async def test_they_are_found_and_filled_for_the_conversation() -> None:
         assert {x["id"] for x in (await mira.get("/api/v1/saved-replies")).json()["items"]} == {"hello", "price"}
 
 
+async def test_they_are_filled_for_a_first_message() -> None:
+    desk = await bench()
+    path = "/api/v1/saved-replies/hello/render"
+    dora = {"inbox_id": "support", "to": [{"address": "dora@example.test", "name": "Dora Lind"}], "subject": "Offer"}
+    async with desk.client(ANAS) as ana:
+        assert (await ana.post(path, json=dora)).json()["text"] == "Hi Dora, Ana here."
+        assert (await ana.post(path, json={"inbox_id": "support"})).json()["text"] == "Hi there, Ana here."
+        assert (await ana.post(path, json=dora | {"inbox_id": "sales"})).status_code == 422, "not her inbox"
+        assert (await ana.post("/api/v1/saved-replies/price/render", json=dora)).status_code == 404
+
+
 async def test_ones_own_are_checked_and_nobody_elses() -> None:
     desk = await bench()
     async with desk.client(ANAS) as ana, desk.client(BENS) as mira:

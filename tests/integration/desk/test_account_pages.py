@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
 STRANGERS = ("/login", "/login/forgot", "/invitation/{invitation}", "/reset/used")
 OWN = ("/account", "/account/second-factor", "/account/sessions", "/account/tokens", "/account/notifications")
 HOUSE = ("/settings/people", "/settings/people/ana", "/audit", "/scheduled", "/settings", "/settings/tags")
-OFFERS = ("/notifications", "/account/notifications/support", "/settings/history")
+OFFERS = ("/account/saved-replies", "/account/notifications/support", "/notifications", "/settings/history")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

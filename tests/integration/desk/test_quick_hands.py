@@ -242,9 +242,17 @@ async def test_what_is_typed_into_a_first_message_before_it_has_come_is_kept(hou
             await expect(page.locator("#new-text")).to_have_text(re.compile(r"^Dear Dora,\s*it is ready$"))
             await expect(page.get_by_label("To", exact=True)).to_have_value("dora@example.test, eva@example.test")
             await page.keyboard.type(".")
+            await page.get_by_label("Bcc", exact=True).fill("boss@velo.test")
+            await page.locator("#new-text").press("Control+End")
+            await page.keyboard.press("Enter")
+            await page.keyboard.type("/sat")
+            await expect(page.locator("#new-offers [data-offered]")).to_have_text("Saturday")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#new-text")).to_contain_text("Come on Saturday, Ana is here.")
             await expect(page.locator("#new-state")).to_have_text("Saved")
         said = (await client.get("/api/v1/drafts/offer-to-dora")).json()
-    assert said["text"].split() == ["Dear", "Dora,", "it", "is", "ready."]
+    assert said["text"].split()[:6] == ["Dear", "Dora,", "it", "is", "ready.", "Come"]
+    assert [p["address"] for p in said["bcc"]] == ["boss@velo.test"]
     assert [p["address"] for p in said["to"]] == ["dora@example.test", "eva@example.test"]
     assert await stored(house, "c1") == ""
 

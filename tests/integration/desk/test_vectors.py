@@ -55,6 +55,7 @@ VIEWS: dict[str, list[str]] = {
     "/account/sessions": ["/account/sessions"],
     "/account/second-factor": ["/account/second-factor"],
     "/account/tokens": ["/account/tokens"],
+    "/account/saved-replies": ["/account/saved-replies"],
     "/account/notifications": ["/account/notifications"],
     "/account/notifications/{inbox_id}": ["/account/notifications/support"],
     "/notifications": ["/notifications"],

@@ -18,6 +18,7 @@ from postroom_desk.domain.saved_replies import (
     rendered,
     values_for,
 )
+from pydantic import ValidationError
 
 from tests.integration.desk.office import company
 
@@ -43,12 +44,26 @@ def fill(text: str, html: str | None = None, contact: dict[str, str] | None = No
         ("Re [conversation.subject] to [inbox.address]", "Re Brakes <squeal> to support@velo.test"),
         ("[[not one] and [Not.One]", "[not one] and [Not.One]"),
         ("[agent.title|Support]", "Support"),
+        ("Book at [calendar_link|our page]", "Book at our page"),
         ("[agent.title|Ann's desk]", "Ann\u2019s desk"),
     ],
 )
 def test_brackets_and_liquid_are_filled(text: str, result: str) -> None:
     assert faults(saved(text)) == []
     assert fill(text)[0] == result
+
+
+def test_a_link_to_somebodys_calendar_is_whole() -> None:
+    link = f"https://meet.velo.test/ana?{'x' * 200}"
+    plain = company().model_dump()
+    plain["agents"][0]["calendar_link"] = link
+    configuration = Configuration.model_validate(plain)
+    values = values_for(configuration, configuration.agent("ana"), "support", {}, "Brakes")
+    assert rendered(saved("Book: [calendar_link]"), values)[0] == f"Book: {link}"
+    for wrong in ("javascript:alert(1)", "https://a b", "meet.velo.test"):
+        plain["agents"][0]["calendar_link"] = wrong
+        with pytest.raises(ValidationError):
+            Configuration.model_validate(plain)
 
 
 def test_without_a_name_stands_what_was_given_instead() -> None:

@@ -80,7 +80,9 @@ def configured(**inbox: Any) -> Configuration:
     known = configuration()
     changes: dict[str, Any] = {
         "inboxes": [known.inboxes[0].model_copy(update=inbox)],
-        "agents": [a.model_copy(update={"title": "Head"}) for a in known.agents],
+        "agents": [
+            a.model_copy(update={"title": "Head", "calendar_link": "https://meet.acme.test/ana"}) for a in known.agents
+        ],
     }
     return known.model_copy(update=changes)
 
@@ -190,14 +192,14 @@ def test_text_looks_the_same_as_html() -> None:
 
 # --- name and signature ----------------------------------------------------------------------------------------------
 
-SIGNATURE = "[agent.first_name] [agent.last_name], [agent.title]\n[company], open [[9 to 18]"
+SIGNATURE = "[agent.first_name] [agent.last_name], [agent.title]\n[calendar_link]\n[company], open [[9 to 18]"
 
 
 def test_variables_are_those_of_the_author() -> None:
     settings = configured(sender_name="[agent.first_name] at [company]", signature=SIGNATURE)
     sent = mail(settings=settings, details={"author": "ana"})
     assert header(sent.body, "From") == "Ana at Acme <support@acme.test>"
-    assert "\n-- \nAna Ruiz, Head\nAcme, open [9 to 18]\n" in parts(sent)["text/plain"]
+    assert "\n-- \nAna Ruiz, Head\nhttps://meet.acme.test/ana\nAcme, open [9 to 18]\n" in parts(sent)["text/plain"]
 
 
 def test_without_an_author_the_company_speaks() -> None:

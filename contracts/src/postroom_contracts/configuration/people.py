@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from postroom_contracts.configuration.base import Section
 from postroom_contracts.fields import Personal, Slug, UtcTime
@@ -105,6 +105,8 @@ class Agent(Section):
     first_name: Annotated[str, Personal]
     last_name: Annotated[str, Personal] = ""
     title: str = ""
+    calendar_link: Annotated[str, StringConstraints(max_length=300, pattern=r"^(https?://[^\s<>\"\[\]{}]+)?$")] = ""
+    """Where customers book a time with them: `[calendar_link]` in signatures and saved replies."""
     email: Annotated[str, Personal]
     languages: list[str] = Field(default_factory=list)
     role: Role = "agent"

@@ -1,14 +1,17 @@
 """Saved replies: found while one writes, filled for a conversation, one's own kept."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import StringConstraints
+from postroom_contracts.fields import Slug
+from pydantic import Field, StringConstraints
 
 from postroom_desk.api.auth import PartsOf
 from postroom_desk.api.guard import Asker, needs
-from postroom_desk.api.models import Answer, Asked
+from postroom_desk.api.models import Answer, Asked, Recipients
+from postroom_desk.api.models_drafts import OneLine
 from postroom_desk.api.problems import Problem, not_found
 from postroom_desk.domain.permissions import Operation
 from postroom_desk.domain.saved_replies import (
@@ -57,6 +60,14 @@ class RenderAsked(Asked):
     """Who writes: `agent`."""
 
 
+class FirstRenderAsked(RenderAsked):
+    """From which inbox a conversation is to begin, and with whom: the first of `to` is the customer."""
+
+    inbox_id: Slug
+    to: Annotated[Recipients, Field(default_factory=list)]
+    subject: OneLine = ""
+
+
 class Rendered(Answer):
     text: str
     html: str
@@ -99,13 +110,31 @@ async def find(
 async def render(conversation: str, saved_id: str, asked: RenderAsked, parts: PartsOf, asker: Writes) -> Rendered:
     """As it stands in this conversation, written by this agent."""
     thread = await asker.thread(parts, conversation)
-    configuration, agent_id = parts.reader.configuration, _agent(asker, asked.agent)
+    return await _filled(
+        parts, _agent(asker, asked.agent), saved_id, thread.view.inbox_id, thread.contact, thread.subject
+    )
+
+
+@router.post("/saved-replies/{saved_id}/render", summary="Fill a saved reply for a first message")
+async def render_first(saved_id: str, asked: FirstRenderAsked, parts: PartsOf, asker: Writes) -> Rendered:
+    """As it stands in a conversation that is still to begin."""
+    if asked.inbox_id not in asker.readable:
+        raise Problem(422, "unknown-inbox", "Unknown inbox", "`inbox_id` must name an inbox of the configuration")
+    asker.trace.touches("", asked.inbox_id)
+    asker.in_inbox(asked.inbox_id)
+    contact = asked.to[0].model_dump() if asked.to else {}
+    return await _filled(parts, _agent(asker, asked.agent), saved_id, asked.inbox_id, contact, asked.subject)
+
+
+async def _filled(
+    parts: Parts, agent_id: str | None, saved_id: str, inbox_id: str, contact: Mapping[str, str], subject: str
+) -> Rendered:
+    """Raises Problem 404, 422."""
+    configuration = parts.reader.configuration
     saved = next((s for s in await _all(parts, agent_id) if s.id == saved_id), None)
     if saved is None:
         raise not_found("there is no such saved reply for you")
-    values = values_for(
-        configuration, configuration.agent(agent_id), thread.view.inbox_id, thread.contact, thread.subject
-    )
+    values = values_for(configuration, configuration.agent(agent_id), inbox_id, contact, subject)
     try:
         text, html = rendered(saved, values)
     except (TemplateFaultError, TooDeepError) as error:

@@ -23,6 +23,7 @@ _ACCOUNT = {
     "account.sessions": "/account/sessions",
     "account.tokens": "/account/tokens",
     "preferences.title": "/account/notifications",
+    "saved.title": "/account/saved-replies",
 }
 
 

@@ -26,6 +26,7 @@ from postroom_desk.console import (
     palette,
     people,
     preferences,
+    saved,
     scheduled,
     search,
     second_factor,
@@ -56,6 +57,7 @@ def install(app: FastAPI) -> None:
         account,
         second_factor,
         tokens,
+        saved,
         sign_on,
         people,  # before `/settings/{section}`
         configuration,

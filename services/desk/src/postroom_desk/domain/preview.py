@@ -36,7 +36,8 @@ def values(configuration: Configuration, agent: Agent | None) -> dict[str, str]:
     found = {"company": configuration.company.name}
     if agent is not None:
         found |= {f"agent.{field}": getattr(agent, field) for field in ("first_name", "last_name", "title")}
-    return {
+    shown = {
         name: " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", " ", value).split())[:100]
         for name, value in found.items()
     }
+    return shown | ({"calendar_link": agent.calendar_link} if agent is not None else {})

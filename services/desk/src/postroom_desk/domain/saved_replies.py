@@ -115,6 +115,7 @@ def values_for(
             "email": _line(contact.get("address", "")),
         },
         "agent": {name: flat.get(f"agent.{name}", "") for name in ("first_name", "last_name", "title")},
+        "calendar_link": flat.get("calendar_link", ""),
         "company": flat["company"],
         "inbox": {"address": inbox.address if inbox else ""},
         "conversation": {"subject": _line(subject)},

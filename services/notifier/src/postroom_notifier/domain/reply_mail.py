@@ -212,7 +212,8 @@ def _values(author: Agent | None, configuration: Configuration) -> dict[str, str
     values = {"company": configuration.company.name}
     if author is not None:
         values |= {f"agent.{field}": getattr(author, field) for field in ("first_name", "last_name", "title")}
-    return {name: one_line(value, 100) for name, value in values.items()}
+    link = {"calendar_link": author.calendar_link} if author is not None else {}  # a cut one would lead nowhere
+    return {name: one_line(value, 100) for name, value in values.items()} | link
 
 
 def _texts(reply: Content, signature: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ export function startComposer() {
   composer.dataset.started = "true";
   const id = composer.closest("[data-id]").dataset.id;
   const mine = begin(id, composer);
-  const saved = savedReplies(id);
+  const saved = savedReplies(`/api/v1/conversations/${id}`);
   const bring = (files, inline) => mine.files.bring(files, inline);
   mine.files = new Files(by("files"), { changed, picture: (upload) => mine.editor.picture(upload) });
   mine.recipients = new Recipients(composer, id);

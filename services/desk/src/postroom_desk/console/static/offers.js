@@ -5,7 +5,8 @@ import { t } from "./texts.js";
 
 const MOST = 8;
 
-export function savedReplies(id) {
+// `base`: under whose address they are filled, a conversation's or the API's own; `about()`: what a first message says of itself.
+export function savedReplies(base, about = () => ({})) {
   return {
     pattern: /^\/([^/\n]{0,40})$/,
     nothing: t("composer.js.nothing_saved"),
@@ -14,7 +15,7 @@ export function savedReplies(id) {
       return (await call("GET", `/api/v1/saved-replies?q=${encodeURIComponent(query)}${agent}`)).said.items ?? [];
     },
     take: async (saved) => {
-      const { ok, said } = await call("POST", `/api/v1/conversations/${id}/saved-replies/${encodeURIComponent(saved)}/render`, {});
+      const { ok, said } = await call("POST", `${base}/saved-replies/${encodeURIComponent(saved)}/render`, about());
       if (!ok) say(refusal(said), { bad: true });
       return ok ? said.html : null;
     },

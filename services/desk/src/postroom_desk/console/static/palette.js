@@ -62,7 +62,7 @@ async function found(typed) {
 async function replies(typed) {
   const id = by("composer")?.closest("[data-id]")?.dataset.id;
   if (!id || typed.length < 2 || !acting()) return [];
-  const source = savedReplies(id);
+  const source = savedReplies(`/api/v1/conversations/${id}`);
   return (await source.items(typed)).map((reply) => ({ group: t("composer.saved_replies"), label: reply.name, run: () => put(source, reply.id) }));
 }
 

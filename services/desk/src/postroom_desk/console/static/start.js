@@ -5,12 +5,14 @@ import { call, Draft } from "./drafting.js";
 import { Editor } from "./editor.js";
 import { Files, takeDrops } from "./files.js";
 import { go } from "./nav.js";
+import { savedReplies } from "./offers.js";
 import { addresses } from "./recipients.js";
 import { t } from "./texts.js";
 import { openVersions } from "./versions.js";
 
 const NEW = "new";
-const ABSENT = { number: 0, id: "", text: "", html: "", subject: "", inbox_id: "", to: [], cc: [], attachments: [], saved_by: "", state: "open" };
+const ABSENT = { number: 0, id: "", text: "", html: "", subject: "", inbox_id: "", to: [], cc: [], bcc: [], attachments: [], saved_by: "", state: "open" };
+const TO_WHOM = ["to", "cc", "bcc"];
 const by = (id) => document.getElementById(id);
 const joined = (people) => people.map((p) => p.address).join(", ");
 let now = null; // {form, section, draft, editor, files, known (people), said (what it says), shown (the draft as the desk told it)}
@@ -27,7 +29,9 @@ export function startNew() {
   const bring = (files, inline) => mine.files.bring(files, inline);
   mine.draft = new Draft({ base: `/api/v1/drafts/${id}`, place: `${NEW}-${id}`, absent: ABSENT }, (draft, state) => told(mine, draft, state));
   mine.files = new Files(by("new-files"), { changed: () => changed(mine), picture: (upload) => mine.editor.picture(upload) });
-  mine.editor = new Editor(by("new-text"), { changed: () => changed(mine), bring });
+  const saved = savedReplies("/api/v1", () => aboutOf(mine));
+  mine.editor = new Editor(by("new-text"), { changed: () => changed(mine), bring, list: by("new-offers"), triggers: [saved] });
+  by("new-saved-open").addEventListener("click", () => { by("new-text").focus(); mine.editor.open(saved, ""); });
   takeDrops(form, bring);
   listen(mine, bring);
   if (section.dataset.id !== NEW) mine.draft.load((draft) => { if (draft && form.isConnected) put(mine, draft); });
@@ -70,12 +74,18 @@ function begin({ section, id }) {
 function contentOf(mine) {
   const { form, editor, files, known } = mine;
   if (!form.isConnected) return mine.said;
-  const { inbox_id: inbox, to, cc, subject } = form.elements;
+  const { inbox_id: inbox, to, cc, bcc, subject } = form.elements;
   mine.said = {
-    inbox_id: inbox.value, to: addresses(to.value, known), cc: addresses(cc.value, known), subject: subject.value,
+    inbox_id: inbox.value, to: addresses(to.value, known), cc: addresses(cc.value, known), bcc: addresses(bcc.value, known), subject: subject.value,
     html: editor.html, text: editor.text, attachments: files.done.map((f) => f.upload_id), files: files.done,
   };
   return mine.said;
+}
+
+// What a saved reply is filled with.
+function aboutOf(mine) {
+  const { inbox_id, to, subject } = contentOf(mine);
+  return { inbox_id, to: to.slice(0, 1), subject };
 }
 
 // A draft of the desk's, behind which stands what somebody typed before it came; what this tab could not save before goes over it if
@@ -103,9 +113,9 @@ function offerMine(mine, content) {
   } });
 }
 
-function add({ form, editor, files }, { to, cc, subject, html, text, files: more }) {
-  const { to: toField, cc: ccField, subject: subjectField } = form.elements;
-  for (const [field, people] of [[toField, to], [ccField, cc]]) field.value = [field.value, joined(people)].filter(Boolean).join(", ");
+function add({ form, editor, files }, { subject, html, text, files: more, ...people }) {
+  const { subject: subjectField } = form.elements;
+  for (const name of TO_WHOM) form.elements[name].value = [form.elements[name].value, joined(people[name])].filter(Boolean).join(", ");
   subjectField.value = [subjectField.value, subject].filter(Boolean).join(" ");
   editor.append(Editor.nodes(html, text, more));
   files.show([...files.items, ...more]);
@@ -118,10 +128,9 @@ function fill(mine, draft) {
     const inbox = form.elements.inbox_id; // one that they may not send from is there all the same: it stays as it is
     if (![...inbox.options].some((o) => o.value === draft.inbox_id)) inbox.append(new Option(draft.inbox_id, draft.inbox_id));
     inbox.value = draft.inbox_id;
-    form.elements.to.value = joined(draft.to);
-    form.elements.cc.value = joined(draft.cc);
+    for (const name of TO_WHOM) form.elements[name].value = joined(draft[name]);
     form.elements.subject.value = draft.subject;
-    mine.known = [...mine.known, ...draft.to, ...draft.cc];
+    mine.known = [...mine.known, ...TO_WHOM.flatMap((name) => draft[name])];
   }
   editor.set(Editor.nodes(draft.html, draft.text, draft.attachments));
   files.show(draft.attachments.map((f) => ({ ...f, done: true })));
@@ -219,7 +228,7 @@ function leave() {
   if (!now) return;
   const { draft, said } = now;
   draft.stop();
-  if (draft.number && said && ![...said.to, ...said.cc, said.subject, said.text, ...said.attachments].some(Boolean)) draft.drop();
+  if (draft.number && said && ![...said.to, ...said.cc, ...said.bcc, said.subject, said.text, ...said.attachments].some(Boolean)) draft.drop();
   else if (draft.dirty) draft.flush();
 }
 addEventListener("pagehide", leave);
