@@ -8,10 +8,8 @@ page promises.
 
 import argparse
 import asyncio
-import logging
 import secrets
 import shutil
-import signal
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -26,6 +24,7 @@ from rich.console import Console
 from faults.checker import check
 from faults.company import AGENTS, INBOX_ADDRESSES, address, configuration
 from faults.drill import DrillFailedError, carry_out
+from faults.ending import run_to_its_end
 from faults.evidence import Evidence, Findings, Mailed, read_mail
 from faults.feeder import CONNECTIONS, Due, Feeder
 from faults.mails import PlannedMail, plan
@@ -284,25 +283,8 @@ def _run() -> int:
         "--only", choices=SCENARIOS, action="append", help="of the scenarios; several times for several"
     )
     arguments = parser.parse_args()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while the broker is away, as it must
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-
-        async def bounded() -> int:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                return await main(arguments.seed, tuple(arguments.only or SCENARIOS))
-
-        task = loop.create_task(bounded())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            return loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            say("stopped")
-            return 130
-        except TimeoutError:
-            say(f"not done within {LIMIT_SECONDS:.0f} s, stopped")
-            return 1
+    chosen = tuple(arguments.only or SCENARIOS)
+    return run_to_its_end(lambda: main(arguments.seed, chosen), LIMIT_SECONDS, say)
 
 
 if __name__ == "__main__":

@@ -20,21 +20,22 @@ CAUGHT_BY = {
     "wrong-thread": ("misthreaded",),
 }
 """Which counter must show a broken build."""
-MUST_BE_ZERO = ("lost", "duplicate_effects", "misthreaded", "without_owner", "rebuild_differs")
+MUST_BE_ZERO = ("lost", "duplicate_effects", "misthreaded", "without_owner", "rebuild_differs", "states_differ")
 THROUGH = 0.25
 """Share of mails that also a broken build must bring through."""
 _SHOWN = 12
 
 
-def result(mails: int, kills: Mapping[str, int], findings: Findings, rebuild_differs: int) -> dict[str, Any]:
-    """Return what is written to `faults.json`."""
+def result(mails: int, kills: Mapping[str, int], findings: Findings, figures: int, states: int) -> dict[str, Any]:
+    """Return what is written to `faults.json`; `figures` and `states` are how many differ from what the log comes to."""
     return {
         "mails": mails,
         "kills": {name: kills.get(name, 0) for name in (*SERVICES, *SERVERS)},
         **findings.counts,
         "repeated_mails": findings.repeated_mails,
         "repeated_mails_allowed": findings.repeated_mails_allowed,
-        "rebuild_differs": rebuild_differs,
+        "rebuild_differs": figures,
+        "states_differ": states,
     }
 
 

@@ -7,20 +7,18 @@ not caught.
 import argparse
 import asyncio
 import json
-import logging
-import re
-import signal
 import sys
 import time
-from collections.abc import Awaitable
-from pathlib import Path
+from typing import Any
 
 from postroom_contracts.topics import GROUPS
 from rich.console import Console
 
 from faults import report
+from faults.afterwards import rebuild_differs, states_differ
 from faults.checker import check
 from faults.company import AGENTS, INBOX_ADDRESSES, address
+from faults.ending import run_to_its_end
 from faults.evidence import Evidence, Findings, read_mail
 from faults.feeder import Feeder
 from faults.mails import plan
@@ -29,10 +27,8 @@ from faults.quiet import wait_until_quiet
 from faults.records import count_records, read_topic
 from faults.schedule import Kill, schedule
 from faults.sink import MailFileReader
-from faults.world import FOLDER, ROOT, TOPIC_PREFIX, World, remove_data
+from faults.world import FOLDER, TOPIC_PREFIX, World, remove_data
 
-REBUILD_SECONDS = 120.0
-_DIFFER = re.compile(r"(\d+) figures differ")
 console = Console(highlight=False)
 
 
@@ -54,13 +50,14 @@ async def main(chosen: Options) -> int:
         for crash in world.crashes:
             say(f"ended by itself: {crash}")
         evidence = await collect(world, feeder)
-        differs = await rebuild_differs(world) if "analytics" in world.services else 0
+        figures = await rebuild_differs(world) if "analytics" in world.services else 0
+        states = await states_differ(world) if "desk" in world.services else 0
     findings = check(evidence)
-    return _conclude(chosen, evidence, findings, waiting, differs)
+    found = report.result(len(evidence.mails), evidence.kills, findings, figures, states)
+    return _conclude(chosen, found, findings, waiting)
 
 
-def _conclude(chosen: Options, evidence: Evidence, findings: Findings, waiting: dict[str, int], differs: int) -> int:
-    found = report.result(len(evidence.mails), evidence.kills, findings, differs)
+def _conclude(chosen: Options, found: dict[str, Any], findings: Findings, waiting: dict[str, int]) -> int:
     path = report.write(found, chosen.broken, FOLDER.parent)
     report.show(found, findings, console)
     (FOLDER / "findings.json").write_text(json.dumps(vars(findings), indent=1), encoding="utf-8")
@@ -155,26 +152,6 @@ async def collect(world: World, feeder: Feeder) -> Evidence:
     )
 
 
-async def rebuild_differs(world: World) -> int:
-    """Return how many figures of analytics differ from a rebuild. Raises RuntimeError when it cannot be made."""
-    process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).parent / "postroom"),
-        "analytics",
-        "rebuild",
-        "--check",
-        env=world.environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), REBUILD_SECONDS)
-    found = _DIFFER.search(output.decode())
-    if found is None:
-        raise RuntimeError(f"the rebuild of analytics failed: {errors.decode()[-2000:]}")
-    (FOLDER / "rebuild.txt").write_bytes(output)
-    return int(found.group(1))
-
-
 def _arguments() -> Options:
     parser = argparse.ArgumentParser(prog="python -m faults.run", description=__doc__)
     parser.add_argument("--break", dest="broken", choices=BREAKS, default="", help="run a deliberately broken build")
@@ -184,33 +161,6 @@ def _arguments() -> Options:
     return chosen
 
 
-async def within(seconds: float, run: Awaitable[int]) -> int:
-    """Return the run's exit status; 1 when it did not end in time, after it was stopped in order."""
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            return await run
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        say(f"not done within {seconds:.0f} s, stopped")
-        return 1
-
-
-def _run() -> int:
-    """Run until done; a signal ends it in order, so that no server stays behind."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while the broker is away, as it must
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        chosen = _arguments()
-        task = loop.create_task(within(chosen.limit_seconds, main(chosen)))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            return loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            say("stopped")
-            return 130
-
-
 if __name__ == "__main__":
-    sys.exit(_run())
+    options_given = _arguments()
+    sys.exit(run_to_its_end(lambda: main(options_given), options_given.limit_seconds, say))

@@ -11,10 +11,8 @@ not caught.
 import argparse
 import asyncio
 import heapq
-import logging
 import os
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -24,8 +22,10 @@ from typing import Any
 from rich.console import Console
 
 from faults import report
+from faults.afterwards import rebuild_differs, states_differ
 from faults.checker import check
 from faults.company import INBOX_ADDRESSES
+from faults.ending import run_to_its_end
 from faults.evidence import Findings
 from faults.feeder import Feeder
 from faults.mails import PlannedMail, plan
@@ -34,7 +34,7 @@ from faults.options import SERVICES, Options
 from faults.quiet import wait_until_quiet
 from faults.releases import HOME, installed, start_of, this_tree
 from faults.rolling import NEW, OLD, RollingWorld, UpgradeFailedError, write_result
-from faults.run import collect, rebuild_differs
+from faults.run import collect
 from faults.sink import MailFileReader
 from faults.world import FOLDER, remove_data
 from tests.contract.releases import MissingHistoryError
@@ -110,9 +110,9 @@ async def main(chosen: Chosen) -> int:
         say(f"fed: {len(feeder.sent)} mails, {feeder.repeats} once more, {len(feeder.answers)} answers of agents")
         waiting = await wait_until_quiet(world, QUIET_SECONDS, QUIET_WITHIN, lambda _: None)
         evidence = await collect(world, feeder)
-        differs = await rebuild_differs(world)
+        figures, states = await rebuild_differs(world), await states_differ(world)
     findings = check(evidence)
-    found = report.result(len(evidence.mails), evidence.kills, findings, differs)
+    found = report.result(len(evidence.mails), evidence.kills, findings, figures, states)
     found |= {"from": old.name, "to": new.name, "dead_letters": evidence.parked, "seed": chosen.seed}
     found |= {"overlaps": [str(overlap) for overlap in world.overlaps], "answers": len(evidence.answers)}
     return conclude(chosen, found, findings, problems(found, waiting, world.crashes, failed))
@@ -173,29 +173,12 @@ def _arguments() -> Chosen:
 
 
 def _run() -> int:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        chosen = _arguments()
-
-        async def bounded() -> int:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                return await main(chosen)
-
-        task = loop.create_task(bounded())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            return loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            say("stopped")
-            return 130
-        except TimeoutError:
-            say(f"not done within {LIMIT_SECONDS:.0f} s, stopped")
-            return 1
-        except (ValueError, MissingHistoryError) as error:
-            say(f"error: {error}")
-            return 1
+    chosen = _arguments()
+    try:
+        return run_to_its_end(lambda: main(chosen), LIMIT_SECONDS, say)
+    except (ValueError, MissingHistoryError) as error:
+        say(f"error: {error}")
+        return 1
 
 
 if __name__ == "__main__":

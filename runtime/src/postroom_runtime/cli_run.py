@@ -19,6 +19,7 @@ from postroom_runtime.cli import fail
 from postroom_runtime.clock import monotonic
 from postroom_runtime.metrics import announce
 from postroom_runtime.service import ServiceDefinition, run_service
+from postroom_runtime.settings import RuntimeSettings
 
 SERVICES = "postroom.services"
 LOCAL_RUN = "postroom.local_run"
@@ -28,8 +29,8 @@ FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 WELL_SECONDS = 60.0
 """Who lived for so long is started again at once, as at first."""
-STOP_SECONDS = 40.0
-"""More than a service takes to drain and close."""
+CLOSING_SECONDS = 80.0
+"""For what a service closes after its batch in flight: as long as the chart gives a pod."""
 
 
 def installed() -> dict[str, Callable[[], ServiceDefinition]]:
@@ -127,17 +128,27 @@ class _Child:
 def _run_children(names: list[str], *, restart: bool) -> int:
     """Run children until a signal, or until one ends that is not to be started again; return the exit code."""
     stopping = False
+    children: list[_Child] = []
 
     def stop(*_: object) -> None:
+        """The second signal ends them at once, as it does with one service."""
         nonlocal stopping
+        if stopping:
+            for child in children:
+                child.process.kill()
         stopping = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    children = [_Child.start(name) for name in names]
+    children += [_Child.start(name) for name in names]
     while not stopping and all(child.look(restart=restart) for child in children):
         time.sleep(LOOK_SECONDS)
-    return _stop_children([child.process for child in children], expected=stopping)
+    return _stop_children([child.process for child in children], expected=stopping, seconds=_stop_seconds())
+
+
+def _stop_seconds() -> float:
+    """Return how long a service may take to drain and close, with the settings that the children have."""
+    return RuntimeSettings().graceful_timeout_seconds + CLOSING_SECONDS
 
 
 def _start(name: str) -> subprocess.Popen[bytes]:
@@ -145,16 +156,18 @@ def _start(name: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "postroom_runtime.cli", "run", name], start_new_session=True)  # noqa: S603
 
 
-def _stop_children(children: list[subprocess.Popen[bytes]], *, expected: bool) -> int:
-    """End what runs; return 0 when all ended in order, 1 when one did not or had ended by itself."""
+def _stop_children(children: list[subprocess.Popen[bytes]], *, expected: bool, seconds: float) -> int:
+    """End what runs, within so long; return 0 when all ended in order, 1 when one did not or had ended by itself."""
     running = [child for child in children if child.poll() is None]
     code = 0 if expected or len(running) == len(children) else 1
+    deadline = monotonic() + seconds
     for child in running:
         child.terminate()
     for child in running:
         try:
-            child.wait(STOP_SECONDS)
+            child.wait(max(0.1, deadline - monotonic()))
         except subprocess.TimeoutExpired:
             child.kill()
+            child.wait()
         code |= child.returncode not in (0, -signal.SIGTERM)
     return code

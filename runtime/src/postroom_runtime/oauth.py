@@ -6,7 +6,8 @@ A grant that its provider takes no more (`invalid_grant`) turns its own account 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -79,6 +80,8 @@ class AccessTokens:
         self._clock = clock
         self._store: GrantStore | None = None
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._red: dict[str, bool] = {}
+        """Accounts that are shown as refused: whether by their grant, which others may have mended by now."""
 
     async def token(self, account: MailAccount) -> AccessToken:
         """Return a token that is good for a while. Raises AuthorisationError, or InfrastructureError for now."""
@@ -88,6 +91,7 @@ class AccessTokens:
                 grant = await self._usable(account, account.oauth)
         except (TokenKeyError, MissingSecretError) as error:
             raise AuthorisationError(str(error)) from error
+        self._red.pop(account.id, None)
         OAUTH_REFUSED.labels(account.id).set(0)
         OAUTH_EXPIRES.labels(account.id).set(grant.expires_at.timestamp())
         assert grant.access_token is not None
@@ -96,6 +100,29 @@ class AccessTokens:
     async def refused(self, account_id: str, token: AccessToken) -> None:
         """Note that a mail server refused this token, so that the next call gets another. Repeats change nothing."""
         await self._grants().forget_access(account_id, token.version)
+
+    async def look_again(self, account_ids: Collection[str]) -> None:
+        """Show accounts no more as refused that have a good grant again, or that are none of `account_ids` any longer.
+
+        Whoever asks for tokens seldom would show what was until then. Nothing is asked for while no account is red.
+        """
+        for account_id, by_grant in list(self._red.items()):
+            if account_id not in account_ids:
+                with suppress(KeyError):
+                    OAUTH_REFUSED.remove(account_id)
+            elif by_grant and (grant := await self._grants().load(account_id)) and grant.refused is None:
+                OAUTH_REFUSED.labels(account_id).set(0)
+            else:
+                continue
+            self._red.pop(account_id, None)
+
+    def _turn_red(self, account_id: str, *, by_grant: bool) -> None:
+        self._red[account_id] = by_grant
+        OAUTH_REFUSED.labels(account_id).set(1)
+
+    def _refused_grant(self, account_id: str, why: str) -> AuthorisationError:
+        self._turn_red(account_id, by_grant=True)
+        return AuthorisationError(f"grant {why}: run `postroom ingest connect {account_id}`")
 
     def _grants(self) -> GrantStore:
         if self._store is None:
@@ -108,7 +135,9 @@ class AccessTokens:
         while True:
             grant = await self._grants().load(account.id)
             if grant is None or grant.refused is not None:
-                raise _red(account.id, "not connected" if grant is None else f"refused ({grant.refused})")
+                raise self._refused_grant(
+                    account.id, "not connected" if grant is None else f"refused ({grant.refused})"
+                )
             if grant.access_token is not None and self._clock.now() < renew_at(grant):
                 return grant
             if await self._grants().claim(account.id, grant.version, CLAIM_SECONDS):
@@ -135,20 +164,15 @@ class AccessTokens:
         OAUTH_REFRESHES.labels(account_id, "refused").inc()
         if error.code in _LOST:
             await self._grants().refuse(grant, str(error))
-            raise _red(account_id, f"refused ({error})") from error
+            raise self._refused_grant(account_id, f"refused ({error})") from error
         await self._grants().release(grant)
         if error.code in _FOR_NOW:
             raise TokenServerError(f"token endpoint of account {account_id}: {error}") from error
-        OAUTH_REFUSED.labels(account_id).set(1)
+        self._turn_red(account_id, by_grant=False)
         message = (
             f"the provider refuses the client of account {account_id} ({error}): look at client_id and client_secret"
         )
         raise AuthorisationError(message) from error
-
-
-def _red(account_id: str, why: str) -> AuthorisationError:
-    OAUTH_REFUSED.labels(account_id).set(1)
-    return AuthorisationError(f"grant {why}: run `postroom ingest connect {account_id}`")
 
 
 def open_grants(client: mongo.MongoClient, settings: RuntimeSettings, clock: Clock) -> GrantStore:

@@ -44,6 +44,7 @@ STALLED_SECONDS = 60.0 + BATCH_LIMIT_SECONDS
 GIVE_UP_SECONDS = 30.0
 RETENTION_SECONDS = 60.0
 CLOSE_SECONDS = 10.0
+GRANT_SECONDS = 15.0
 
 
 @dataclass(slots=True)
@@ -231,7 +232,16 @@ class Runtime:
     def _secret_loop(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         if not self.configurations.latest_version:
             return []
-        return [("secrets", lambda: self.secrets.run(lambda: self.configurations.latest))]
+        return [
+            ("secrets", lambda: self.secrets.run(lambda: self.configurations.latest)),
+            ("grants", self._watch_grants),
+        ]
+
+    async def _watch_grants(self) -> None:
+        while True:
+            await asyncio.sleep(GRANT_SECONDS)
+            accounts = self.configurations.latest.accounts
+            await self.tokens.look_again({a.id for a in accounts if getattr(a, "oauth", None) is not None})
 
     async def stop(self) -> None:
         """Drain, then close."""

@@ -12,6 +12,7 @@ from postroom_contracts import commands as c
 from postroom_contracts import facts as f
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.values import Status
+from prometheus_client import REGISTRY
 
 from tests.component.assigner.world import NOON, World, add_version, agent, company, received
 
@@ -120,9 +121,10 @@ class OneQueue:
 
     def __init__(self) -> None:
         self.left_out: list[list[str]] = []
+        self.team = "front"
 
     async def lengths(self) -> dict[str, QueueLength]:
-        return {"front": QueueLength(2, NOON)}
+        return {self.team: QueueLength(2, NOON)}
 
     async def first(
         self, team_id: str, limit: int, by: str | None, not_in: Sequence[str], besides: AbstractSet[str]
@@ -148,3 +150,18 @@ async def test_the_drain_passes_over_inboxes_that_nobody_who_is_free_may_handle(
     await world.tell(("k1", received()))  # a1, who alone may, is full
     await drain.turn()
     assert queue.left_out == [[], ["support"]]
+
+
+async def test_a_team_that_was_taken_out_waits_for_nobody_once_its_queue_is_empty() -> None:
+    world, queue = World(firm(READS, SENDS)), OneQueue()
+    drain = Drain(queue, world.loads, world.versions.company, world.publisher, Holding(), world.clock)  # type: ignore[arg-type]
+
+    def shown() -> float | None:
+        return REGISTRY.get_sample_value("postroom_oldest_unassigned_seconds", {"team": "taken-out"})
+
+    queue.team = "taken-out"
+    await drain.turn()
+    assert shown() is not None
+    queue.team = "front"
+    await drain.turn()
+    assert shown() is None

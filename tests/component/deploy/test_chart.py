@@ -18,6 +18,7 @@ from postroom_desk.api.shown import BASE
 from postroom_desk.settings import DeskSettings
 from postroom_desk.unsubscribe import router as unsubscribe
 from postroom_ingest.app import IngestSettings
+from postroom_ingest.domain.webhook import MAX_BODY_BYTES
 from postroom_ingest.door.settings import DoorSettings
 from postroom_notifier.probe.settings import ProbeSettings
 from postroom_notifier.settings import NotifierSettings
@@ -408,6 +409,15 @@ def test_the_desk_s_ingress_leads_to_all_of_its_pages_and_not_to_its_metrics() -
     assert not paths.keys() & {"/metrics", "/readyz", "/livez"}
     (hook,) = ingresses["postroom-ingest"]["spec"]["rules"][0]["http"]["paths"]
     assert hook["path"] == "/webhooks"
+
+
+def test_the_example_for_production_lets_through_what_the_doors_take() -> None:
+    ingresses = of_kind(render(CASES["production"]), "Ingress")
+    least = {"postroom-desk": DeskSettings().upload_bytes + 100_000, "postroom-ingest": MAX_BODY_BYTES}
+    assert ingresses.keys() == least.keys()
+    for name, ingress in ingresses.items():
+        said = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
+        assert int(said.removesuffix("m")) * 2**20 >= least[name]
 
 
 KEDA_METADATA = {

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from faults.ending import within
 from faults.evidence import read_mail
 from faults.feeder import Feeder
 from faults.mails import Parent, PlannedMail, compose, plan, planned_parent, raw_mail
 from faults.options import SERVERS, SERVICES, options
 from faults.reading import message_ids
 from faults.report import exit_code, not_caught, problems
-from faults.run import within
 from faults.schedule import schedule
 from faults.sink import Delivered, MailFile, MailFileReader
 
@@ -137,11 +137,20 @@ def test_a_broken_build_that_is_still_at_work_has_lost_nothing_yet() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"lost": 1}, {"rebuild_differs": 2}, {"repeated_mails": 9}, {"mails": 2999}, {"kafka": 1}, {"router": 0}],
+    [
+        {"lost": 1},
+        {"rebuild_differs": 2},
+        {"states_differ": 1},
+        {"repeated_mails": 9},
+        {"mails": 2999},
+        {"kafka": 1},
+        {"router": 0},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_a_run_fails_when_one_figure_is_not_what_it_must_be(change: dict[str, int]) -> None:
-    zero = dict.fromkeys(("lost", "duplicate_effects", "misthreaded", "without_owner", "rebuild_differs"), 0)
+    names = ("lost", "duplicate_effects", "misthreaded", "without_owner", "rebuild_differs", "states_differ")
+    zero = dict.fromkeys(names, 0)
     kills = {**dict.fromkeys(SERVICES, 0), "router": 30, **dict.fromkeys(SERVERS, 2)}
     good = {"mails": 3000, "kills": kills, **zero, "repeated_mails": 8, "repeated_mails_allowed": 8}
     chosen = options(environment={"FAULTS_SEED": "1"})
@@ -161,9 +170,10 @@ async def test_a_run_that_does_not_end_is_stopped_in_order_and_fails() -> None:
             stopped.append(True)
         return 0
 
-    assert await within(0.05, endless()) == 1
-    assert stopped == [True]
-    assert await within(5, asyncio.sleep(0, 2)) == 2
+    said: list[str] = []
+    assert await within(0.05, endless(), said.append) == 1
+    assert (stopped, said) == ([True], ["not done within 0 s, stopped"])
+    assert await within(5, asyncio.sleep(0, 2), said.append) == 2
 
 
 def test_the_whole_run_takes_a_quarter_of_an_hour_at_most() -> None:

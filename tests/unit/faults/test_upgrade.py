@@ -11,6 +11,7 @@ from faults.upgrade import problems, still_wanted
 
 GOOD = {
     "lost": 0, "duplicate_effects": 0, "misthreaded": 0, "without_owner": 0, "rebuild_differs": 0,
+    "states_differ": 0,
     "dead_letters": 0, "repeated_mails": 0, "mails": 700,
 }  # fmt: skip
 
@@ -61,6 +62,7 @@ def test_a_good_upgrade_has_no_problem() -> None:
         ({"lost": 1}, "lost is 1"),
         ({"without_owner": 2}, "without_owner is 2"),
         ({"rebuild_differs": 3}, "rebuild_differs is 3"),
+        ({"states_differ": 1}, "states_differ is 1"),
         ({"dead_letters": 4}, "4 dead letters"),
         ({"repeated_mails": 5}, "5 mails were repeated"),
         ({"mails": 0}, "no mail came through"),

@@ -1,5 +1,6 @@
 """`postroom run` with several names: who ended is started again, with growing pauses, and nobody waits for that."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,11 +83,44 @@ def test_exit_code(programs: list[str], expected: bool, code: int) -> None:
             child.stdout.readline()
         if text == "pass":
             child.wait(10)
-    assert cli_run._stop_children(children, expected=expected) == code
+    assert cli_run._stop_children(children, expected=expected, seconds=10) == code
     assert all(child.poll() is not None for child in children)
     for child in children:
         assert child.stdout is not None
         child.stdout.close()
+
+
+STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+TWO = f"""
+import subprocess, sys
+from postroom_runtime import cli_run
+cli_run._start = lambda _name: subprocess.Popen([sys.executable, "-c", {STUBBORN!r}])
+sys.exit(cli_run._run_children(["a", "b"], restart=True))
+"""
+
+
+def test_children_have_as_long_as_a_service_takes_to_drain_and_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli_run._stop_seconds() == 20 + 80
+    monkeypatch.setenv("POSTROOM_GRACEFUL_TIMEOUT_SECONDS", "240")
+    assert cli_run._stop_seconds() == 240 + 80
+    child = subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert cli_run._stop_children([child], expected=True, seconds=0.2) == 1
+    assert child.returncode == -signal.SIGKILL
+    child.stdout.close()
+
+
+def test_the_second_signal_ends_children_at_once() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", TWO], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert [parent.stdout.readline() for _ in range(2)] == [b"\n", b"\n"]
+    parent.terminate()
+    with pytest.raises(subprocess.TimeoutExpired):
+        parent.wait(0.5)
+    parent.terminate()
+    assert parent.wait(20) == 1
+    parent.stdout.close()
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ class Drain:
     """Conversations on hold: nothing is decided of them, and a proposal would only be parked."""
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _proposed: dict[tuple[str, int, int], datetime] = field(default_factory=dict)
+    _shown: set[str] = field(default_factory=set)
 
     def wake(self) -> None:
         """Look at once: somebody became free, or the configuration changed."""
@@ -120,8 +121,12 @@ class Drain:
         self._proposed = {key: at for key, at in self._proposed.items() if at > limit}
 
     def _show(self, lengths: dict[str, QueueLength]) -> None:
-        now = self.clock.now()
-        for team_id in {*self.company().teams, *lengths}:
+        now, teams = self.clock.now(), {*self.company().teams, *lengths}
+        for team_id in self._shown - teams:  # taken out, and nothing waits for it any more
+            UNASSIGNED.remove(team_id)
+            OLDEST_UNASSIGNED_SECONDS.remove(team_id)
+        self._shown = teams
+        for team_id in teams:
             length = lengths.get(team_id)
             PROPOSED.labels(team_id)  # shown from the beginning, at 0
             UNASSIGNED.labels(team_id).set(length.count if length else 0)
