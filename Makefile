@@ -4,6 +4,12 @@ TEST_PROCESSES ?= 3
 BIN := .venv/bin
 SOURCES := contracts runtime local demo services tests benchmarks faults watch tools
 .DEFAULT_GOAL := help
+# Tests and demo start hundreds of processes. Where the environment forbids bytecode beside the sources, each would compile all
+# that it imports anew (1.7 s of CPU instead of 0.5 s for a service): there it is kept apart.
+ifdef PYTHONDONTWRITEBYTECODE
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/bytecode
+endif
 
 .PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench bench-desk bench-sizing bench-webhooks faults check-alerts check-api check-erasure check-keycloak format lock generate clean
 

@@ -11,20 +11,22 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from aiokafka import ConsumerRecord
 from postroom_contracts.configuration import Configuration, ConfigurationApplied
-from postroom_contracts.events import Event, decode, new_event
-from postroom_contracts.registry import MODELS, source_of
+from postroom_contracts.events import Event, new_event
+from postroom_contracts.registry import source_of
 from postroom_contracts.topics import CONFIGURATION, Topic, all_topics
 from postroom_runtime.clock import SystemClock
 from postroom_runtime.kafka import Publisher, create_topics
 from postroom_runtime.settings import RuntimeSettings
 from postroom_runtime.tail import read_to_end
 
+from tests.groups import bury
+from tests.topic_log import TopicLog
 from tests.validation import validate_record, validate_topics
 
 ADDRESS = re.compile(r"[\w.+-]+@[\w.-]*\.(?:test|example)\b")
@@ -107,6 +109,7 @@ class Deployment:
         self.clock = SystemClock(self.settings.clock_offset_seconds)
         self.publisher = Publisher(self.settings)
         self.processes: list[ServiceProcess] = []
+        self._logs: dict[str, TopicLog] = {}
         self.version = 0
         self.has_bad_records = False
         """A test that publishes such on purpose says so; else the records of its topics are checked at its end."""
@@ -119,6 +122,8 @@ class Deployment:
     async def __aexit__(self, failure: object, *_: object) -> None:
         for process in self.processes:
             process.kill()
+        for log in self._logs.values():
+            await log.close()
         await self.publisher.stop()
         if failure is not None:
             return
@@ -144,6 +149,12 @@ class Deployment:
         self.processes.append(process)
         return process
 
+    async def killed(self, process: ServiceProcess, timeout_seconds: float = 90) -> None:
+        """Return when `process`, the only one of its groups, has died at its step and its members are known to be gone."""
+        code = await process.ended(timeout_seconds)
+        assert code == -signal.SIGKILL, f"ended with {code}: {process.log.read_text()[-2000:]}"
+        await bury(self.settings)
+
     async def records(self, topic: Topic) -> AsyncIterator[ConsumerRecord]:
         """Yield what stands on the topic now, every record validated against its committed schema."""
         async for record in read_to_end(self.settings, self.settings.topic(topic.name)):
@@ -151,21 +162,19 @@ class Deployment:
             yield record
 
     async def events(self, topic: Topic) -> list[Event]:
-        """Return what stands on the topic now, repeats (same source and id) dropped, in order per key."""
-        found: dict[tuple[str, str], Event] = {}
-        async for record in self.records(topic):
-            event = decode(dict(record.headers), record.value, MODELS)
-            found.setdefault((event.source, event.id), event)
-        return list(found.values())
+        """Return what has come to the topic by now, repeats (same source and id) dropped, in order per key."""
+        return await self._logs.setdefault(topic.name, TopicLog(self.settings, self.settings.topic(topic.name))).read()
 
-    async def wait_for_events(self, topic: Topic, count: int, timeout_seconds: float = 60) -> list[Event]:
-        """Return the events when there are `count` of them; raise when there are not in time."""
+    async def wait_for_events(
+        self, topic: Topic, count: int, timeout_seconds: float = 60, where: Callable[[Event], bool] = lambda _: True
+    ) -> list[Event]:
+        """Return the events that fit as soon as there are `count` of them; raise when there are not in time."""
         deadline = time.monotonic() + timeout_seconds
         while True:
-            events = await self.events(topic)
+            events = [event for event in await self.events(topic) if where(event)]
             if len(events) >= count:
                 return events
             if time.monotonic() > deadline:
                 logs = "\n".join(f"--- {p.name}\n{p.log.read_text()[-1500:]}" for p in self.processes)
                 raise AssertionError(f"{len(events)} of {count} events on {topic.name}\n{logs}")
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.1)

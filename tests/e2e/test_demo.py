@@ -22,8 +22,8 @@ from tests.validation import StructuredRecord, validate_record
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(900)]
 DEADLINE_SECONDS = 840
 UP_SECONDS = 400
-SEEN_SECONDS = 3.0
-"""How soon a mail that somebody sends stands on the page."""
+SEEN_SECONDS = 15.0
+"""How soon a mail that somebody sends stands on the page: a second where nothing else runs."""
 LEAST = {
     "mails": 60,
     "senders": 20,
@@ -122,14 +122,14 @@ def a_mail_is_seen_at_once(running: Demo) -> None:
 
 def a_killed_router_catches_up(running: Demo) -> None:
     assert httpx.post(f"{running.state()['controls']}/kill/router", timeout=20).status_code == 202
-    running.until(lambda: running.status()["lag"] > 0, "no lag is seen", 20)
+    running.until(lambda: running.status()["lag"] > 0, "no lag is seen", 60)
 
     def caught_up() -> Any:
         status = running.status()
         router = next(service for service in status["services"] if service["name"] == "router")
         return router["restarts"] == 1 and router["state"] == "ready" and status["equal"]
 
-    running.until(caught_up, "sent and in conversations are not equal again", 60)
+    running.until(caught_up, "sent and in conversations are not equal again", 120)
 
 
 def test_demo_at_sunday_three_in_the_morning_gives_every_mail_what_it_must_have(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def what_was_recorded_is_valid_and_of_that_hour(folder: Path) -> None:
 
 def what_was_there_is_kept_and_ctrl_c_ends_it(data: Path, output: Path, offset: str) -> None:
     with demo(data, output, "--clock-offset", offset) as running:
-        running.until(lambda: "My bell does not ring" in running.subjects(), "the conversation is gone", 20)
+        running.until(lambda: "My bell does not ring" in running.subjects(), "the conversation is gone", 60)
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(60) == 0, running.output[-3000:]
     assert processes_of(data) == []

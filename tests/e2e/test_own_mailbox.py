@@ -47,7 +47,7 @@ def get(url: str) -> Any:
         return json.loads(answer.read())
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_first_mail_has_an_owner_and_nothing_was_sent_or_marked(
     dovecot: DovecotServer, smtp_sink: SmtpSink, tmp_path: Path
 ) -> None:
@@ -78,10 +78,10 @@ async def test_first_mail_has_an_owner_and_nothing_was_sent_or_marked(
     lines: list[str] = []
     reading = asyncio.create_task(kept(run, lines))
     try:
-        await until(lambda: PAGE.search("".join(lines)) or run.returncode, 60)
+        await until(lambda: PAGE.search("".join(lines)) or run.returncode, 120)
         found = PAGE.search("".join(lines))
         assert found is not None, "".join(lines)
-        await until(lambda: "would send" in "".join(lines) and "would delete" in "".join(lines), 30)
+        await until(lambda: "would send" in "".join(lines) and "would delete" in "".join(lines), 90)
         shown: list[Any] = []
         while not shown or shown[0]["owner_id"] is None:  # the read model follows; the test's time limit ends this
             shown = (await asyncio.to_thread(get, f"{found[1]}/api/v1/conversations"))["items"]
@@ -100,7 +100,7 @@ async def test_first_mail_has_an_owner_and_nothing_was_sent_or_marked(
         assert (audit.returncode, "2 on the server: 2 stored" in told.decode()) == (0, True), told.decode()
     finally:
         run.send_signal(signal.SIGINT)
-        await asyncio.wait_for(run.wait(), 40)
+        await asyncio.wait_for(run.wait(), 90)
         await reading
     said = "".join(lines)
     assert run.returncode == 0, said

@@ -87,7 +87,7 @@ async def test_a_heartbeat_leaves_no_entry_in_the_audit(desk: DeskBench, monkeyp
 
 
 async def next_presence(items: Any) -> ServerSentEvent:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             item: ServerSentEvent = await anext(items)
             if item.event == "presence":

@@ -275,7 +275,7 @@ class TestGuards:
             assert await client.closed() == "554 5.7.1 this host may not hand mail to us\r\n"
 
     async def test_who_says_nothing_is_sent_away(self) -> None:
-        async with Doorway(idle_seconds=0.1) as doorway:
+        async with Doorway(idle_seconds=0.5) as doorway:
             client = await doorway.client()
             assert await client.closed() == "421 4.4.2 that took too long\r\n"
 

@@ -83,7 +83,7 @@ class Office:
                 await task
 
     async def until(self, is_true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not is_true():
                 await asyncio.sleep(0.005)
 

@@ -4,15 +4,14 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -29,6 +28,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.deployment import Deployment, ServiceProcess
 from tests.integration.analytics.history import company
 
+T = TypeVar("T")
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -56,6 +56,16 @@ class Figures:
     async def again(self, events: Sequence[Event]) -> None:
         for at in range(0, len(events), 500):
             await self.deployment.publisher.publish_events(CONVERSATION_EVENTS, events[at : at + 500])
+
+    async def publish_while(self, events: Sequence[Event], work: Coroutine[Any, Any, T], size: int) -> T:
+        """Publish a few at a time while `work` goes on, however long that takes, and the rest after it."""
+        working = asyncio.create_task(work)
+        for at in range(0, len(events), size):
+            if len(events) - at <= 2 * size:
+                await working
+            await self.publish(events[at : at + size])
+            await asyncio.wait({working}, timeout=0.25)
+        return await working
 
     @property
     def topic(self) -> str:
@@ -181,11 +191,6 @@ async def wait_for(is_true: Callable[[], bool], what: str, timeout_seconds: floa
     while not await asyncio.to_thread(is_true):
         assert time.monotonic() < deadline, f"{what}: not within {timeout_seconds:g} s"
         await asyncio.sleep(0.1)
-
-
-async def died_at_its_step(process: ServiceProcess) -> None:
-    code = await process.ended(90)
-    assert code == -signal.SIGKILL, f"ended with {code}: {process.log.read_text()[-2000:]}"
 
 
 @pytest.fixture

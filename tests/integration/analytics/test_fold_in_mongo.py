@@ -7,7 +7,8 @@ from aiokafka import AIOKafkaProducer
 from postroom_contracts.business_time import to_epoch_ms
 from postroom_contracts.events import encode_body, encode_headers
 
-from tests.integration.analytics.conftest import Figures, ask, died_at_its_step, wait_for
+from tests.deployment import ServiceProcess
+from tests.integration.analytics.conftest import Figures, ask, wait_for
 from tests.integration.analytics.history import START, Chronicle, company, histories, mixed
 
 pytestmark = pytest.mark.connected
@@ -78,7 +79,7 @@ async def test_killed_at_a_step_it_loses_and_doubles_nothing(figures: Figures, s
     events = mixed(histories(100, seed=3))
     await figures.publish(events[:300])
     process = figures.deployment.start("analytics", POSTROOM_KILL_AT=step, POSTROOM_MAX_RECORDS="25")
-    await died_at_its_step(process)
+    await figures.deployment.killed(process)
     await figures.publish(events[300:])
     await figures.start(POSTROOM_MAX_RECORDS="25")
     await figures.assert_equal_to_fold()
@@ -87,19 +88,17 @@ async def test_killed_at_a_step_it_loses_and_doubles_nothing(figures: Figures, s
 async def test_replicas_that_come_and_go_equal_one(figures: Figures) -> None:
     events = mixed(histories(400, seed=4))
 
-    async def feed() -> None:
-        for at in range(0, len(events), 40):
-            await figures.publish(events[at : at + 40])
-            await asyncio.sleep(0.25)
-
     slow = {"POSTROOM_MAX_RECORDS": "30"}
     first = await figures.start(**slow)
-    feeding = asyncio.create_task(feed())
-    second = await figures.start(**slow)
-    first.kill()
-    third = await figures.start(**slow)
-    assert await second.stop() == 0
-    await feeding
+
+    async def come_and_go() -> ServiceProcess:
+        second = await figures.start(**slow)
+        first.kill()
+        third = await figures.start(**slow)
+        assert await second.stop() == 0
+        return third
+
+    third = await figures.publish_while(events, come_and_go(), 40)
     await figures.assert_equal_to_fold()
     assert third.process.poll() is None
 

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from postroom_analytics.checks import check
-from postroom_contracts.events import Event
 
 from tests.integration.analytics.conftest import Figures, business, counters
 from tests.integration.analytics.history import histories, mixed
@@ -13,23 +12,17 @@ pytestmark = pytest.mark.connected
 
 
 async def test_a_rebuild_under_load_loses_nothing_and_no_counter_falls(figures: Figures) -> None:
-    events = mixed(histories(500, seed=7))
+    events = mixed(histories(400, seed=7))
     process = await figures.start()
     await figures.publish(events[:800])
     await figures.settled()
     before = business(process)
 
-    async def feed(rest: list[Event]) -> None:
-        for at in range(0, len(rest), 25):
-            await figures.publish(rest[at : at + 25])
-            await asyncio.sleep(0.25)
-
-    feeding = asyncio.create_task(feed(events[800:]))
     rebuilding = figures.rebuild()
-    out, err = await asyncio.to_thread(rebuilding.communicate, timeout=120)
+    communicating = asyncio.to_thread(rebuilding.communicate, timeout=120)
+    out, err = await figures.publish_while(events[800:], communicating, 25)
     assert rebuilding.returncode == 0, err
     assert "in use as generation 2" in out
-    await feeding
     await figures.assert_equal_to_fold()
     after = business(process)
     assert {place: value for place, value in counters(before).items() if after[place] < value} == {}

@@ -146,7 +146,7 @@ async def on_servers(
         await publisher.stop()
 
 
-async def until(is_true: Callable[[], Awaitable[bool]], what: str, deadline_seconds: float = 60.0) -> None:
+async def until(is_true: Callable[[], Awaitable[bool]], what: str, deadline_seconds: float = 120.0) -> None:
     """Return when `is_true()` does; fail, naming `what`, after the deadline."""
     try:
         async with asyncio.timeout(deadline_seconds):

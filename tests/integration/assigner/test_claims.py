@@ -20,46 +20,54 @@ from tests.integration.assigner.company_on_servers import (
 
 pytestmark = pytest.mark.connected
 AGENTS = 20
-CONVERSATIONS = 500
 
 
 @pytest.mark.parametrize(
-    "capacity",
-    [pytest.param(25, id="just-enough"), pytest.param(10, id="too-little"), pytest.param(None, id="no-limit")],
+    ("conversations", "capacity"),
+    [
+        pytest.param(500, 10, id="too-little-ten-thousand-claims"),
+        pytest.param(100, 5, id="just-enough"),
+        pytest.param(100, None, id="no-limit"),
+    ],
 )
-async def test_of_ten_thousand_claims_each_conversation_has_one_winner_and_nobody_too_many(
-    kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str, capacity: int | None
+async def test_of_many_claims_each_conversation_has_one_winner_and_nobody_too_many(
+    kafka_bootstrap: str,
+    mongo_uri: str,
+    topic_prefix: str,
+    database_prefix: str,
+    conversations: int,
+    capacity: int | None,
 ) -> None:
     async with on_servers(kafka_bootstrap, mongo_uri, topic_prefix, database_prefix) as servers:
         await servers.apply(company(AGENTS, assignment="manual", capacity=capacity))
         replicas = [await servers.replica() for _ in range(3)]
         try:
             async with servers.follow() as log:
-                await _race(servers, log)
+                await _race(servers, log, conversations)
         finally:
             for runtime in replicas:
                 await runtime.stop()
         events = await servers.log()
     won = [e for e in events if isinstance(e.data, ConversationAssigned)]
     refused = [e.data for e in events if isinstance(e.data, ClaimRefused)]
-    expected = CONVERSATIONS if capacity is None else min(CONVERSATIONS, AGENTS * capacity)
+    expected = conversations if capacity is None else min(conversations, AGENTS * capacity)
     assert len(won) == len({e.key for e in won}) == expected
-    assert len(refused) == AGENTS * CONVERSATIONS - expected
+    assert len(refused) == AGENTS * conversations - expected
     assert {r.reason for r in refused} <= {"stale_epoch", "full"}
-    assert len({e.causation_id for e in _answers(events)}) == AGENTS * CONVERSATIONS
+    assert len({e.causation_id for e in _answers(events)}) == AGENTS * conversations
     assert sum(owner is not None for owner in owners(events).values()) == expected
     if capacity is not None:
         assert max(most_at_once(events).values()) <= capacity
     assert check_records(events) == expected
 
 
-async def _race(servers: Servers, log: Log) -> None:
+async def _race(servers: Servers, log: Log, conversations: int) -> None:
     """Have everybody claim everything at the epoch at which it waits; return when each claim is answered."""
-    keys = [f"k{n}" for n in range(CONVERSATIONS)]
+    keys = [f"k{n}" for n in range(conversations)]
     await servers.tell([(key, received(n)) for n, key in enumerate(keys)])
 
     async def all_wait() -> bool:
-        return await log.count(ConversationQueued) == CONVERSATIONS
+        return await log.count(ConversationQueued) == conversations
 
     await until(all_wait, "all conversations wait")
     claims = [(key, _claim(f"a{n}")) for n in range(AGENTS) for key in keys]
@@ -67,7 +75,7 @@ async def _race(servers: Servers, log: Log) -> None:
     await servers.tell(claims)
 
     async def all_answered() -> bool:
-        return await log.count(ConversationAssigned, ClaimRefused) == AGENTS * CONVERSATIONS
+        return await log.count(ConversationAssigned, ClaimRefused) == AGENTS * conversations
 
     await until(all_answered, "all claims are answered", 120)
 

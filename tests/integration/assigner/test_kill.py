@@ -11,6 +11,7 @@ from postroom_contracts.facts import ConversationAssigned, ConversationQueued
 from postroom_runtime import mongo
 
 from tests.component.assigner.world import company, received
+from tests.groups import bury
 from tests.integration.assigner.company_on_servers import (
     Servers,
     check_records,
@@ -42,6 +43,7 @@ async def test_kill_nine_in_the_middle_loses_nothing_and_gives_nobody_too_many(
         try:
             await asyncio.wait_for(asyncio.to_thread(victim.wait), 100)
             assert victim.returncode == -9, (tmp_path / "victim.log").read_text()
+            await bury(servers.settings)
             others += [_start(servers, tmp_path / f"{n}.log", {}) for n in range(2)]
             async with servers.follow() as log:
 

@@ -64,7 +64,7 @@ class Held:
 
     async def until(self, asked: int) -> None:
         """Return once the desk has answered so many."""
-        async with asyncio.timeout(20), self._came:
+        async with asyncio.timeout(40), self._came:
             await self._came.wait_for(lambda: self.asked >= asked)
 
 

@@ -13,7 +13,7 @@ from tests.component.desk.routes_of import addresses
 from tests.integration.desk.attacked import DRAFTS, THREADS, Attacked, attacked, fill, raw_page, write
 from tests.integration.desk.vectors import CANARY_HOST, VECTORS, vector
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(170)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 A_THREAD = "thread-0"
 VIEWS: dict[str, list[str]] = {
     "/": ["/"],

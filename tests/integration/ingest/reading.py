@@ -136,7 +136,7 @@ class ReadingPlace:
         finally:
             for task in tasks:
                 task.cancel()
-            _, still = await asyncio.wait(tasks, timeout=8)
+            _, still = await asyncio.wait(tasks, timeout=30)
             assert not still, "a reader goes on although it was told to stop"
 
 
@@ -150,7 +150,7 @@ async def reading_place(uri: str, database_prefix: str) -> AsyncIterator[Reading
         await mongo.close(place.client)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 15, what: str = "") -> None:
+async def until(condition: Callable[[], Any], seconds: float = 40, what: str = "") -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what or "not in time"

@@ -64,7 +64,7 @@ async def survives(
     place: ReadingPlace,
     server: ImapStandIn,
     fault: Fault | None,
-    timeout_seconds: float = 0.5,
+    timeout_seconds: float = 5,
     counting: Counting | None = None,
 ) -> None:
     """Read 60 mails and 5 that come later through the fault; then without it all are there, each once, and marked."""
@@ -74,9 +74,9 @@ async def survives(
             await asyncio.sleep(0.05)  # they come while the fault strikes, whatever it strikes
             await server.deliver(USER, mail(n))
         wanted = sorted(f"Question {n}" for n in range(BEFORE + AFTER))
-        await until(lambda: place.publisher.subjects() == wanted, 20, f"{len(place.publisher.records)} came")
-        await until(lambda: all(m.flags for m in server.folder(USER).mails), 20, "not all are marked")
-        await until(lambda: counting is None or not counting.left, 20, "the fault was not met")
+        await until(lambda: place.publisher.subjects() == wanted, 60, f"{len(place.publisher.records)} came")
+        await until(lambda: all(m.flags for m in server.folder(USER).mails), 60, "not all are marked")
+        await until(lambda: counting is None or not counting.left, 60, "the fault was not met")
     assert place.publisher.subjects() == wanted
     assert await place.database["ledger"].count_documents({}) == BEFORE + AFTER
 
@@ -106,7 +106,7 @@ async def test_server_that_stalls_at_any_point(place: ReadingPlace, server: Imap
             peer.writer.write(answer[: len(answer) // 2])
             raise HangError
 
-    await survives(place, server, fault, timeout_seconds=0.4, counting=counting)
+    await survives(place, server, fault, timeout_seconds=1, counting=counting)
 
 
 async def garbage(peer: Peer, tag: str, name: str, pieces: list[bytes]) -> None:
@@ -165,7 +165,7 @@ def lying(size: int) -> Fault:
     ],
 )
 async def test_server_that_lies_or_babbles_all_the_time(place: ReadingPlace, server: ImapStandIn, fault: Fault) -> None:
-    await survives(place, server, fault, timeout_seconds=5)
+    await survives(place, server, fault)
 
 
 @pytest.mark.parametrize("what", ["sizes", "bodies", "search"])
@@ -244,8 +244,8 @@ async def test_server_that_is_away_is_asked_ever_more_rarely(place: ReadingPlace
         server.fault = None
         await until(lambda: len(place.publisher.records) == BEFORE)
     gaps = [b - a for a, b in pairwise(greeted)]
-    assert gaps[0] < 0.2
     assert min(gaps[-3:]) >= 0.2, gaps
+    assert min(gaps[:3]) < min(gaps[-3:]), gaps
 
 
 @pytest.mark.parametrize(

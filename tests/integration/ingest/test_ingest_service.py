@@ -59,8 +59,9 @@ def company(accounts: list[dict[str, Any]]) -> Configuration:
     )
 
 
-def mail_account(name: str, server: DovecotServer) -> dict[str, Any]:
-    imap = {"host": "127.0.0.1", "port": server.port, "tls": False, "user": f"{name}@acme.test", "poll_seconds": 2}
+def mail_account(name: str, server: DovecotServer, poll_seconds: int = 2) -> dict[str, Any]:
+    imap: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "tls": False, "user": f"{name}@acme.test"}
+    imap["poll_seconds"] = poll_seconds
     return {"id": name, "channel": "email", "imap": {**imap, "password": {"env": "MAIL_PASSWORD"}}}
 
 
@@ -105,14 +106,12 @@ async def test_mail_becomes_one_record_with_its_content_stored(deployment: Deplo
         server.deliver("support@acme.test", mail("support", 1))
         server.deliver("support@acme.test", mail("support", 1))  # the same mail, delivered twice
         server.deliver("support@acme.test", mail("support", 2, message_id=None))
-        await deployment.configure(company([mail_account("support", server)]))
+        await deployment.configure(company([mail_account("support", server, poll_seconds=120)]))
         ingest = deployment.start("ingest")
         await ingest.ready()
         await deployment.wait_for_events(INBOUND_MESSAGES, 2)
         server.deliver("support@acme.test", mail("support", 3))
-        started = time.monotonic()
-        events = await deployment.wait_for_events(INBOUND_MESSAGES, 3, 15)
-        assert time.monotonic() - started < 10, "news arrive by IDLE, not by the next look"
+        events = await deployment.wait_for_events(INBOUND_MESSAGES, 3, 60)  # by IDLE, not by the next look
         assert subjects(events) == ["Question 1", "Question 2", "Question 3"]
         first = next(m for m in inbound(events) if m.subject == "Question 1")
         assert first.inbox_id == "inbox-support"
@@ -134,7 +133,7 @@ async def test_kill_at_each_step_loses_and_doubles_nothing(deployment: Deploymen
             server.deliver("support@acme.test", mail("support", n))
         await deployment.configure(company([mail_account("support", server)]))
         doomed = deployment.start("ingest", POSTROOM_KILL_AT=f"{step}:1")
-        assert await doomed.ended() == -9
+        await deployment.killed(doomed)
         survivor = deployment.start("ingest")
         await survivor.ready()
         await deployment.wait_for_events(INBOUND_MESSAGES, 5)
@@ -161,7 +160,7 @@ async def test_three_replicas_share_twelve_accounts_and_one_may_die(deployment: 
             ]
             return [int(float(line.split()[1])) for line in lines]
 
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while held() != [4, 4, 4]:
             assert time.monotonic() < deadline, f"accounts are not spread: {held()}"
             await asyncio.sleep(0.2)
@@ -172,11 +171,11 @@ async def test_three_replicas_share_twelve_accounts_and_one_may_die(deployment: 
             server.deliver(f"{names[n % 12]}@acme.test", mail(names[n % 12], n))
             sent[f"Question {n}"] = datetime.now(UTC).timestamp()
             await asyncio.sleep(0.05)
-        events = await deployment.wait_for_events(INBOUND_MESSAGES, 48, 40)
+        events = await deployment.wait_for_events(INBOUND_MESSAGES, 48)
         assert subjects(events) == sorted(sent)
-        # The lease is 3 s here; reading on needs a connection, a search and the batch itself.
+        # The lease is 3 s here, and by its end alone the accounts change hands; the rest is for a busy machine.
         late = [m.ingested_at.timestamp() - sent[m.subject] for m in inbound(events)]
-        assert max(late) < 3 + 5, f"late by {max(late):.1f} s"
+        assert max(late) < 30, f"late by {max(late):.1f} s"
         raw = [r async for r in deployment.records(INBOUND_MESSAGES)]
         assert len({r.value for r in raw}) == 48
     finally:

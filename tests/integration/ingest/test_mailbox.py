@@ -157,7 +157,7 @@ async def test_where_the_server_has_no_idle_it_is_asked(
     async with ingest(deployment):
         for n in range(3):
             server.deliver(ADDRESS, mail("shop", n))
-            await deployment.wait_for_events(INBOUND_MESSAGES, n + 1, 10)
+            await deployment.wait_for_events(INBOUND_MESSAGES, n + 1)
 
 
 async def test_of_an_erased_person_texts_and_mail_are_gone_and_the_number_stays(

@@ -1,6 +1,6 @@
 """The embedded Kafka is a real one: it keeps what it acknowledged, over a crash too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -77,9 +77,17 @@ async def test_data_opens_at_another_port(kafka_server: Callable[..., KafkaServe
         moved.kill()
 
 
-async def test_topics_are_not_made_by_themselves(kafka_server: Callable[..., KafkaServer]) -> None:
-    server = kafka_server()
-    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap)
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker that nobody stops; the session's need not be an embedded one."""
+    server = KafkaServer(tmp_path_factory.mktemp("embedded"))
+    server.start()
+    yield server
+    server.kill()
+
+
+async def test_topics_are_not_made_by_themselves(embedded: KafkaServer) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=embedded.bootstrap)
     await admin.start()
     try:
         answer = await admin.describe_topics(["nobody-made-me"])
@@ -89,10 +97,9 @@ async def test_topics_are_not_made_by_themselves(kafka_server: Callable[..., Kaf
         await admin.close()
 
 
-def test_a_taken_port_is_named_with_its_remedy(kafka_server: Callable[..., KafkaServer], tmp_path: Path) -> None:
-    server = kafka_server()
-    with pytest.raises(PortTakenError, match=rf"port {server.port} of Kafka is taken.*choose another port"):
-        KafkaServer(tmp_path / "second", server.port).start()
+def test_a_taken_port_is_named_with_its_remedy(embedded: KafkaServer, tmp_path: Path) -> None:
+    with pytest.raises(PortTakenError, match=rf"port {embedded.port} of Kafka is taken.*choose another port"):
+        KafkaServer(tmp_path / "second", embedded.port).start()
 
 
 def test_a_failed_start_quotes_the_log(tmp_path: Path) -> None:

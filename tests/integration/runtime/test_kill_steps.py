@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from postroom_runtime import cli_dead_letters as cli
 
+from tests.groups import bury
 from tests.integration.runtime.support import ROOT, Bench, check_log, until, until_states
 from tests.integration.runtime.test_bad_records import encoded
 from tests.integration.runtime.test_holds import until_parked
@@ -45,6 +46,7 @@ async def plain(bench: Bench, step: str) -> None:
     await bench.publish(notes)
     times = 1 if step == "consumer.committed" else 3  # one commit is of several batches
     assert await bench.start(kill_at=f"{step}:{times}").until_dead() == -9
+    await bury(bench.settings, bench.groups)
     async with bench.member():
         await until_states(bench, expected)
         deadline = time.monotonic() + 60  # what was saved and not yet published follows when it is swept up
@@ -71,6 +73,7 @@ async def faulty(bench: Bench, step: str) -> None:
         for record in records:
             await producer.send_and_wait(bench.commands, **record, partition=0)
     assert await bench.start(kill_at=step).until_dead() == -9
+    await bury(bench.settings, bench.groups)
     expected = {"c1": ["m0", "m1", "m2", "m3"], "c2": ["n0", "n1"]}
     async with bench.member():
         await until(lambda: _settled(bench), "all are handled or parked")
@@ -98,6 +101,7 @@ async def replayed(bench: Bench, step: str) -> None:
     replay = asyncio.create_task(cli.replay_key(bench.settings, GROUP.name, "c1"))
     try:
         assert await dying.until_dead() == -9
+        await bury(bench.settings, bench.groups)
         async with bench.member():
             await replay
             await bench.publish([note("c1", "m2", NOW)])

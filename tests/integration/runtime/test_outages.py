@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,16 +47,14 @@ async def feed(bench: Bench, notes: list[Any], pause_seconds: float) -> None:
             await asyncio.sleep(pause_seconds)
 
 
-@pytest.fixture
-async def own_mongo(
-    kafka_bootstrap: str, mongo_server: Callable[..., MongoServer], topic_prefix: str
-) -> AsyncIterator[tuple[Bench, MongoServer]]:
-    server = mongo_server()
-    settings = settings_for(kafka_bootstrap, server.uri, topic_prefix, "t_", mongo_timeout_seconds=3)
-    bench = Bench(settings)
-    await bench.make_topics()
-    yield bench, server
-    bench.close()
+@asynccontextmanager
+async def on_its_own(kafka_bootstrap: str, server: MongoServer, topic_prefix: str) -> AsyncIterator[Bench]:
+    bench = Bench(settings_for(kafka_bootstrap, server.uri, topic_prefix, "t_", mongo_timeout_seconds=3))
+    try:
+        await bench.make_topics()
+        yield bench
+    finally:
+        bench.close()
 
 
 async def _during(process: Process) -> None:
@@ -67,10 +66,21 @@ async def _during(process: Process) -> None:
     assert process.get("/livez").status_code == 200
 
 
-@pytest.mark.parametrize("how", ["killed", "hanging"])
-async def test_mongodb_away_is_waited_for(own_mongo: tuple[Bench, MongoServer], how: str) -> None:
-    bench, server = own_mongo
-    away_seconds = MINUTE if how == "killed" else OUTAGE_SECONDS
+async def test_mongodb_away_is_waited_for(
+    kafka_bootstrap: str, mongo_server: Callable[..., MongoServer], topic_prefix: str
+) -> None:
+    """One that was killed, and beside it one that hangs; each has a process of its own."""
+    killed, hanging = await asyncio.to_thread(mongo_server), await asyncio.to_thread(mongo_server)
+    async with (
+        on_its_own(kafka_bootstrap, killed, f"{topic_prefix}killed-") as one,
+        on_its_own(kafka_bootstrap, hanging, f"{topic_prefix}hanging-") as other,
+    ):
+        await asyncio.gather(
+            _mongodb_away(one, killed, "killed", MINUTE), _mongodb_away(other, hanging, "hanging", OUTAGE_SECONDS)
+        )
+
+
+async def _mongodb_away(bench: Bench, server: MongoServer, how: str, away_seconds: float) -> None:
     notes, expected = spread(1200, 60)
     process = await bench.start().until_ready()
     feeding = asyncio.create_task(feed(bench, notes, away_seconds / 60))

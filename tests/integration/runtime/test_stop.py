@@ -63,7 +63,7 @@ async def test_stop_with_a_handler_slower_than_the_timeout_loses_nothing(bench: 
     process = await bench.start(TOY_DELAY="30").until_ready()
     await bench.publish(notes)
     await until(lambda: "at work" in process.log, "a batch is at work")
-    assert await process.terminate(15) == 0
+    assert await process.terminate(25) == 0
     assert "batch cancelled between steps" in process.log
     assert await bench.committed() == {}
     await bench.start().until_ready()
@@ -76,7 +76,7 @@ async def test_stop_while_starting_ends_at_once(bench: Bench) -> None:
     process = bench.start()
     await until(lambda: "waiting to start" in process.log, "it waits for Kafka")
     assert process.conditions() == {"started": False}
-    assert await process.terminate(10) == 0
+    assert await process.terminate(60) == 0
 
 
 async def test_topics_that_are_made_late_are_waited_for_and_consumed_once(bench: Bench) -> None:

@@ -18,6 +18,7 @@ from postroom_contracts.values import Actor, ContentReference
 from postroom_runtime.clock import SystemClock
 
 from tests.deployment import Deployment
+from tests.groups import bury
 
 pytestmark = pytest.mark.connected
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,6 +105,7 @@ async def test_it_resumes_after_kill_9_without_gap_and_drops_repeats(
                 await wait_for(database, wanted)
                 subscriber.kill()
                 subscriber.wait(10)
+                await bury(deployment.settings.model_copy(update={"topic_prefix": ""}), ["my-team"])
                 subscriber = start()
             await feeding
             await wait_for(database, len(events))

@@ -114,10 +114,10 @@ def test_what_cannot_be_filled_is_refused_when_it_is_saved(text: str, says: str)
     ids=["long loop", "nested loops", "doubling"],
 )
 def test_a_template_cannot_cost_more_than_its_bounds(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(TemplateFaultError):
         fill(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 4
 
 
 @pytest.mark.parametrize(

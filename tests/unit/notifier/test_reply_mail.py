@@ -240,9 +240,9 @@ def test_long_history_is_cut() -> None:
 @pytest.mark.parametrize("tag", ["<div>", "<b><p>", "<table>", "<blockquote>"])
 def test_html_nested_without_end_is_quoted_in_bounded_time(tag: str) -> None:
     html = (tag * 15_000)[:60_000]
-    began = time.perf_counter()
+    began = time.process_time()
     sent = mail(answered=customer_content(html=html))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 4
     assert "Where is it?" in parts(sent)["text/html"]
 
 

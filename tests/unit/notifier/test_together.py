@@ -51,5 +51,5 @@ async def test_one_that_is_cancelled_takes_nobody_with_it() -> None:
         await asyncio.sleep(0)
     tasks[0].cancel()
     store.go_on.set()
-    await asyncio.wait_for(tasks[1], 5)
+    await asyncio.wait_for(tasks[1], 20)
     assert tasks[0].cancelled() or tasks[0].cancelling()

@@ -171,7 +171,7 @@ def test_worst_text_costs_a_pattern_little(pattern: str) -> None:
     compiled = compile_pattern(pattern)
     started = time.process_time()
     assert not compiled.found_in("ab" * 40_000)
-    assert time.process_time() - started < 3, "seconds; 0.6 on an idle machine"
+    assert time.process_time() - started < 6, "seconds; 0.6 on an idle machine"
 
 
 def test_pattern_without_unbounded_repetition_sees_all_of_a_text() -> None:

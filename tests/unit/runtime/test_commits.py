@@ -23,7 +23,7 @@ class Group:
         self.sent: list[dict[TopicPartition, int]] = []
         self.committed: dict[TopicPartition, int] = {}
         self.failures: list[Exception] = []
-        settings = RuntimeSettings(commit_pause_ms=pause_ms, commit_timeout_seconds=0.1)
+        settings = RuntimeSettings(commit_pause_ms=pause_ms, commit_timeout_seconds=20)
         self.commits = Commits("g", settings, committer=lambda: self, committed=self._note, failed=self.failures.append)
 
     def _note(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -40,7 +40,7 @@ class Group:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -468,11 +468,11 @@ UNREADABLE: dict[str, tuple[str | bytes, str]] = {
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_what_cannot_be_read_is_one_problem_and_soon_said(case: str) -> None:
     text, wanted = UNREADABLE[case]
-    started = time.monotonic()
+    started = time.process_time()
     problems = problems_of(text)
     assert len(problems) == 1
     assert problems[0].startswith(wanted) or wanted in problems[0]
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_a_snapshot_too_large_for_a_record_is_refused() -> None:

@@ -34,7 +34,7 @@ class House:
             self.happened.append(f"{name} ends")
             self.firing -= set(alerts)
 
-        return Provocation(name, alerts, begin, mend, fires=2, ends=2, **more)  # type: ignore[arg-type]
+        return Provocation(name, alerts, begin, mend, fires=30, ends=30, **more)  # type: ignore[arg-type]
 
     async def directed(self, *provocations: Provocation) -> list[Seen]:
         watcher = Watcher(self.ask)
@@ -42,7 +42,7 @@ class House:
         looking = asyncio.create_task(watcher.run())
         found = Direction(watcher, lambda _: None)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(90):
                 await found.carry_out(provocations)
         finally:
             looking.cancel()
