@@ -233,11 +233,13 @@ async def test_where_approval_is_asked_for_an_approver_sees_it_and_lets_it_go(
 async def test_an_earlier_version_is_put_back(ana: httpx.AsyncClient) -> None:
     long = "It is ready, and we have looked at the gears, too."
     await begun(ana, text=long)
-    await begun(ana, text="No")
+    await begun(ana, text="No", subject="No", to=[])
     items = (await ana.get(f"{DRAFT}/versions")).json()["items"]
-    assert [(v["number"], v["text"]) for v in items] == [(2, "No"), (1, long)]
+    assert [(v["number"], v["text"], v["subject"]) for v in items] == [(2, "No", "No"), (1, long, "Your bike")]
+    assert [len(v["to"]) for v in items] == [0, 1]
     back = (await ana.post(f"{DRAFT}/versions/1/restore", json={})).json()
     assert (back["text"], back["subject"], back["number"]) == (long, "Your bike", 3)
+    assert [p["address"] for p in back["to"]] == [p["address"] for p in items[1]["to"]]
 
 
 async def test_thrown_away_it_is_gone_with_its_files(desk: DeskBench, ana: httpx.AsyncClient) -> None:

@@ -331,3 +331,22 @@ def decides(house: Attacked) -> Callable[[Event], Awaitable[None]]:
         await house.desk.happens(fact, where, cause=command.id)
 
     return router
+
+
+async def test_what_is_marked_as_unread_is_left_and_stays_so_until_it_is_opened_again(house: Attacked) -> None:
+    row = ".row.unread a[href*='/c3?']"
+    async with house.page("ana") as (page, _):
+        await opens(page, house, "/conversations/c3?status=open&sort=oldest")
+        await expect(page.locator("#rows .row > a[aria-current]")).to_contain_text("Bike 3")
+        await expect(page.locator(row)).to_have_count(0)
+        await page.locator("#menu-more > summary").click()
+        await page.get_by_role("button", name="Mark as unread").click()
+        await expect(page.locator("#conversation[data-id]")).to_have_count(0)
+        await expect(page.locator(row)).to_be_visible()
+        await page.reload()
+        await page.locator(row).click()
+        await expect(page.locator("#subject")).to_have_text("Bike 3")
+        await expect(page.locator(row)).to_have_count(0)
+        await page.reload()
+        await expect(page.locator("#rows .row > a[aria-current]")).to_contain_text("Bike 3")
+        await expect(page.locator(row)).to_have_count(0)

@@ -71,11 +71,23 @@ def test_a_restored_version_leaves_the_present_text_as_one() -> None:
     to = [{"address": "carla@example.test", "name": ""}]
     draft = d.saved(draft, d.Written(text="Two", to=to), "ben", LATER)
     version = d.version_of(draft, 1)
-    draft = d.restored(draft, version.text, version.html, "ben", LATER)
+    draft = d.restored(draft, version, version.html, "ben", LATER)
     assert (draft.written.text, draft.written.to) == ("One", to)
     assert [(v.number, v.text) for v in draft.versions] == [(1, "One"), (3, "Two"), (4, "One")]
     with pytest.raises(d.UnknownVersionError):
         d.version_of(draft, 2)
+
+
+def test_a_first_message_gets_subject_and_receivers_back_with_its_text() -> None:
+    carla, dora = ({"address": f"{name}@example.test", "name": ""} for name in ("carla", "dora"))
+    begun = d.Draft(id="d", conversation_id="x", kind="start", people=["ana"])
+    draft = d.saved(begun, d.Written(text="One", subject="Offer", to=[carla], cc=[dora], attachments=["a"]), "ana", NOW)
+    draft = d.saved(draft, d.Written(text="One", subject="Other", to=[dora], attachments=["b"]), "ana", NOW)
+    assert [v.subject for v in draft.versions] == ["Offer", "Other"], "who was left out may be wanted back"
+    back = d.restored(draft, d.version_of(draft, 1), "", "ana", NOW).written
+    assert (back.subject, back.to, back.cc, back.attachments) == ("Offer", [carla], [dora], ["b"])
+    older = d.version_of(draft, 1).model_copy(update={"subject": "", "to": None, "cc": []})  # of a release without them
+    assert d.restored(draft, older, "", "ana", NOW).written.subject == "Other"
 
 
 def test_a_draft_is_among_those_of_who_wrote_it_last_or_was_given_it() -> None:

@@ -61,7 +61,10 @@ def versions_of(parts: Parts, draft: d.Draft) -> m.DraftVersions:
     configuration = parts.reader.configuration
     newest_first = reversed(draft.versions)
     return m.DraftVersions(
-        items=[m.DraftVersion(**v.model_dump(), by_name=agent_name(configuration, v.by)) for v in newest_first]
+        items=[
+            m.DraftVersion(**v.model_dump() | {"to": v.to or []}, by_name=agent_name(configuration, v.by))
+            for v in newest_first
+        ]
     )
 
 

@@ -106,14 +106,14 @@ def _cleaned(html: str, files: Iterable[Upload]) -> str:
 
 
 async def restore_version(ask: Asking, seat: Seat, number: int, agent_id: str) -> Response:
-    """Put an earlier text back, with the receivers and files of now. Raises Problem 404, 409."""
+    """Put an earlier version back, with the files of now. Raises Problem 404, 409."""
     now, drafts = ask.parts.clock.now(), ask.parts.writing.drafts
     try:
         before = await drafts.read(seat)
         version = d.version_of(before, number)
         files = await ask.parts.writing.uploads.store.get(before.written.attachments)
         html = _cleaned(version.html, files.values())  # pictures that are gone are left out
-        draft = await change(ask, seat, lambda x: d.restored(x, version.text, html, agent_id, now))
+        draft = await change(ask, seat, lambda x: d.restored(x, version, html, agent_id, now))
     except d.UnknownVersionError as error:
         raise not_found("the draft has no such version any more") from error
     return await answer(ask.parts, draft)

@@ -194,7 +194,7 @@ async def versions(draft_id: DraftId, parts: PartsOf, asker: Reads, agent: Agent
     responses=CONFLICTS,
 )
 async def restore_version(draft_id: DraftId, number: int, asked: base.Asked, ask: Edits) -> Response:
-    """Its text; subject, receivers and files stay. What stood there becomes a version."""
+    """Its text, subject and receivers; the files stay. What stood there becomes a version."""
     _, _, actor = await _asked_for(ask, draft_id, asked)
     return await drafting.restore_version(ask, _seat(draft_id), number, actor.id)
 

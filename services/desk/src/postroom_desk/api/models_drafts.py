@@ -122,6 +122,10 @@ class DraftVersion(Answer):
     at: datetime
     text: str
     html: str
+    subject: str = ""
+    to: list[Contact] = Field(default_factory=list)
+    cc: list[Contact] = Field(default_factory=list)
+    bcc: list[Contact] = Field(default_factory=list)
 
 
 class DraftVersions(Answer):

@@ -21,6 +21,7 @@ VERSION = timedelta(seconds=60)
 TAKEN_AWAY = 40
 """Characters. Whose text becomes shorter by more begins a version: what was deleted may be wanted back."""
 MAX_ADDRESSED = 500
+_HEAD = ("subject", "to", "cc", "bcc")
 Kind = Literal["reply", "note", "start"]
 State = Literal["open", "awaiting_approval", "sending"]
 
@@ -50,13 +51,17 @@ class Written(DraftPart):
 
 
 class Version(DraftPart):
-    """`at`: when it was begun. The last one is the present text."""
+    """`at`: when it was begun. The last one is the present text. `to` None: one of a release that kept no receivers."""
 
     number: int
     by: str
     at: UtcTime
     text: str
     html: str = ""
+    subject: str = ""
+    to: list[dict[str, str]] | None = None
+    cc: list[dict[str, str]] = Field(default_factory=list)
+    bcc: list[dict[str, str]] = Field(default_factory=list)
 
 
 class Refused(DraftPart):
@@ -137,7 +142,8 @@ def saved(
     _free(draft, agent_id, now)
     changes: dict[str, Any] = {"holder": agent_id, "held_until": now + LEASE, "handed_by": None}
     if written != draft.written or draft.number == 0:
-        version = Version(number=draft.number + 1, by=agent_id, at=now, text=written.text, html=written.html)
+        kept = written.model_dump(include={"text", "html", *_HEAD})
+        version = Version(number=draft.number + 1, by=agent_id, at=now, **kept)
         changes |= {
             "number": version.number,
             "written": written,
@@ -163,10 +169,15 @@ def _with(versions: list[Version], newest: Version, *, apart: bool) -> list[Vers
         and last.by == newest.by
         and newest.at - last.at < VERSION
         and len(newest.text) >= len(last.text) - TAKEN_AWAY
+        and _receivers(last) <= _receivers(newest)
     )
     if last is not None and goes_on:
         return [*versions[:-1], newest.model_copy(update={"at": last.at})]
     return [*versions, newest][-MAX_VERSIONS:]
+
+
+def _receivers(version: Version) -> set[str]:
+    return {p["address"] for p in (*(version.to or ()), *version.cc, *version.bcc)}
 
 
 def _addressed(draft: Draft, written: Written) -> list[str]:
@@ -182,9 +193,14 @@ def version_of(draft: Draft, number: int) -> Version:
     raise UnknownVersionError(number)
 
 
-def restored(draft: Draft, text: str, html: str, agent_id: str, now: datetime) -> Draft:
-    """Return the draft with the text of an earlier version; the present one becomes a version. Raises LockedError."""
-    written = draft.written.model_copy(update={"text": text, "html": html})
+def restored(draft: Draft, version: Version, html: str, agent_id: str, now: datetime) -> Draft:
+    """Return the draft with an earlier version; the present one becomes a version. `html`: the version's, cleaned.
+
+    A first message gets its subject and receivers back as well; to whom a reply goes stands beside its text, and stays. Raises
+    LockedError.
+    """
+    head = {name: getattr(version, name) for name in _HEAD} if draft.kind == "start" and version.to is not None else {}
+    written = draft.written.model_copy(update={"text": version.text, "html": html, **head})
     return saved(draft, written, agent_id, now, apart=True)
 
 

@@ -28,18 +28,30 @@ export function startFilters() {
     if (await ask("POST", "/api/v1/filters", { agent: acting(), name: new FormData(event.target).get("name"), team_id: new FormData(event.target).get("team") || null, query: query() })) location.reload();
   });
   document.addEventListener("click", async (event) => {
+    if (event.target.closest("#conversation [data-mark-unread]")) { await markUnread(); return; }
     const id = event.target.closest("[data-unsave]")?.dataset.unsave;
     if (id && await ask("DELETE", `/api/v1/filters/${id}?agent=${encodeURIComponent(acting())}`)) location.reload();
   });
+}
+
+const readOf = (id) => `/api/v1/conversations/${id}/read?agent=${encodeURIComponent(acting())}`;
+
+// For later, for oneself alone: one goes back to the list, because who looks at it has read it.
+async function markUnread() {
+  const { id } = document.getElementById("conversation").dataset;
+  if (!(await ask("DELETE", readOf(id)))) return;
+  document.getElementById(`row-${id}`)?.classList.add("unread");
+  document.querySelector("#conversation [data-back]")?.click();
 }
 
 // Told once for each message that comes while somebody looks: reading is theirs, and changes nothing for others.
 let read = "";
 export function markRead() {
   const opened = document.getElementById("conversation");
+  if (!opened?.dataset.id) read = ""; // who comes back to it reads it again
   const seen = `${opened?.dataset.id} ${document.getElementById("head")?.dataset.etag} ${document.querySelectorAll("#messages > .message").length}`;
   if (!opened?.dataset.id || !document.getElementById("head") || !acting() || document.hidden || seen === read) return;
   read = seen;
   document.getElementById(`row-${opened.dataset.id}`)?.classList.remove("unread");
-  fetch(`/api/v1/conversations/${opened.dataset.id}/read?agent=${encodeURIComponent(acting())}`, { method: "PUT", headers: csrf() }).catch(() => { read = ""; });
+  fetch(readOf(opened.dataset.id), { method: "PUT", headers: csrf() }).catch(() => { read = ""; });
 }

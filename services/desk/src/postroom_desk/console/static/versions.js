@@ -15,6 +15,14 @@ function nameOf(version) {
   return `${at} · ${version.by_name}`;
 }
 
+// Of a first message: to whom, and its subject. A reply's say nothing here: they stand beside its text, and stay.
+function headOf({ subject, to, cc, bcc }) {
+  if (!subject) return "";
+  const people = [["to", to], ["cc", cc], ["bcc", bcc]].filter(([, list]) => list.length);
+  const lines = people.map(([name, list]) => t(`composer.js.${name}`, { addresses: list.map((p) => p.address).join(", ") }));
+  return [...lines, subject].join("\n");
+}
+
 // `draft`: of which; `shown(draft)` puts what it then says into the page.
 export async function openVersions(draft, shown) {
   await draft.flush();
@@ -37,7 +45,7 @@ function chooser(dialog, versions, chosen) {
   const look = (version, button) => {
     one = version;
     for (const other of list.querySelectorAll("button")) other.ariaPressed = String(other === button);
-    text.textContent = version.text;
+    text.textContent = [headOf(version), version.text].filter(Boolean).join("\n\n");
     text.ariaLabel = nameOf(version);
   };
   const list = made("ul", { className: "version-list" }, ...versions.map((version) => {
