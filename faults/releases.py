@@ -43,6 +43,11 @@ def start_of(wanted: str, root: Path = ROOT) -> Release:
     return Release(f"the first record of {first.name}", revision(first.revision, root))
 
 
+def knows(release: Release, text: str, root: Path = ROOT) -> bool:
+    """Say whether a release's contracts speak of `text`, such as a topic."""
+    return _git(root, "grep", "-l", "-F", text, release.revision, "--", "contracts/src") is not None
+
+
 def revision(name: str, root: Path = ROOT) -> str:
     """Return the whole id of a commit. Raises ValueError when there is none."""
     found = _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")

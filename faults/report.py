@@ -26,8 +26,10 @@ THROUGH = 0.25
 _SHOWN = 12
 
 
-def result(mails: int, kills: Mapping[str, int], findings: Findings, figures: int, states: int) -> dict[str, Any]:
-    """Return what is written to `faults.json`; `figures` and `states` are how many differ from what the log comes to."""
+def result(
+    mails: int, kills: Mapping[str, int], findings: Findings, figures: int, states: int | None
+) -> dict[str, Any]:
+    """Return what is written to `faults.json`. `figures`, `states`: how many differ from the log; None: not asked."""
     return {
         "mails": mails,
         "kills": {name: kills.get(name, 0) for name in (*SERVICES, *SERVERS)},
@@ -91,7 +93,7 @@ def show(found: Mapping[str, Any], findings: Findings, console: Console, title: 
     if any(found["kills"].values()):
         table.add_row("killed", ", ".join(f"{name} {count}" for name, count in found["kills"].items()), "")
     for name in MUST_BE_ZERO:
-        table.add_row(name.replace("_", " "), str(found[name]), "0")
+        table.add_row(name.replace("_", " "), "not asked" if found[name] is None else str(found[name]), "0")
     table.add_row("repeated mails", str(found["repeated_mails"]), f"at most {found['repeated_mails_allowed']}")
     console.print(table)
     for name in findings.counts:

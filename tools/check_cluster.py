@@ -22,9 +22,10 @@ from typing import Any
 import yaml
 from postroom_local.ports import free_port
 
-from tests.component.deploy.chart import ROOT, cases, render
+from tests.component.deploy.chart import CHART, LEAST, ROOT, cases, merged, render
 from tools.cluster_parts import HOME, Parts, say
 from tools.follow_docs import follow, kubeconfig
+from tools.helm import find
 
 SAMPLES = (ROOT / "docs" / "examples" / "kafka-user.yaml",)
 """Resources of the docs that other teams apply."""
@@ -56,7 +57,7 @@ def main() -> None:
         count, faults = follow([OPERATIONS / name for name in FOLLOWED], Path(folder) / "kubeconfig", Path(folder))
         say(f"{count} commands of {', '.join(FOLLOWED)} carried out as they stand there")
         kubectl("create", "namespace", "mail")
-        faults += [*accept_all(kubectl), *refuse_wrong(kubectl)]
+        faults += [*accept_all(kubectl), *refuse_wrong(kubectl), *repeat_job(kubectl, Path(folder))]
     if faults:
         sys.exit("error: " + "\n".join(faults))
 
@@ -152,6 +153,21 @@ def refuse_wrong(kubectl: Kubectl) -> list[str]:
             faults.append(f"a wrong {kind} was taken")
     say(f"refused, as it should: a wrong {', '.join(WRONG)}")
     return faults
+
+
+def repeat_job(kubectl: Kubectl, folder: Path) -> list[str]:
+    """Upgrade a release whose Job comes with it by the same values: without another Job a changed company is never applied."""
+    values = folder / "values.json"
+    values.write_text(json.dumps(merged(LEAST, {"topics": {"strimzi": {"enabled": True, "cluster": "main"}}})))
+    program, environment = find(), {**os.environ, "KUBECONFIG": str(folder / "kubeconfig")}
+    options = ["-n", "again", "--create-namespace", "-f", str(values)]
+    jobs: list[str] = []
+    for _ in range(2):
+        command = [str(program), "upgrade", "--install", "postroom", str(CHART), *options]
+        subprocess.run(command, check=True, capture_output=True, env=environment, timeout=60)
+        jobs += kubectl("-n", "again", "get", "jobs", "-o", "name").stdout.split()
+    say(f"upgraded by the same values: {', '.join(jobs)}")
+    return [] if len(set(jobs)) == len(jobs) == 2 else [f"an upgrade has no Job of its own: {', '.join(jobs)}"]  # noqa: PLR2004
 
 
 if __name__ == "__main__":

@@ -539,6 +539,8 @@ def test_with_strimzi_the_job_comes_with_the_release_and_has_a_new_name_when_it_
     assert [c["args"][0] for c in containers(made["spec"]["template"])] == ["migrate", "config"]
     assert job({})[0] == name
     assert job({"configuration": {"existingConfigMap": "another"}})[0] != name
+    # Of what stands in a ConfigMap of somebody else's nothing is seen: another upgrade (check-cluster looks), or another text.
+    assert job({"configuration": {"revision": "2"}})[0] != name
     ((_, made),) = of_kind(render(CASES["a user of Strimzi for each service"]), "Job").items()
     assert "annotations" not in made["metadata"]  # its user comes with the release, its topics by itself
     assert [c["args"][0] for c in containers(made["spec"]["template"])] == ["topics", "migrate", "config"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from faults.mails import PlannedMail
-from faults.releases import start_of
+from faults.releases import knows, start_of
 from faults.upgrade import problems, still_wanted
 
 GOOD = {
@@ -38,6 +38,12 @@ def test_it_begins_at_the_newest_tag_else_at_the_first_record_and_at_what_is_ask
     assert (start_of("", tmp_path).name, start_of("", tmp_path).revision) == ("v0.2.0", second)
     assert start_of("v0.1.0", tmp_path).revision == first
     assert start_of("HEAD~1", tmp_path).revision == second
+    assert not knows(start_of("v0.2.0", tmp_path), "conversation-states", tmp_path)
+    (tmp_path / "contracts" / "src").mkdir()
+    (tmp_path / "contracts" / "src" / "topics.py").write_text("conversation-states\n")
+    _git(tmp_path, "add", "-A")
+    _git(tmp_path, "commit", "-q", "-m", "fourth")
+    assert knows(start_of("HEAD", tmp_path), "conversation-states", tmp_path)
     with pytest.raises(ValueError, match=r"UPGRADE_FROM=v9: git knows no such tag or commit"):
         start_of("v9", tmp_path)
 
