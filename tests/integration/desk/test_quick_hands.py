@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
-from postroom_contracts.commands import ReopenConversation, Request, ResolveConversation, SetWaiting, SnoozeConversation
+from postroom_contracts.commands import (
+    AssignConversation,
+    ReopenConversation,
+    Request,
+    ResolveConversation,
+    SetWaiting,
+    SnoozeConversation,
+)
 from postroom_contracts.events import Data, Event
 from postroom_contracts.facts import (
     ConversationAbsorbed,
@@ -350,3 +357,30 @@ async def test_what_is_marked_as_unread_is_left_and_stays_so_until_it_is_opened_
         await page.reload()
         await expect(page.locator("#rows .row > a[aria-current]")).to_contain_text("Bike 3")
         await expect(page.locator(row)).to_have_count(0)
+
+
+async def test_what_is_opened_or_typed_holds_when_the_conversation_moves(house: Attacked) -> None:
+    """A live update showed everybody again: Enter took it away from its owner instead of giving it to whom was typed."""
+    began = len(house.desk.commands.published)
+    async with house.page("ana") as (page, _):
+        await opens(page, house, "/conversations/c3")
+        await page.keyboard.press("a")
+        await page.keyboard.type("Ben")
+        offered = page.locator("#menu-assign [data-assign]:visible")
+        await expect(offered).to_have_count(1)
+        await house.desk.happens(received("m-new", "15:40", opened=False), "c3")
+        await expect(page.locator("#messages > .message")).to_have_count(2)
+        await expect(offered).to_have_text(re.compile("Ben Okafor"))
+        await page.keyboard.press("Enter")
+        await asked_for(house, began + 1)
+        await page.set_viewport_size({"width": 800, "height": 900})
+        await page.locator("#facts-toggle").click()
+        await expect(page.locator("#contact")).to_be_visible()
+        await house.desk.happens(received("m-newer", "15:41", opened=False), "c3")
+        await expect(page.locator("#messages > .message")).to_have_count(3)
+        await expect(page.locator("#contact")).to_be_visible()
+        await page.locator("#facts-toggle").click()
+        await expect(page.locator("#contact")).to_be_hidden()
+    command = house.desk.commands.published[-1].data
+    assert isinstance(command, AssignConversation)
+    assert command.agent_id == "ben"

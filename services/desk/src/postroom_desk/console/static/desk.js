@@ -52,18 +52,29 @@ document.addEventListener("click", (event) => {
     if (!menu.contains(event.target)) menu.open = false;
   }
   if (event.target.closest("#facts-toggle")) {
-    const toggle = event.target.closest("#facts-toggle");
-    const shown = document.getElementById("conversation").classList.toggle("facts-shown");
-    toggle.setAttribute("aria-expanded", String(shown));
+    const { id } = document.getElementById("conversation").dataset;
+    factsOf = factsOf === id ? "" : id;
+    showFacts();
   }
 });
 
-// A filter narrows the buttons of its menu; Enter takes the first.
-document.addEventListener("input", (event) => {
-  if (!event.target.matches("[data-filter]")) return;
-  const wanted = event.target.value.toLocaleLowerCase();
-  for (const button of event.target.parentElement.querySelectorAll("[data-assign]")) button.hidden = !button.textContent.toLocaleLowerCase().includes(wanted);
-});
+// On a narrow page what is known beside a conversation is shown when it is asked for, and stays while that moves.
+let factsOf = "";
+function showFacts() {
+  const opened = document.getElementById("conversation");
+  const shown = Boolean(opened?.dataset.id) && opened.dataset.id === factsOf;
+  opened?.classList.toggle("facts-shown", shown);
+  document.getElementById("facts-toggle")?.setAttribute("aria-expanded", String(shown));
+}
+document.addEventListener("postroom:shown", showFacts);
+
+// A filter narrows the buttons of its menu, also those that a live update brings; Enter takes the first.
+function narrow(filter) {
+  const wanted = filter.value.toLocaleLowerCase();
+  for (const button of filter.parentElement.querySelectorAll("[data-assign]")) button.hidden = !button.textContent.toLocaleLowerCase().includes(wanted);
+}
+document.addEventListener("input", (event) => { if (event.target.matches("[data-filter]")) narrow(event.target); });
+document.addEventListener("postroom:shown", () => { for (const filter of document.querySelectorAll("[data-filter]")) if (filter.value) narrow(filter); });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("[data-filter]")) { event.preventDefault(); event.target.parentElement.querySelector("[data-assign]:not([hidden])")?.click(); }
 });
