@@ -17,6 +17,7 @@ from postroom_contracts.commands import (
     ReopenConversation,
     Request,
     ResolveConversation,
+    SendReply,
     SetWaiting,
     SnoozeConversation,
 )
@@ -384,3 +385,23 @@ async def test_what_is_opened_or_typed_holds_when_the_conversation_moves(house: 
     command = house.desk.commands.published[-1].data
     assert isinstance(command, AssignConversation)
     assert command.agent_id == "ben"
+
+
+async def test_what_was_read_while_one_wrote_holds_no_reply(house: Attacked) -> None:
+    """The button that says so was heard by the page alone: the reply was held all the same."""
+    began = len(house.desk.commands.published)
+    await house.desk.content.put([customer_content("m-w", subject="Pump"), customer_content("m-w2")])
+    await house.desk.happens(received("m-w", "17:00", opened=True), "w")
+    async with house.page("ana") as (page, _):
+        await opens(page, house, "/conversations/w")
+        await page.keyboard.press("r")
+        await page.keyboard.type("Come in.")
+        await expect(page.locator("#draft-state")).to_have_text("Saved")
+        await house.desk.happens(received("m-w2", "17:01", opened=False), "w")
+        await page.get_by_role("button", name="I have read it").click()
+        await expect(page.locator("#written")).to_be_hidden()
+        await page.keyboard.press("Control+Enter")
+        await asked_for(house, began + 1)
+    command = house.desk.commands.published[-1].data
+    assert isinstance(command, SendReply)
+    assert command.expected_sequence == 2

@@ -141,7 +141,8 @@ async function sendReply(then, at) {
   const body = { then: then || null, hold_if_customer_writes: by("hold").checked };
   if (at) body.send_at = new Date(at).toISOString();
   else body.undo_seconds = Number(mine.composer.dataset.undo);
-  const { ok, status, said } = await call("POST", `${side.draft.base}/send`, body);
+  const seen = side.seen ? { "If-Match": `"${side.seen.etag}"` } : {}; // which may be more than when it was begun
+  const { ok, status, said } = await call("POST", `${side.draft.base}/send`, body, seen);
   if (!ok) {
     if (said.reason === "stale" && mine === now && mine.composer.isConnected) { mine.wanted = { then, at }; await lookAgain(); return; }
     say(refusal(said), { bad: true });
