@@ -34,11 +34,18 @@ async def accepted(recovery: Recovery) -> AsyncIterator[Event]:
 
 
 async def claims_from_log(recovery: Recovery) -> list[str]:
-    """Place every message again that was placed since the backup, in the order of then, where it was placed then."""
+    """Place every message again that was placed since the backup, in the order of then, where it was placed then.
+
+    Raises LookupError without the signing keys: ids that were signed by them lead to conversations.
+    """
     commands = [event async for event in accepted(recovery)]
     if not commands:
         return []
-    company, keys = (await _companies(recovery)).latest(), recovery.settings.keys()
+    try:
+        keys = recovery.settings.keys()
+    except ValueError as error:
+        raise LookupError(f"{error}, and run it again") from error
+    company = (await _companies(recovery)).latest()
     homes: dict[str, tuple[Names, str]] = {}
     for event in sorted(commands, key=lambda event: (event.time, event.id)):
         inbound = cast("AcceptMessage", event.data).inbound
