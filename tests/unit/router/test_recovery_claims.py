@@ -1,9 +1,16 @@
 """After a loss of MongoDB a mail goes where it went before, in whatever order the mailboxes are read again."""
 
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 from postroom_contracts.inbound import InboundReceived
+from postroom_router import recovery_claims
 from postroom_router.adapters.claims import InMemoryClaims
 from postroom_router.domain.threading import Names, Placing, names_of
 from postroom_router.recovery_claims import place_again
+from postroom_runtime.settings import RuntimeSettings
 
 from tests.unit.router.build import inbound
 
@@ -51,3 +58,17 @@ async def test_what_the_backup_knows_stays_and_a_second_time_changes_nothing() -
     after = dict(claims.rows)
     assert await place_again(claims, [(ORDER, ORDER.proposal), (ANSWER, ORDER.proposal)]) == 0
     assert claims.rows == after
+
+
+async def test_without_signing_keys_nothing_is_placed_and_the_error_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def one(_: Any) -> AsyncIterator[Any]:
+        yield None
+
+    monkeypatch.setattr(recovery_claims, "accepted", one)
+    for name in ("POSTROOM_SIGNING_KEYS", "POSTROOM_SIGNING_KEYS_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    recovery: Any = SimpleNamespace(settings=RuntimeSettings(kafka_bootstrap="127.0.0.1:1"))  # and no database
+    with pytest.raises(LookupError, match=r"set POSTROOM_SIGNING_KEYS .* and run it again"):
+        await recovery_claims.claims_from_log(recovery)

@@ -154,7 +154,7 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
         "teams: [workshop]\n    signature: |\n      [agent.title]\n      [inbox.name], [[x] [X]\n      [x]\n  - id: orders",
         ["c.yaml:19: inboxes[0].signature: [inbox.name] is internal and must not reach customers",
          ("c.yaml:19: inboxes[0].signature: [x] is not a variable; there is agent.first_name, agent.last_name, agent.title,"
-          " company (write [[x] for the text itself)")],
+          " calendar_link, company (write [[x] for the text itself)")],
     ),
     "DKIM selector of two words": (
         "smtp: {host: smtp.velo.example}",

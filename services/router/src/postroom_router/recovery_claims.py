@@ -6,6 +6,8 @@ its own before what it answers is there, and stand in the log with one id in two
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from operator import itemgetter
 from typing import cast
 
 from postroom_contracts.commands import AcceptMessage
@@ -18,6 +20,7 @@ from postroom_runtime.tail import read_to_end
 
 from postroom_router.adapters.claims import ClaimStore, MongoClaims
 from postroom_router.companies import Companies
+from postroom_router.domain.company import Company
 from postroom_router.domain.threading import Names, Placing, Row, names_of
 
 AT_ONCE = 200
@@ -38,18 +41,17 @@ async def claims_from_log(recovery: Recovery) -> list[str]:
 
     Raises LookupError without the signing keys: ids that were signed by them lead to conversations.
     """
-    commands = [event async for event in accepted(recovery)]
-    if not commands:
-        return []
-    try:
-        keys = recovery.settings.keys()
-    except ValueError as error:
-        raise LookupError(f"{error}, and run it again") from error
-    company = (await _companies(recovery)).latest()
-    homes: dict[str, tuple[Names, str]] = {}
-    for event in sorted(commands, key=lambda event: (event.time, event.id)):
+    found: list[tuple[datetime, str, str, Names, str]] = []  # and not the mails themselves: there may be very many
+    known: tuple[list[bytes], Company] | None = None
+    async for event in accepted(recovery):
+        known = known or (_keys(recovery), (await _companies(recovery)).latest())
         inbound = cast("AcceptMessage", event.data).inbound
-        homes.setdefault(inbound.message_id, (names_of(inbound, keys, company), event.subject))
+        found.append((event.time, event.id, inbound.message_id, names_of(inbound, *known), event.subject))
+    homes: dict[str, tuple[Names, str]] = {}
+    for _, _, message_id, names, home in sorted(found, key=itemgetter(0, 1)):
+        homes.setdefault(message_id, (names, home))
+    if not homes:
+        return []
     claims, made = MongoClaims(recovery.database("router")["thread_claims"]), 0
     placed = list(homes.values())
     for first in range(0, len(placed), AT_ONCE):
@@ -75,6 +77,13 @@ async def place_again(claims: ClaimStore, homes: Sequence[tuple[Names, str]]) ->
     await claims.claim((claim for names, _ in homes for claim in names.asked), place)
     await claims.move(placing.moved)
     return sum(names.own in placing.made for names, _ in homes)
+
+
+def _keys(recovery: Recovery) -> list[bytes]:
+    try:
+        return recovery.settings.keys()
+    except ValueError as error:
+        raise LookupError(f"{error}, and run it again") from error
 
 
 async def _companies(recovery: Recovery) -> Companies:
