@@ -8,16 +8,14 @@ import httpx
 import pytest
 from postroom_contracts import commands as c
 from postroom_contracts import facts as f
-from postroom_contracts.events import Event
 from postroom_contracts.ids import content_id
 from postroom_contracts.values import Channel, Status
 
 from tests.component.desk.doubles import NOW, DeskBench, settings
 from tests.component.desk.facts import ANA, CONVERSATION, content, customer_content, received, replied
+from tests.component.desk.writers import ANAS, BENS, PNG, answers_with, brought
 
 PATH = f"/api/v1/conversations/{CONVERSATION}"
-PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
-ANAS, BENS = "token-of-the-tests-000a", "token-of-the-tests-000b"
 
 
 @pytest.fixture
@@ -32,20 +30,6 @@ async def desk() -> DeskBench:
 async def client(desk: DeskBench) -> AsyncIterator[httpx.AsyncClient]:
     async with desk.client() as found:
         yield found
-
-
-def answers_with(desk: DeskBench, *facts: Any) -> None:
-    async def router(command: Event) -> None:
-        for fact in facts:
-            await desk.happens(fact, command.subject, cause=command.id)
-
-    desk.commands.router = router
-
-
-async def brought(client: httpx.AsyncClient, name: str, body: bytes, **query: Any) -> dict[str, Any]:
-    answer = await client.post("/api/v1/uploads", params={"filename": name, **query}, content=body)
-    assert answer.status_code == 201, answer.text
-    return dict(answer.json())
 
 
 async def test_html_leaves_clean_with_its_text_its_picture_and_its_file(

@@ -1,7 +1,6 @@
 """Drafts over doubles: shared, locked, handed over, approved, sent once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,7 +13,7 @@ from postroom_desk.domain.draft import LEASE
 
 from tests.component.desk.doubles import NOW, DeskBench, settings
 from tests.component.desk.facts import ANA, CONVERSATION, customer_content, received, replied
-from tests.component.desk.test_answering import ANAS, BENS, PNG, answers_with, brought
+from tests.component.desk.writers import ANAS, BENS, PNG, answers_with, brought
 from tests.integration.desk.office import company
 
 PATH = f"/api/v1/conversations/{CONVERSATION}"
@@ -27,18 +26,6 @@ async def desk() -> DeskBench:
     await bench.content.put([customer_content()])
     await bench.happens(received(), CONVERSATION)
     return bench
-
-
-@pytest.fixture
-async def ana(desk: DeskBench) -> AsyncIterator[httpx.AsyncClient]:
-    async with desk.client(ANAS) as client:
-        yield client
-
-
-@pytest.fixture
-async def ben(desk: DeskBench) -> AsyncIterator[httpx.AsyncClient]:
-    async with desk.client(BENS) as client:
-        yield client
 
 
 async def save(client: httpx.AsyncClient, text: str, number: int | None = None, **fields: Any) -> httpx.Response:

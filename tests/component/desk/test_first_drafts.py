@@ -14,7 +14,7 @@ from postroom_desk.api import first_drafts
 
 from tests.component.desk.doubles import NOW, DeskBench, settings
 from tests.component.desk.facts import ANA, CONVERSATION, customer_content, received, replied
-from tests.component.desk.test_answering import ANAS, BENS, answers_with, brought
+from tests.component.desk.writers import ANAS, BENS, answers_with, brought
 from tests.integration.desk.office import company
 
 MIRAS = "token-of-the-tests-000m"
@@ -50,18 +50,6 @@ async def desk() -> DeskBench:
     bench = DeskBench(settings=settings(api_tokens=f"a@ana={ANAS},b@ben={BENS},m@mira={MIRAS},house={'h' * 20}"))
     works_with(bench, staffed())
     return bench
-
-
-@pytest.fixture
-async def ana(desk: DeskBench) -> AsyncIterator[httpx.AsyncClient]:
-    async with desk.client(ANAS) as client:
-        yield client
-
-
-@pytest.fixture
-async def ben(desk: DeskBench) -> AsyncIterator[httpx.AsyncClient]:
-    async with desk.client(BENS) as client:
-        yield client
 
 
 @pytest.fixture

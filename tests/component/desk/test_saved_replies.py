@@ -4,7 +4,7 @@ from postroom_contracts.configuration import ConfigurationApplied, SavedReply
 
 from tests.component.desk.doubles import NOW, DeskBench, settings
 from tests.component.desk.facts import CONVERSATION, customer_content, received
-from tests.component.desk.test_answering import ANAS, BENS
+from tests.component.desk.writers import ANAS, BENS
 from tests.integration.desk.office import company
 
 PATH = f"/api/v1/conversations/{CONVERSATION}/saved-replies"

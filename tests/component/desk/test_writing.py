@@ -1,7 +1,5 @@
 """Writing over doubles: what came since a draft was begun, notes kept as drafts, writing first, what a first key does."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 from postroom_contracts import commands as c
@@ -12,7 +10,7 @@ from postroom_contracts.values import Actor
 
 from tests.component.desk.doubles import NOW, DeskBench, settings
 from tests.component.desk.facts import ANA, CONVERSATION, assigned, content, customer_content, received, replied
-from tests.component.desk.test_answering import ANAS, BENS, PNG, answers_with, brought
+from tests.component.desk.writers import ANAS, BENS, PNG, answers_with, brought
 from tests.integration.desk.office import company
 
 SINCE = f"/panes/since/{CONVERSATION}"
@@ -28,18 +26,6 @@ async def desk() -> DeskBench:
     await bench.content.put([customer_content()])
     await bench.happens(received(), CONVERSATION)
     return bench
-
-
-@pytest.fixture
-async def ana(desk: DeskBench) -> AsyncIterator[httpx.AsyncClient]:
-    async with desk.client(ANAS) as client:
-        yield client
-
-
-@pytest.fixture
-async def ben(desk: DeskBench) -> AsyncIterator[httpx.AsyncClient]:
-    async with desk.client(BENS) as client:
-        yield client
 
 
 async def happened(desk: DeskBench) -> None:

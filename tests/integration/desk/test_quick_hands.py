@@ -186,10 +186,11 @@ async def test_a_draft_that_comes_late_is_gone_on_with_and_never_sent_unread(hou
     """What a colleague had begun went out to the customer with what was typed and sent before it had come."""
     gets, began = Held(), len(house.desk.commands.published)
     async with await house.desk.browser("ben", house.url) as ben:
-        await ben.put(draft_of("c2"), json={"text": "Our secret:"})
-        await ben.post(f"{draft_of('c2')}/lease", json={"release": True})
-        await ben.put(draft_of("c3"), json={"text": "Dear Carla,"})
-        await ben.post(f"{draft_of('c3')}/lease", json={"release": True})
+        for conversation, text in (("c2", "Our secret:"), ("c3", "Dear Carla,")):
+            draft = draft_of(conversation)  # what was typed into it before may have been saved, or not
+            await ben.post(f"{draft}/lease", json={"take_over": True})
+            assert (await ben.put(draft, json={"text": text})).status_code == 200
+            await ben.post(f"{draft}/lease", json={"release": True})
     async with house.page("ana") as (page, _):
         await page.route(replies("c2"), only("GET", gets))
         await page.goto(f"{house.url}/conversations/c2")
