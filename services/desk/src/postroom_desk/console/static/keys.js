@@ -10,7 +10,7 @@ const FIELD = "input:not([type=checkbox], [type=radio]), textarea, select, [cont
 const links = () => [...document.querySelectorAll("#rows .row > a")];
 const press = (selector) => document.querySelector(selector)?.click();
 let opening = 0;
-let place = null; // {list, n}: where one was in which list; another row may stand there since
+let place = null; // {list, n, path}: where one was in which list, at which conversation; another row may stand there since
 let typedAt = -Infinity;
 
 function here() {
@@ -23,7 +23,13 @@ const listed = () => document.getElementById("list")?.dataset.query;
 
 function keepPlace() {
   const n = here();
-  if (n >= 0) place = { list: listed(), n };
+  if (n >= 0) place = { list: listed(), n, path: links()[n].pathname };
+}
+
+// The row that is meant: the list may just have been drawn anew, without focus, after its conversation was left.
+function meant() {
+  const all = links();
+  return (all[here()] ?? (place?.list === listed() ? all.find((link) => link.pathname === place.path) : null))?.closest(".row");
 }
 
 function move(step) {
@@ -34,7 +40,7 @@ function move(step) {
   const to = gone ? place.n + Math.min(step, 0) : from + step;
   const n = Math.min(all.length - 1, Math.max(0, to));
   const next = all[n];
-  place = { list: listed(), n };
+  place = { list: listed(), n, path: next.pathname };
   next.focus();
   next.scrollIntoView({ block: "nearest" });
   // With a conversation beside the list, moving reads on.
@@ -69,7 +75,7 @@ const KEYS = {
   a: () => (anyPicked() ? document.querySelector("#bulk select").focus() : menu("menu-assign")),
   s: () => menu("menu-snooze"),
   t: () => (anyPicked() ? document.querySelector("#bulk input").focus() : tag()),
-  x: () => pick(links()[here()]?.closest(".row")),
+  x: () => pick(meant()),
   b: () => press("#bell"),
   "/": () => document.getElementById("search")?.focus(),
   "?": () => document.getElementById("help").showModal(),
