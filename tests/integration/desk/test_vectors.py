@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
 from fastapi.responses import HTMLResponse
-from playwright.async_api import expect
+from playwright.async_api import Error, expect
 
 from tests.component.desk.doubles import DeskBench
 from tests.component.desk.routes_of import addresses
@@ -96,9 +97,10 @@ async def test_what_runs_is_seen(house: Attacked) -> None:
     async with house.page() as (page, seen):
         await page.goto(f"{house.url}/raw-for-the-tests")
         for _ in range(100):
-            await seen.look(page)
-            if len(seen.ran) > 60 and len(seen.asked) > 10:
-                break
+            with suppress(Error):  # where all of it runs, frames come and go while one looks
+                await seen.look(page)
+                if len(seen.ran) > 60 and len(seen.asked) > 10:
+                    break
             seen.would_run.clear()
             await asyncio.sleep(0.05)
         assert len(seen.ran) > 60, sorted(seen.ran)
