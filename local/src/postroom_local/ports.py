@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 from pathlib import Path
@@ -12,11 +13,12 @@ LOOPBACK = "127.0.0.1"
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_PORT = 15000
 _ATTEMPTS = 200
-_handed_out: set[int] = set()
+_handed_out: dict[int, socket.socket | None] = {}
+"""Each with what tells other processes that it is ours, also while its server is stopped; the end of this process lets it go."""
 
 
 def free_port() -> int:
-    """Return a loopback TCP port on which nobody listens, a different one on each call of this process.
+    """Return a loopback TCP port on which nobody listens, a different one on each call of all processes that ask here.
 
     It lies below the ephemeral range: a client that reconnects in a loop to a killed server's ephemeral port can be
     given that very port as its own end, connects to itself, and the server cannot come back.
@@ -24,10 +26,24 @@ def free_port() -> int:
     below = _first_ephemeral_port()
     for _ in range(_ATTEMPTS):
         port = random.randrange(_FIRST_PORT, below)
-        if port not in _handed_out and is_free(port):
-            _handed_out.add(port)
+        if port not in _handed_out and is_free(port) and _reserve(port):
             return port
     raise PortTakenError(f"no free port found between {_FIRST_PORT} and {below}; stop servers that are not needed")
+
+
+def _reserve(port: int) -> bool:
+    """Return whether no other process has it: a server that starts slowly, or was killed to be started again, listens on none."""
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0postroom-port-{port}")
+    except OSError as error:
+        mark.close()
+        if error.errno == errno.EADDRINUSE:
+            return False
+        _handed_out[port] = None  # a system without such names: it is free at least
+        return True
+    _handed_out[port] = mark
+    return True
 
 
 def is_free(port: int) -> bool:
