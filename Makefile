@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/bytecode
 endif
 
-.PHONY: help setup demo clean-demo screenshots check test helm check-image check-cluster bench bench-desk bench-sizing bench-webhooks faults check-alerts check-api check-erasure check-keycloak format lock generate clean
+.PHONY: help setup demo clean-demo screenshots check test test-jitter helm check-image check-cluster bench bench-desk bench-sizing bench-webhooks faults check-alerts check-api check-erasure check-keycloak format lock generate clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ check-cluster: setup helm ## Apply all that the chart makes to a real kube-apise
 
 test: setup ## All tests, on real Kafka, MongoDB and mail
 	$(BIN)/pytest -n $(TEST_PROCESSES) $(TEST_ARGS)
+
+test-jitter: setup ## Tests whose answers come late and whose processes stand still, to make races show (JITTER_SEED, TEST_ARGS)
+	$(BIN)/python -m pytest -p tests.jitter -n $(TEST_PROCESSES) $(or $(TEST_ARGS),tests/integration tests/e2e)
 
 bench: setup ## Throughput and latency beside the raw floor (at most 30 minutes)
 	$(BIN)/python -m benchmarks.bench

@@ -38,7 +38,7 @@ async def test_failed_record_and_those_behind_it_come_back_in_order_after_the_me
         await until_parked(bench, 2)
         await bench.publish([note("c1", "m3", NOW), note("c2", "n1", NOW)])  # the next batch goes on without c1
         await until_parked(bench, 3)
-        assert bench.states() == {"c1": ["m0"], "c2": ["n0", "n1"]}
+        await until_states(bench, {"c1": ["m0"], "c2": ["n0", "n1"]})
     async with bench.member():  # the hold outlives the process
         await bench.publish([note("c1", "m4", NOW)])
         await until_parked(bench, 4)
