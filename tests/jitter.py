@@ -82,9 +82,10 @@ def stop_and_go(root: int, dice: random.Random) -> None:
 
 
 def below(root: int) -> list[psutil.Process]:
-    """Return all processes that `root` started, and theirs, without this one."""
+    """Return all processes that `root` started, and theirs, without this one and those that a test stopped."""
     with suppress(psutil.Error):
-        return [p for p in psutil.Process(root).children(recursive=True) if p.pid != os.getpid()]
+        found = psutil.Process(root).children(recursive=True)
+        return [p for p in found if p.pid != os.getpid() and p.status() != psutil.STATUS_STOPPED]
     return []
 
 

@@ -89,6 +89,7 @@ class Attacked:
         try:
             yield page, seen
         finally:
+            await page.unroute_all(behavior="ignoreErrors")  # what is under way is of no test any more
             await context.close()
 
     async def _signed_in(self, context: BrowserContext, agent: str) -> None:

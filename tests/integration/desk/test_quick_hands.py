@@ -214,6 +214,30 @@ async def test_a_draft_that_comes_late_is_gone_on_with_and_never_sent_unread(hou
         await expect(page.locator("#text")).to_have_text("Dear Carla, come in")
 
 
+async def test_what_is_sent_right_behind_taking_it_over_goes_out(house: Attacked) -> None:
+    """While the desk had not answered yet it was not theirs to send: nothing went out, and nothing was said."""
+    leases: Any = Held()
+    await house.desk.content.put([customer_content("m-taken", subject="Bike")])
+    await house.desk.happens(received("m-taken", "15:05", opened=True), "taken")
+    async with await house.desk.browser("ben", house.url) as ben, house.page("ana") as (page, _):
+        draft = draft_of("taken")
+        assert (await ben.put(draft, json={"text": "Come on Saturday."})).status_code == 200
+        await opens(page, house, "/conversations/taken")
+        await expect(page.locator("#locked-by")).to_have_text("Ben Okafor is writing")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(page.locator(".toast-bad")).to_contain_text("Ben Okafor is writing")
+
+        began = len(house.desk.commands.published)
+        await page.route("**/draft/lease*", only("POST", leases))
+        await page.get_by_role("button", name="Take over").click()
+        await leases.until(1)
+        await page.get_by_role("button", name="Send", exact=True).click()
+        leases.let_go()
+        await asked_for(house, began + 1)
+        assert done(house)[began:] == [("SendReply", "taken")]
+        await expect(page.locator("#text")).to_have_text("")
+
+
 async def test_nothing_is_typed_into_what_is_being_sent(house: Attacked) -> None:
     """It was gone with the text before it as soon as that had been taken."""
     sends: Any = Held()

@@ -69,11 +69,17 @@ function listen(composer, bring, saved) {
 
 // --- whose text it is ---------------------------------------------------------------------------------------------
 
-async function takeOver() {
-  const { ok, said } = await now.side.draft.take(true);
+// Who presses Send right behind it sends what they have by then.
+function takeOver() {
+  now.side.taking = takeSide(now);
+}
+
+async function takeSide(mine) {
+  const { side } = mine;
+  const { ok, said } = await side.draft.take(true);
   if (!ok) { say(refusal(said), { bad: true }); return; }
-  takenOver(now.side, said);
-  by("text").focus();
+  takenOver(side, said);
+  if (mine === now && side === now.side) by("text").focus();
 }
 
 async function handOver(select) {
@@ -110,7 +116,16 @@ async function send(button, then, at = "") {
   const { editor } = now;
   if (editor.busy) return;
   editor.busy = true; // what was typed on would be gone with what was sent
-  try { await busy(button, () => (isNote() ? sendNote() : sendReply(then, at))); } finally { editor.busy = false; }
+  try { await busy(button, () => sendShown(then, at)); } finally { editor.busy = false; }
+}
+
+async function sendShown(then, at) {
+  const { side } = now;
+  const shown = contentOf(side).html;
+  await side.taking;
+  if (side !== now.side) return;
+  if (contentOf(side).html !== shown) { say(t("answering.js.look_again"), { bad: true }); return; }
+  await (isNote() ? sendNote() : sendReply(then, at));
 }
 
 // True when all of it is on the desk, and still what stood there when that was asked for.
@@ -120,7 +135,7 @@ async function saved(side) {
   const fine = await side.draft.flush();
   if (fine && contentOf(side).html === meant) return true;
   if (fine) say(t("answering.js.look_again"), { bad: true });
-  else if (!heldBy(side.known)) say(t("composer.js.not_saved"), { bad: true });
+  else say(heldBy(side.known) ? t("composer.js.editing", { name: heldBy(side.known) }) : t("composer.js.not_saved"), { bad: true });
   return false;
 }
 

@@ -49,7 +49,7 @@ function listen(mine, bring) {
   form.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(); } });
   form.addEventListener("submit", (event) => { event.preventDefault(); busy(by("new-send"), () => sendOnce(mine)); });
   by("new-send-later").addEventListener("click", () => busy(by("new-send-later"), () => sendOnce(mine, by("new-send-at").value)));
-  by("new-take-over").addEventListener("click", () => takeOver(mine));
+  by("new-take-over").addEventListener("click", () => { mine.taking = takeOver(mine); });
   by("new-versions").addEventListener("click", () => { by("menu-draft").open = false; openVersions(draft, (said) => { if (form.isConnected) fill(mine, said); }); });
   by("new-drop").addEventListener("click", () => { by("menu-draft").open = false; discard(mine); });
   by("new-hand-over").addEventListener("change", (event) => handOver(mine, event.target));
@@ -255,7 +255,7 @@ async function saved(mine) {
   const fine = await mine.draft.flush();
   if (fine && contentOf(mine).html === meant) return true;
   if (fine) say(t("answering.js.look_again"), { bad: true });
-  else if (by("new-locked").hidden) say(t("composer.js.not_saved"), { bad: true });
+  else say(by("new-locked").hidden ? t("composer.js.not_saved") : by("new-locked-by").textContent, { bad: true });
   return false;
 }
 
@@ -263,7 +263,16 @@ async function saved(mine) {
 async function sendOnce(mine, at = "") {
   if (mine.editor.busy) return;
   mine.editor.busy = true;
-  try { await send(mine, at); } finally { mine.editor.busy = false; }
+  try { await sendShown(mine, at); } finally { mine.editor.busy = false; }
+}
+
+// Who presses Send right behind "Take over" sends what they have by then.
+async function sendShown(mine, at) {
+  const shown = contentOf(mine);
+  await mine.taking;
+  if (!mine.form.isConnected) return;
+  if (contentOf(mine).html !== shown.html) { say(t("answering.js.look_again"), { bad: true }); return; }
+  await send(mine, at);
 }
 
 async function send(mine, at = "") {
