@@ -146,7 +146,13 @@ async def test_nobody_is_asked_before_consent_and_then_nothing_is_said_of_who_lo
         assert stranger.asked == []
         await page.get_by_role("button", name="Show pictures").click()
         await expect(page.frame_locator("details.html iframe").locator("img[src^='data:image/gif']")).to_have_count(1)
-        assert await logo.evaluate("i => i.naturalWidth") == 8
+        await expect(logo).to_have_js_property("naturalWidth", 8)
+        await expect(page.locator("#live")).to_have_attribute("data-state", "live")
+        await house.desk.content.put([customer_content("m2")])
+        await house.desk.happens(received("m2", "10:00"), CONVERSATION)
+        await expect(page.locator("#m-m2")).to_be_visible()
+        await expect(page.locator("[data-pictures]")).to_have_count(0)
+        await expect(logo).to_have_js_property("naturalWidth", 8)
         assert sorted(r.url.path for r in stranger.asked) == ["/logo.gif", "/spy.gif"]
         for request in stranger.asked:
             assert not {"cookie", "referer", "origin", "authorization", "x-forwarded-for"} & set(request.headers)
@@ -171,6 +177,6 @@ async def test_a_picture_inside_the_house_is_refused_and_says_so(stranger: Stran
         await page.get_by_role("button", name="Show pictures").click()
         first = page.frame_locator("details.html iframe").locator("img[src^='data:image/svg']").first
         await expect(first).to_be_visible()
-        assert await first.evaluate("i => i.naturalWidth") == 300
+        await expect(first).to_have_js_property("naturalWidth", 300)
         assert "not%20a%20public%20address" in (await first.get_attribute("src") or "")
         assert stranger.asked == []

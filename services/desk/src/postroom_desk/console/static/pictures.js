@@ -2,11 +2,13 @@
 import { acting, csrf, say } from "./actions.js";
 import { t } from "./texts.js";
 
+const WITH = "?pictures=true";
+
 // Loads the frame of this mail anew, with its pictures or without them.
 function load(bar, shown) {
   const frame = bar.parentElement.querySelector("iframe");
   const address = frame.dataset.src.replace(/\?.*$/, "");
-  frame.dataset.src = frame.src = shown ? `${address}?pictures=true` : address;
+  frame.dataset.src = frame.src = shown ? address + WITH : address;
   bar.remove();
 }
 
@@ -20,7 +22,16 @@ async function keep(address, always) {
   try { return (await request).ok; } catch { return false; }
 }
 
+// A live update brings the question back to a mail that shows its pictures already.
+function settle() {
+  for (const ask of document.querySelectorAll("[data-pictures-show]")) {
+    const bar = ask.closest("[data-pictures]");
+    if (bar.parentElement.querySelector("iframe").src.endsWith(WITH)) bar.remove();
+  }
+}
+
 export function startPictures() {
+  document.addEventListener("postroom:shown", settle);
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-pictures-show], [data-pictures-always], [data-pictures-never]");
     if (!button) return;
