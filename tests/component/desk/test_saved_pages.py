@@ -1,5 +1,6 @@
 """Saved replies in the console: one's own, and those of a team, which its lead changes within the configuration."""
 
+import asyncio
 import re
 from html import unescape
 
@@ -82,6 +83,19 @@ async def test_ones_own_are_made_changed_and_deleted() -> None:
         assert desk.saved_replies.saved == {}
 
 
+async def test_a_form_that_is_sent_twice_gives_one() -> None:
+    """A double click on Save made two of it."""
+    desk = await bench()
+    async with await desk.browser("ana") as ana:
+        new = {"name": "Hello", "text": "Hi"}
+        sent = await asyncio.gather(*(ana.post(PATH, data=new) for _ in range(2)))
+        assert [answer.status_code for answer in sent] == [303, 303]
+        [own] = desk.saved_replies.saved.values()
+        assert (await ana.post(PATH, data=await edited(ana, own.id) | {"text": "Good day"})).status_code == 303
+        assert (await ana.post(PATH, data=new)).status_code == 303  # what it said once is said anew
+        assert sorted(r.text for r in desk.saved_replies.saved.values()) == ["Good day", "Hi"]
+
+
 async def test_a_lead_changes_those_of_her_team_and_no_others() -> None:
     desk = await bench()
     async with await desk.browser("lea") as lea, await desk.browser("ana") as ana, await desk.browser("ada") as ada:
@@ -105,10 +119,10 @@ async def test_a_lead_changes_those_of_her_team_and_no_others() -> None:
         assert (await ada.post(PATH, data=fields(late.text))).status_code == 303
         assert texts(desk)["oil"] == "Wax it"
 
-        for _ in range(2):
-            new = {"name": "Öl & Fett!", "text": "both", "whose": "workshop"}
+        for text in ("both", "both", "both of them"):  # the first one by a double click
+            new = {"name": "Öl & Fett!", "text": text, "whose": "workshop"}
             assert (await lea.post(PATH, data=new)).status_code == 303
-        added = [r for r in desk.configurations.latest.saved_replies if r.text == "both"]
+        added = [r for r in desk.configurations.latest.saved_replies if r.text.startswith("both")]
         assert [(r.id, r.name, r.teams) for r in added] == [
             ("ol-fett", "Öl & Fett!", ["workshop"]),
             ("ol-fett-2", "Öl & Fett!", ["workshop"]),

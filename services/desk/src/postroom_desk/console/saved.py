@@ -111,7 +111,8 @@ async def _meant(mine: Me, parts: Parts, wanted: Wanted) -> Saved:
         before = await _changeable(mine, parts, wanted.id)
         return wanted.saved(before.id, before.teams, before.owner)
     if not wanted.whose:
-        return wanted.saved(str(uuid.uuid4()), (), mine.agent.id)
+        new = wanted.saved("", (), mine.agent.id)  # a form that is sent twice at once gives one, under one id
+        return replace(new, id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{mine.agent.id} {s.fingerprint(new)}")))
     configuration = parts.reader.configuration
     teams = () if wanted.whose == EVERYBODY else (wanted.whose,)
     if not _keeps(mine, configuration, teams):
@@ -160,6 +161,10 @@ async def _keep(mine: Me, parts: Parts, saved: Saved, seen: str) -> None:
     """Store one's own. Raises ChangedMeanwhileError: in another window; Problem 422 for one too many."""
     store = parts.writing.saved_replies
     own = await store.of(mine.agent.id)
+    if not seen and s.is_among(saved, own):
+        return
+    if not seen and saved.id in {x.id for x in own}:  # which said this once, and was changed since
+        saved = replace(saved, id=str(uuid.uuid4()))
     now = next((x for x in own if x.id == saved.id), None)
     if (s.fingerprint(now) if now else "") != seen:
         raise s.ChangedMeanwhileError(now)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from postroom_contracts.configuration import Agent, Configuration, SavedReply
 
@@ -41,15 +41,22 @@ def fingerprint(saved: Saved) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
+def is_among(saved: Saved, others: Iterable[Saved]) -> bool:
+    """Say whether one of them says the same under the same name, for the same teams: the form was sent twice."""
+    return fingerprint(saved) in map(fingerprint, others)
+
+
 def shared(reply: SavedReply) -> Saved:
     return Saved(reply.id, reply.name, reply.text, reply.html, tuple(reply.teams))
 
 
 def with_reply(configuration: Configuration, saved: Saved, seen: str) -> Configuration:
-    """Return the configuration with a saved reply changed, or added when `seen` is empty.
+    """Return the configuration with a saved reply changed, or added when `seen` is empty, unless it is there already.
 
     Raises ChangedMeanwhileError when it is not what was seen.
     """
+    if not seen and is_among(saved, map(shared, configuration.saved_replies)):
+        return configuration
     now = _there(configuration, saved.id, seen)
     reply = SavedReply(id=saved.id, name=saved.name, text=saved.text, html=saved.html, teams=list(saved.teams))
     others = configuration.saved_replies
