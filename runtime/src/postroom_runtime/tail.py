@@ -1,7 +1,7 @@
 """Reading a topic without a group: for `events tail`, dead letters, and whoever follows live."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -59,14 +59,22 @@ async def read_to_end(
         yield record
 
 
-async def follow(settings: RuntimeSettings, topic: str, *, start: Place) -> AsyncIterator[ConsumerRecord]:
-    """Yield records from `start` on, and those that come, for ever."""
-    async for record in _read(settings, topic, start, "end", follow=True):
+async def follow(
+    settings: RuntimeSettings, topic: str, *, start: Place, begun: Callable[[], object] = lambda: None
+) -> AsyncIterator[ConsumerRecord]:
+    """Yield records from `start` on, and those that come, for ever. `begun`: called once nothing more can be missed."""
+    async for record in _read(settings, topic, start, "end", follow=True, begun=begun):
         yield record
 
 
 async def _read(
-    settings: RuntimeSettings, topic: str, start: Place, until: Place, *, follow: bool
+    settings: RuntimeSettings,
+    topic: str,
+    start: Place,
+    until: Place,
+    *,
+    follow: bool,
+    begun: Callable[[], object] = lambda: None,
 ) -> AsyncIterator[ConsumerRecord]:
     consumer = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False, fetch_max_wait_ms=200)
     await consumer.start()
@@ -75,6 +83,7 @@ async def _read(
         consumer.assign(list(ranges))
         for tp, (first, _) in ranges.items():
             consumer.seek(tp, first)
+        begun()
         remaining = {tp for tp, (first, end) in ranges.items() if first < end}
         while follow or remaining:
             for tp, records in (await consumer.getmany(timeout_ms=300, max_records=500)).items():

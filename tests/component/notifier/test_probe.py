@@ -1,9 +1,11 @@
 """A probe ends as seen, lost or not sent, and says how far it came."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from postroom_contracts.configuration import ConfigurationApplied, MailAccount
 from postroom_contracts.events import Data, new_event
 from postroom_contracts.examples import event_of
@@ -12,7 +14,8 @@ from postroom_contracts.inbound import InboundReceived
 from postroom_contracts.registry import BY_TYPE
 from postroom_notifier.domain.mime import OutgoingMail
 from postroom_notifier.domain.outcomes import Accepted, SendOutcome, TryAgain
-from postroom_notifier.probe.prober import Prober
+from postroom_notifier.probe import prober
+from postroom_notifier.probe.prober import FOLLOWED, Prober
 from postroom_notifier.probe.settings import ProbeSettings
 from postroom_runtime.clock import ManualClock
 from postroom_runtime.configuration_feed import Configurations
@@ -30,16 +33,18 @@ def example(model: type[Data], **changes: Any) -> Data:
 class World:
     """The way of a mail as doubles: `reaches` is the last stage that it comes to."""
 
-    def __init__(self, reaches: str) -> None:
+    def __init__(self, reaches: str, lost_after_seconds: float = 120) -> None:
         self.reaches = reaches
         self.asked: list[tuple[str, str, str]] = []
+        self.sent = 0
         self.position_now = "0:5"
         configurations = Configurations()
         configurations.add(ConfigurationApplied(configuration_version=1, applied_at=NOW, configuration=COMPANY))
-        settings = ProbeSettings(probe_timeout_seconds=1)
+        settings = ProbeSettings(probe_timeout_seconds=lost_after_seconds)
         self.prober = Prober(settings, configurations, self, self, ManualClock(NOW), KEYS)  # type: ignore[arg-type]
 
     async def send(self, account: MailAccount, mail: OutgoingMail) -> SendOutcome:
+        self.sent += 1
         if self.reaches == "nothing":
             return TryAgain("unreachable", unreachable=True)
         external_id = next(line for line in mail.body.decode().splitlines() if line.startswith("Message-ID"))[13:-1]
@@ -80,7 +85,7 @@ async def test_a_probe_is_seen_when_the_desk_shows_it() -> None:
 
 async def test_what_comes_half_way_is_lost_and_the_stages_say_how_far() -> None:
     halves = {"sent": [0, 0, 0], "stored": [1, 0, 0], "routed": [1, 1, 0]}
-    found = await asyncio.gather(*(World(reaches).probe(f"probe-{reaches}") for reaches in halves))
+    found = await asyncio.gather(*(World(reaches, 1).probe(f"probe-{reaches}") for reaches in halves))
     assert found == ["lost"] * 3
     assert {h: [counted(f"probe-{h}", s) for s in ("stored", "routed", "seen")] for h in halves} == halves
 
@@ -109,7 +114,7 @@ async def test_an_account_that_is_probed_no_more_is_not_silent_for_ever() -> Non
 
 
 async def test_a_desk_that_was_away_when_it_was_sent_does_not_show_it() -> None:
-    world = World("seen")
+    world = World("seen", 1)
     world.position_now = ""
     assert await world.probe("probe-3") == "lost"
     assert world.asked == []
@@ -119,3 +124,34 @@ async def test_what_the_server_does_not_take_was_not_sent() -> None:
     assert await World("nothing").probe("probe-2") == "not_sent"
     labels = {"account": "probe-2", "outcome": "not_sent"}
     assert REGISTRY.get_sample_value("postroom_probe_mails_total", labels) == 1
+
+
+async def test_the_first_probe_leaves_when_both_topics_are_followed_however_long_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, may_begin = World("nothing"), {t.name: asyncio.Event() for t in FOLLOWED}
+
+    async def follow(_settings: Any, topic: str, *, start: str, begun: Callable[[], None]) -> AsyncIterator[Any]:
+        assert start == "end"
+        await may_begin[topic.removeprefix("postroom-")].wait()
+        begun()
+        await asyncio.Event().wait()
+        yield
+
+    async def turn() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(prober, "follow", follow)
+    tasks = [asyncio.create_task(world.prober.follow(topic)) for topic in FOLLOWED]
+    tasks.append(asyncio.create_task(world.prober.run()))
+    for begins in may_begin.values():
+        await turn()
+        assert world.sent == 0
+        begins.set()
+    async with asyncio.timeout(20):
+        while not world.sent:
+            await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

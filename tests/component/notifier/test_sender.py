@@ -129,6 +129,23 @@ async def test_at_most_eight_are_in_flight(office: Office, monkeypatch: pytest.M
     assert most == 8
 
 
+async def test_what_becomes_due_while_the_store_is_asked_does_not_wait_for_the_next_look(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.sender.settings = NotifierSettings(delivery_poll_seconds=60)
+    lease, late = office.deliveries.lease, [IDS[0]]
+
+    async def slow(*arguments: Any, **options: Any) -> list[Delivery]:
+        found = await lease(*arguments, **options)
+        if late:
+            await office.due(late.pop())
+        return found
+
+    monkeypatch.setattr(office.deliveries, "lease", slow)
+    async with office.open():
+        await office.until(lambda: len(office.reported()) == 1)
+
+
 async def test_stop_lets_what_is_in_flight_end_and_puts_the_rest_back(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

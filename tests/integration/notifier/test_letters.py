@@ -1,6 +1,5 @@
 """A mail with a secret, from the desk's adapter through the real notifier to a mail server, and where the secret is not."""
 
-import asyncio
 import json
 from email import message_from_bytes
 from email.policy import default
@@ -28,7 +27,7 @@ async def test_a_letter_reaches_its_reader_and_its_link_lies_nowhere(house: Hous
     postman = NotifierPostman(peer)
     text = f"Grüße\n\nhttps://desk.acme.test/reset/{CANARY}\n"
     assert await postman.send("ana", "Neues Passwort für Acme wählen", text) == Sent()
-    [mail] = await asyncio.to_thread(house.sink.wait_for, 1)
+    [mail] = await house.mails(1)
     assert (mail.sender, mail.recipients) == ("support@acme.test", ("ana@staff.acme.test",))
     parsed = message_from_bytes(mail.content, policy=default)
     assert parsed["Subject"] == "Neues Passwort für Acme wählen"

@@ -1,6 +1,7 @@
 """Mail through the real service: once, threaded, in order, and its result as an event."""
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -25,7 +26,7 @@ async def test_reply_goes_out_once_and_threaded(house: House) -> None:
     await house.notifier()
     facts = Facts(start=now())
     await house.publish(facts.received(), facts.replied())
-    [mail] = await asyncio.to_thread(house.sink.wait_for, 1)
+    [mail] = await house.mails(1)
     assert mail.sender == "support@acme.test"
     assert mail.recipients == ("carla@example.test",)
     assert header(mail.content, "In-Reply-To") == "<question-1@example.test>"
@@ -56,7 +57,7 @@ async def test_notification_shows_the_text_the_link_and_a_valid_answer_address(h
     await house.notifier()
     facts = Facts(start=now())
     await house.publish(facts.received(), facts.assigned())
-    [mail] = await asyncio.to_thread(house.sink.wait_for, 1)
+    [mail] = await house.mails(1)
     assert mail.recipients == ("ana@staff.acme.test",)
     parsed = message_from_bytes(mail.content, policy=default)
     text = parsed.get_content().replace("\r\n", "\n")
@@ -136,23 +137,26 @@ async def test_replies_of_a_conversation_go_out_in_order(house: House) -> None:
 
 
 async def test_scheduled_reply_waits_for_its_time_and_holds_up_nothing(house: House) -> None:
-    await house.content.put([{"_id": "later", "kind": "reply", "text": "Later"}])
+    texts = [{"_id": name, "kind": "reply", "text": f"It is {name}."} for name in ("hours", "seconds")]
+    await house.content.put(texts)
     await house.notifier()
     facts = Facts(start=now())
-    send_at = now() + timedelta(seconds=4)
-    await house.publish(facts.received(), facts.replied("r1", "later", send_at=send_at), facts.replied("r2"))
+    hours, seconds = now() + timedelta(hours=1), now() + timedelta(seconds=2)
+    await house.publish(facts.received(), facts.replied("r1", "hours", send_at=hours), facts.replied("r2"))
+    await house.facts(1)
+    await house.publish(facts.replied("r3", "seconds", send_at=seconds))
     await house.facts(2)
     first, second = house.sink.mails
     assert b"It left today." in first.content
-    assert b"Later" in second.content
-    assert first.received_at < send_at <= second.received_at
+    assert b"It is seconds." in second.content
+    assert second.received_at >= seconds
 
 
 async def test_refused_answer_comes_back_to_the_agent_with_text_and_reason(house: House) -> None:
     await house.notifier()
     facts = Facts(start=now())
     await house.publish(facts.received(), facts.assigned(), facts.received("m2"), facts.refused())
-    mails = await asyncio.to_thread(house.sink.wait_for, 3)
+    mails = await house.mails(3)
     assert {m.recipients for m in mails} == {("ana@staff.acme.test",)}
     text = message_from_bytes(mails[-1].content, policy=default).get_content()
     assert "Ana, your answer was NOT sent to the customer." in text
@@ -186,7 +190,10 @@ async def test_bounce_that_names_a_delivery_becomes_message_bounced(house: House
     [_, told] = house.sink.mails
     assert told.recipients == ("ana@staff.acme.test",)
     assert b"your reply did NOT reach the customer." in told.content
-    assert await house.addresses.count_documents({}) == 1
+    deadline = time.monotonic() + 60
+    while await house.addresses.count_documents({}) != 1:  # it is noted beside the facts
+        assert time.monotonic() < deadline, "the address is not marked"
+        await asyncio.sleep(0.05)
     await house.publish(facts.received("m3"), facts.assigned())
     await house.facts(4)
     assert await house.addresses.count_documents({}) == 0, "the customer wrote, so the address lives"
@@ -240,7 +247,7 @@ async def test_server_that_comes_back_gets_what_waited(house: House) -> None:
 def _wait_for_attempt(house: House) -> None:
     [process] = house.deployment.processes
     for _ in range(1200):
-        if 'outcome="again"} 1.0' in process.get("/metrics"):
+        if re.search(r'outcome="again"} [1-9]', process.get("/metrics")):
             return
         time.sleep(0.05)
     raise AssertionError("the send was never tried")

@@ -139,7 +139,8 @@ class Sender:
         self._look_at = monotonic() + self.settings.delivery_poll_seconds
         leasing = asyncio.create_task(self._lease(room))
         try:
-            self._more = await asyncio.shield(leasing) >= room
+            if await asyncio.shield(leasing) >= room:
+                self._more = True  # never False here: somebody may have woken us meanwhile
         except asyncio.CancelledError:
             await asyncio.wait({leasing})  # what it takes must be known, to be put back
             raise

@@ -27,8 +27,6 @@ from postroom_notifier.probe.sightings import Sightings, Underway
 
 log = structlog.get_logger(__name__)
 ASK_SECONDS = 0.25
-FIRST_AFTER_SECONDS = 5.0
-"""Time for the loops that follow the topics to begin: they would miss what came before."""
 FOLLOWED = (INBOUND_MESSAGES, CONVERSATION_EVENTS)
 _MODELS: dict[str, type[Data]] = {m.type_name(): m for m in (InboundReceived, MessageReceived)}
 
@@ -58,10 +56,12 @@ class Prober:
     sightings: Sightings = field(default_factory=Sightings)
     _tasks: set[asyncio.Task[str]] = field(default_factory=set)
     _shown: set[str] = field(default_factory=set)
+    _followed: dict[str, asyncio.Event] = field(default_factory=lambda: {t.name: asyncio.Event() for t in FOLLOWED})
 
     async def follow(self, topic: Topic) -> None:
         """Take what comes on a topic from now on, until cancelled. Types that say nothing of probes are not read."""
-        async for record in follow(self.settings, self.settings.topic(topic.name), start="end"):
+        name, begun = self.settings.topic(topic.name), self._followed[topic.name].set
+        async for record in follow(self.settings, name, start="end", begun=begun):
             headers = header_map(record)
             if (headers.get("ce_type") or b"").decode("utf-8", "replace") in _MODELS:
                 try:
@@ -70,8 +70,9 @@ class Prober:
                     log.info("a record cannot be read", topic=topic.name, error=type(error).__name__)
 
     async def run(self) -> None:
-        """Send one probe to each account every `probe_seconds`, until cancelled."""
-        await asyncio.sleep(FIRST_AFTER_SECONDS)
+        """Send one probe to each account every `probe_seconds`, until cancelled; the first once the topics are followed."""
+        for followed in self._followed.values():
+            await followed.wait()
         try:
             while True:
                 accounts = probed(self.configurations.latest)
