@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Request, Route, expect
-from postroom_contracts.commands import StartConversation
+from postroom_contracts.commands import SendReply, StartConversation
+from postroom_contracts.events import Event
+from postroom_contracts.facts import RequestRefused
 
 from tests.component.desk.doubles import DeskBench
 from tests.component.desk.facts import customer_content, received
@@ -225,6 +227,94 @@ async def test_an_earlier_version_is_looked_at_put_back_and_taken_away_again(
         await expect(page.locator("#text")).to_have_text("Oil it.")
         await expect(dialog).to_have_count(0)
     assert await stored(house, conversation) == "Oil it."
+
+
+async def test_what_is_typed_into_a_first_message_before_it_is_known_stays_as_it_stands(house: Attacked) -> None:
+    """Of one that was not there yet everything stood twice, and an address that was half typed was gone."""
+    offer = {"inbox_id": "support", "subject": "", "to": [{"address": "dora@example.test"}], "text": "Dear Dora"}
+    async with await house.desk.browser("ana", house.url) as client:
+        assert (await client.put("/api/v1/drafts/there-already", json=offer)).status_code == 200
+    async with house.page("ana") as (page, _):
+        to, about = page.get_by_label("To", exact=True), page.get_by_label("Subject")
+        for draft, before, typed in (("there-already", "Dear Dora", "ev"), ("not-there-yet", "", "dora@example.test, ev")):
+            gets = Held()
+            await page.route(f"**/api/v1/drafts/{draft}?*", only("GET", gets))
+            await page.goto(f"{house.url}/conversations/new-{draft}")
+            await gets.until(1)
+            await about.fill("Your bike")
+            await to.fill(typed)
+            gets.let_go(10)
+            await expect(page.locator("#new-state")).to_have_text("Saved")
+            await page.keyboard.type("a@example.test")
+            await expect(to).to_have_value("dora@example.test, eva@example.test")
+            await expect(about).to_have_value("Your bike")
+            await expect(page.locator("#new-text")).to_have_text(before)
+
+
+async def test_a_reply_that_is_held_goes_out_over_nothing_that_is_not_shown_yet(
+    house: Attacked, conversation: str
+) -> None:
+    """Who pressed the button before it was there sent over the ETag of nothing, which the desk could not read."""
+    panes, sends = Held(), list[str]()
+    house.desk.commands.router = refuses(house)
+    async with opened(house, conversation) as page:
+        page.on("request", lambda r: sends.append(r.url) if r.url.endswith("/draft/send") else None)
+        await page.route("**/panes/since/*", only("GET", panes))
+        await types(page, "Oil it.")
+        await expect(page.locator(STATE)).to_have_text("Saved")
+        await house.desk.content.put([customer_content(f"{conversation}-2")])
+        await house.desk.happens(received(f"{conversation}-2", "15:30", opened=False), conversation)
+        await expect(page.locator("#written")).to_be_visible()
+        await page.keyboard.press("Control+Enter")
+        await panes.until(1)
+        await page.keyboard.press("Control+Enter")  # leads to the decision
+        await expect(page.locator("[data-held=send]")).to_be_focused()
+        await page.keyboard.press("Enter")
+        panes.let_go(10)
+        await expect(page.locator("#since .since > li")).to_have_count(1)
+        assert len(sends) == 1
+        house.desk.commands.router = None
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#held")).to_be_hidden()
+    command = house.desk.commands.published[-1].data
+    assert isinstance(command, SendReply)
+    assert command.expected_sequence == 3  # the mail is the second, the refusal the third
+
+
+def refuses(house: Attacked) -> Callable[[Event], Awaitable[None]]:
+    """Return what answers as the router does whoever has not seen everything."""
+
+    async def router(command: Event) -> None:
+        assert isinstance(command.data, SendReply)
+        assert command.subject is not None
+        refused = RequestRefused(
+            request_id=command.id, request_type=command.type, actor=command.data.actor, reason="stale"
+        )
+        await house.desk.happens(refused, command.subject, cause=command.id)
+
+    return router
+
+
+HEARS = """() => {
+  const { port1, port2 } = new MessageChannel();
+  const before = document.getElementById("composer");
+  window.heard = null;
+  port1.onmessage = () => { window.heard ??= document.getElementById("composer").dataset.started ?? "not yet"; };
+  new MutationObserver(() => { if (document.getElementById("composer") !== before) port2.postMessage(0); })
+    .observe(document.body, { childList: true, subtree: true });
+}"""
+"""Notes whether the next composer works in the first moment in which anybody could press a key."""
+
+
+async def test_a_conversation_listens_from_the_moment_in_which_it_is_shown(house: Attacked, conversation: str) -> None:
+    """For a moment the script spoke to the composer of the one before, and what was opened meanwhile was closed."""
+    await house.desk.content.put([customer_content("listens", subject="Listens")])
+    await house.desk.happens(received("listens", opened=True), "listens")
+    async with opened(house, conversation) as page:
+        await page.evaluate(HEARS)
+        await page.locator("#rows .row > a", has_text="Listens").click()
+        await page.wait_for_function("heard !== null")
+        assert await page.evaluate("heard") == "true"
 
 
 async def test_what_a_handed_over_first_message_says_is_seen_live_and_written_by_one(house: Attacked) -> None:

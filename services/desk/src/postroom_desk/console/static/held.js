@@ -9,7 +9,7 @@ export class Held {
     Object.assign(this, { id, seen: "", told: "" });
     by("held").addEventListener("click", (event) => {
       const decision = event.target.closest("[data-held]")?.dataset.held;
-      if (decision) decisions[decision](this.etag, event.target);
+      if (decision === "drop" || (decision && this.etag)) decisions[decision](this.etag, event.target); // over what is not shown yet nothing goes out
     });
   }
 
@@ -21,7 +21,10 @@ export class Held {
     by("held").hidden = false;
     by("held").querySelector(".held-foot").hidden = locked;
     by("composer").dataset.held = "true";
-    if (this.seen !== seen) by("since").replaceChildren(t("answering.js.looking"));
+    if (this.seen !== seen) {
+      by("since").replaceChildren(t("answering.js.looking"));
+      delete by("since").dataset.etag;
+    }
     this.seen = seen;
     return this.#look();
   }

@@ -82,6 +82,11 @@ function contentOf(mine) {
   return mine.said;
 }
 
+const isThere = (draft) => Boolean(draft.number || draft.inbox_id);
+
+// What stands in the fields for people: also an address that is half typed.
+const typedOf = ({ form }) => Object.fromEntries(TO_WHOM.map((name) => [name, form.elements[name].value.trim()]));
+
 // What a saved reply is filled with.
 function aboutOf(mine) {
   const { inbox_id, to, subject } = contentOf(mine);
@@ -92,11 +97,12 @@ function aboutOf(mine) {
 // nobody wrote since.
 function put(mine, draft) {
   const { unsaved } = mine.draft;
-  const early = mine.draft.dirty ? contentOf(mine) : null;
+  const early = mine.draft.dirty ? { ...contentOf(mine), typed: typedOf(mine) } : null;
   const arrived = draft.saved_by === acting() && draft.text === unsaved?.content.text;
   const newer = unsaved && !arrived && unsaved.number === draft.number ? unsaved : null;
   const older = unsaved && !arrived && !newer && unsaved.content.html !== draft.html ? unsaved : null;
   if (!newer) mine.draft.forget();
+  if (early && !newer && !isThere(draft)) { mine.shown = draft; showWhose(mine); changed(mine); return; } // nothing came: what was typed stays as it stands
   fill(mine, newer ? { ...draft, ...newer.content, attachments: newer.files } : draft);
   if (early) add(mine, early);
   if (newer || early) changed(mine);
@@ -113,9 +119,9 @@ function offerMine(mine, content) {
   } });
 }
 
-function add({ form, editor, files }, { subject, html, text, files: more, ...people }) {
+function add({ form, editor, files }, { subject, html, text, files: more, typed }) {
   const { subject: subjectField } = form.elements;
-  for (const name of TO_WHOM) form.elements[name].value = [form.elements[name].value, joined(people[name])].filter(Boolean).join(", ");
+  for (const name of TO_WHOM) form.elements[name].value = [form.elements[name].value, typed[name]].filter(Boolean).join(", ");
   subjectField.value = [subjectField.value, subject].filter(Boolean).join(" ");
   editor.append(Editor.nodes(html, text, more));
   files.show([...files.items, ...more]);
@@ -124,7 +130,7 @@ function add({ form, editor, files }, { subject, html, text, files: more, ...peo
 function fill(mine, draft) {
   const { form, editor, files } = mine;
   mine.shown = draft;
-  if (draft.number || draft.inbox_id) {
+  if (isThere(draft)) {
     const inbox = form.elements.inbox_id; // one that they may not send from is there all the same: it stays as it is
     if (![...inbox.options].some((o) => o.value === draft.inbox_id)) inbox.append(new Option(draft.inbox_id, draft.inbox_id));
     inbox.value = draft.inbox_id;
