@@ -430,3 +430,24 @@ async def test_what_was_read_while_one_wrote_holds_no_reply(house: Attacked) -> 
     command = house.desk.commands.published[-1].data
     assert isinstance(command, SendReply)
     assert command.expected_sequence == 2
+
+
+async def test_what_was_read_stays_so_when_an_older_list_comes(house: Attacked) -> None:
+    """A list that was on its way said that it was unread, and it stood there as such until something else happened."""
+    lists, unread = Held(), ".row.unread a[href*='/c2?']"
+    async with await house.desk.browser("ana", house.url) as ana, house.page("ana") as (page, _):
+        assert (await ana.delete("/api/v1/conversations/c2/read")).status_code == 204
+        await opens(page, house, "/conversations?status=open&sort=oldest")
+        await expect(page.locator(unread)).to_be_visible()
+        await page.route("**/panes/list*", only("GET", lists))
+        await house.desk.content.put([customer_content("m-late", reply_text="Are you open on Saturday?")])
+        await house.desk.happens(received("m-late", "15:30"), "c1")
+        await lists.until(1)
+        read = page.expect_request(
+            lambda asked: asked.method == "PUT" and asked.url.partition("?")[0].endswith("/c2/read")
+        )
+        async with read:
+            await page.locator(unread).click()
+        lists.let_go(10)
+        await expect(page.locator("#row-c1")).to_contain_text("Are you open on Saturday?")
+        await expect(page.locator(unread)).to_have_count(0)

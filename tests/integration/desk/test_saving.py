@@ -236,7 +236,10 @@ async def test_what_is_typed_into_a_first_message_before_it_is_known_stays_as_it
         assert (await client.put("/api/v1/drafts/there-already", json=offer)).status_code == 200
     async with house.page("ana") as (page, _):
         to, about = page.get_by_label("To", exact=True), page.get_by_label("Subject")
-        for draft, before, typed in (("there-already", "Dear Dora", "ev"), ("not-there-yet", "", "dora@example.test, ev")):
+        for draft, before, typed in (
+            ("there-already", "Dear Dora", "ev"),
+            ("not-there-yet", "", "dora@example.test, ev"),
+        ):
             gets = Held()
             await page.route(f"**/api/v1/drafts/{draft}?*", only("GET", gets))
             await page.goto(f"{house.url}/conversations/new-{draft}")

@@ -39,19 +39,23 @@ const readOf = (id) => `/api/v1/conversations/${id}/read?agent=${encodeURICompon
 // For later, for oneself alone: one goes back to the list, because who looks at it has read it.
 async function markUnread() {
   const { id } = document.getElementById("conversation").dataset;
-  if (!(await ask("DELETE", readOf(id)))) return;
+  leaving = id;
+  if (!(await ask("DELETE", readOf(id)))) { leaving = ""; return; }
   document.getElementById(`row-${id}`)?.classList.add("unread");
   document.querySelector("#conversation [data-back]")?.click();
 }
 
 // Told once for each message that comes while somebody looks: reading is theirs, and changes nothing for others.
 let read = "";
+let leaving = ""; // was marked as unread, and stands there until the list has its place
 export function markRead() {
-  const opened = document.getElementById("conversation");
-  if (!opened?.dataset.id) read = ""; // who comes back to it reads it again
-  const seen = `${opened?.dataset.id} ${document.getElementById("head")?.dataset.etag} ${document.querySelectorAll("#messages > .message").length}`;
-  if (!opened?.dataset.id || !document.getElementById("head") || !acting() || document.hidden || seen === read) return;
+  const id = document.getElementById("conversation")?.dataset.id ?? "";
+  if (!id) read = ""; // who comes back to it reads it again
+  if (id !== leaving) leaving = "";
+  if (!id || leaving || !document.getElementById("head") || !acting() || document.hidden) return;
+  document.getElementById(`row-${id}`)?.classList.remove("unread"); // each time: a list that was under way says what was before
+  const seen = `${id} ${document.getElementById("head").dataset.etag} ${document.querySelectorAll("#messages > .message").length}`;
+  if (seen === read) return;
   read = seen;
-  document.getElementById(`row-${opened.dataset.id}`)?.classList.remove("unread");
-  fetch(readOf(opened.dataset.id), { method: "PUT", headers: csrf() }).catch(() => { read = ""; });
+  fetch(readOf(id), { method: "PUT", headers: csrf() }).catch(() => { read = ""; });
 }
