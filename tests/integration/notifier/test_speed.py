@@ -9,15 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from postroom_contracts.configuration import MailAccount
 from postroom_contracts.ids import derived_id
-from postroom_notifier.adapters.smtp import SmtpMailSender
-from postroom_notifier.domain.mime import OutgoingMail
-from postroom_notifier.domain.outcomes import Accepted
-from postroom_notifier.settings import NotifierSettings
 
 from tests.integration.notifier.conftest import House
-from tests.unit.notifier.company import Facts, configuration
+from tests.unit.notifier.company import Facts
 
 pytestmark = pytest.mark.connected
 COUNT = 40
@@ -51,29 +46,9 @@ async def test_notification_is_handed_to_smtp_soon_after_its_event(house: House)
     assert p50 < 20_000
 
 
-async def bare_rate(house: House, count: int) -> float:
-    """Return mails a second that the same adapter hands to the same sink with nothing else to do."""
-    sender = SmtpMailSender(NotifierSettings())
-    [account] = configuration(house.sink.port).accounts
-    assert isinstance(account, MailAccount)
-    mail = OutgoingMail("a@acme.test", ("b@acme.test",), b"Subject: x\r\n\r\n" + b"text\r\n" * 200)
-
-    async def one_slot() -> None:
-        for _ in range(count // 8):
-            assert await sender.send(account, mail) == Accepted()
-
-    started = time.monotonic()
-    await asyncio.gather(*(one_slot() for _ in range(8)))
-    rate = count / (time.monotonic() - started)
-    await sender.close()
-    house.sink.clear()
-    return rate
-
-
-async def test_keeps_up_with_the_mail_server(house: House) -> None:
-    """Judged against the bare adapter in the same run: the machine may be shared."""
+async def test_many_notifications_cost_little_each(house: House) -> None:
+    """Judged by processor time, of which a mail needs 2.5 ms here: how many go out a second says what else runs."""
     count = 1000
-    bare = await bare_rate(house, 800)
     events = []
     for n in range(count):
         facts = Facts(derived_id("load", str(n)), start=datetime.now(UTC))
@@ -90,12 +65,11 @@ async def test_keeps_up_with_the_mail_server(house: House) -> None:
         await asyncio.sleep(0.1)
     report(
         notifications_per_second=round(rate),
-        bare_mails_per_second=round(bare),
         cpu_ms_per_notification=round(cpu_ms, 2),
         load=os.getloadavg()[0],
     )
     assert len(house.sink.mails) == count
-    assert rate > 0.15 * bare
+    assert cpu_ms < 12
 
 
 def cpu_seconds(pid: int) -> float:
