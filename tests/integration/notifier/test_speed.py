@@ -5,7 +5,7 @@ import json
 import os
 import statistics
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,9 @@ async def test_notification_is_handed_to_smtp_soon_after_its_event(house: House)
     await house.notifier(POSTROOM_DELIVERY_POLL_SECONDS="60")
     published: dict[str, float] = {}
     for n in range(COUNT):
-        facts = Facts(derived_id("speed", str(n)), start=datetime.now(UTC))
+        facts = Facts(
+            derived_id("speed", str(n)), start=datetime.now(UTC) - timedelta(seconds=1)
+        )  # none is due later than it comes
         events = [facts.received(), facts.assigned()]
         published[facts.conversation] = time.time()
         await house.publish(*events)
@@ -51,7 +53,9 @@ async def test_many_notifications_cost_little_each(house: House) -> None:
     count = 1000
     events = []
     for n in range(count):
-        facts = Facts(derived_id("load", str(n)), start=datetime.now(UTC))
+        facts = Facts(
+            derived_id("load", str(n)), start=datetime.now(UTC) - timedelta(seconds=1)
+        )  # none is due later than it comes
         events += [facts.received(), facts.assigned()]
     await house.publish(*events)
     process = await house.notifier(POSTROOM_RECEIVER_MAILS_PER_HOUR="1000000")
