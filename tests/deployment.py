@@ -55,7 +55,7 @@ class ServiceProcess:
         return f"http://127.0.0.1:{self._port_file.read_text()}"
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
             return str(answer.read().decode())
 
     async def ready(self, timeout_seconds: float = 60) -> None:

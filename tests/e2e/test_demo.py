@@ -22,8 +22,8 @@ from tests.validation import StructuredRecord, validate_record
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(900)]
 DEADLINE_SECONDS = 840
 UP_SECONDS = 400
-SEEN_SECONDS = 15.0
-"""How soon a mail that somebody sends stands on the page: a second where nothing else runs."""
+SEEN_SECONDS = 60.0
+"""A second where nothing else runs."""
 LEAST = {
     "mails": 60,
     "senders": 20,

@@ -16,11 +16,12 @@ from typing import Any
 import bson
 import httpx
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from postroom_contracts.configuration import Configuration
 from postroom_contracts.facts import ContentErased, MessageReceived, MessageSent
-from postroom_contracts.topics import CONVERSATION_EVENTS, CONVERSATION_STATES, all_topics
+from postroom_contracts.topics import CONVERSATION_EVENTS, CONVERSATION_STATES, GROUPS, all_topics
 from postroom_local.dovecot import DovecotServer
 from postroom_local.kafka import KafkaServer
 from postroom_local.mail import MailUser
@@ -34,7 +35,7 @@ from postroom_runtime.tail import read_to_end
 from typer.testing import CliRunner, Result
 
 from tests.deployment import Deployment, ServiceProcess
-from tests.integration.router.test_router_service import lag_of
+from tests.quiet import ends_if_done
 from tests.standins.receiver import Receiver
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(420)]
@@ -120,13 +121,30 @@ class House:
         assert answer.status_code in (status, 202), (path, answer.text)
         return answer.json()
 
+    async def settled(self) -> None:
+        """Return when nothing is left to do: every record was folded, every mail that is due sent and told of."""
+        settings = self.deployment.settings
+        deliveries = self.client[settings.database("notifier")]["deliveries"]
+        consumer = AIOKafkaConsumer(**client_options(settings))
+        admin = AIOKafkaAdminClient(**client_options(settings))
+        await asyncio.gather(consumer.start(), admin.start())
+
+        async def done() -> bool:
+            before = await ends_if_done(settings, consumer, admin, (group.name for group in GROUPS))
+            due = {"next_at": {"$exists": True}, "due_at": {"$lte": self.deployment.clock.now()}}
+            waits = await deliveries.find_one({"$or": [due, {"unreported_since": {"$exists": True}}]})
+            after = await ends_if_done(settings, consumer, admin, (group.name for group in GROUPS))
+            return before is not None and waits is None and before == after
+
+        try:
+            await self.until(done, "everything is read and told of")
+        finally:
+            await asyncio.gather(consumer.stop(), admin.close())
+
     async def numbers(self) -> dict[str, Any]:
         """Return every number of analytics: its REST answers, its business series, its rows and rollups."""
 
-        async def is_read() -> bool:
-            return await lag_of(self.deployment, "analytics", CONVERSATION_EVENTS.name) == 0
-
-        await self.until(is_read, "analytics has read all facts")
+        await self.settled()
         paths = ("summary", "summary?cut=agent&value=ann", "rows?kind=first_response", "rows?kind=turn", "now")
         async with httpx.AsyncClient(base_url=self.services["analytics"].url, timeout=30) as http:
             rest = {path: (await http.get(f"/api/v1/metrics/{path}")).json() for path in paths}
@@ -170,6 +188,7 @@ async def house(
         sink.start()
         hook = await stack.enter_async_context(Receiver())
         settings = {"api_token": TOKEN, "erasure_settle_seconds": 1, "webhook_networks": "127.0.0.0/8"}
+        settings |= {"request_wait_seconds": 30, "read_wait_seconds": 30}  # an answer says what became of it
         deployment = await stack.enter_async_context(
             Deployment(bootstrap, mongo_uri, topic_prefix, database_prefix, **settings)
         )
@@ -201,7 +220,7 @@ async def test_no_trace_of_an_erased_person_and_no_number_changed(house: House) 
     async def clean() -> bool:
         return not await _found(house)
 
-    await house.until(clean, f"nothing is left: {await _found(house)}", 30)
+    await house.until(clean, f"nothing is left: {await _found(house)}")
     assert await _in_bytes(house) == []
     for topic in (CONVERSATION_EVENTS, CONVERSATION_STATES):
         assert await _on(house, topic.name) == []

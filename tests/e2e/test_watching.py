@@ -107,7 +107,7 @@ class House:
         self.services = services
         self.sink = sink
         self.desk = httpx.Client(
-            base_url=services["desk"].url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+            base_url=services["desk"].url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
         )
 
     async def until(self, is_true: Any, what: str, seconds: float = 60) -> None:
@@ -143,7 +143,7 @@ async def house(
         "api_token": TOKEN,
         "traces_endpoint": collector.url,
         "log_messages": "true",
-        "probe_timeout_seconds": 30,
+        "probe_seconds": 3600,  # one, and no other while it is looked at
     }
     try:
         async with Deployment(kafka_bootstrap, mongo_uri, topic_prefix, database_prefix, **settings) as deployment:
@@ -169,12 +169,13 @@ async def test_a_mail_and_a_probe_are_watched_on_their_whole_way(
     await house.until(
         lambda: house.value("probe", "postroom_probe_mails_total", account="shop", outcome="seen") == 1,
         "the probe is seen",
+        150,
     )
     await house.until(lambda: house.sink.mails_to("ann@staff.example"), "the agent is told of the customer's mail")
     await _the_probe_is_in_no_number(house)
     await _the_trace_is_whole(house, collector)
     _log_lines_lead_from_the_mail_to_the_notification(house)
-    _every_series_is_declared_and_promtool_finds_no_fault(house, tmp_path)
+    await _every_series_is_declared_and_promtool_finds_no_fault(house, tmp_path)
 
 
 async def _the_probe_is_in_no_number(house: House) -> None:
@@ -188,8 +189,8 @@ async def _the_probe_is_in_no_number(house: House) -> None:
     await house.until(
         lambda: house.value("analytics", "postroom_conversations_total", cut="all", value="") == 1, "counted"
     )
-    listed = house.desk.get("/api/v1/conversations", params={"status": ["open", "resolved"]}).json()["items"]
-    assert [one["subject"] for one in listed] == ["Order"]
+    await house.until(lambda: _listed(house), "the desk shows the customer's mail")
+    assert _listed(house) == ["Order"]
     assert house.desk.get("/api/v1/overview").json()["total"] == 1
     assert len(house.sink.mails_to("ann@staff.example")) == 1, "nobody is told of the probe"
     assert house.value("router", "postroom_routed_seconds_count") == 1
@@ -201,6 +202,11 @@ async def _the_probe_is_in_no_number(house: House) -> None:
     assert stages == {"stored": 1, "routed": 1, "seen": 1}
 
 
+def _listed(house: House) -> list[str]:
+    found = house.desk.get("/api/v1/conversations", params={"status": ["open", "resolved"]}).json()["items"]
+    return [one["subject"] for one in found]
+
+
 async def _the_trace_is_whole(house: House, collector: Collector) -> None:
     inbound = await house.deployment.events(INBOUND_MESSAGES)
     (event,) = [e for e in inbound if isinstance(e.data, InboundReceived) and not e.data.probe]
@@ -210,7 +216,7 @@ async def _the_trace_is_whole(house: House, collector: Collector) -> None:
         return [(service, span) for service, span in collector.spans if span.trace_id.hex() == trace_id]
 
     wanted = {"ingest", "router-thread", "router-decide", "assigner", "notifier", "send", "analytics", "desk"}
-    await house.until(lambda: {span.name for _, span in ours()} >= wanted, "all steps were told of", 30)
+    await house.until(lambda: {span.name for _, span in ours()} >= wanted, "all steps were told of")
     for service, span in ours():
         assert service.removeprefix("postroom-") in SERVICES
         root = span.span_id.hex() == root_id
@@ -234,7 +240,7 @@ def _lines(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
 
 
-def _every_series_is_declared_and_promtool_finds_no_fault(house: House, tmp_path: Path) -> None:
+async def _every_series_is_declared_and_promtool_finds_no_fault(house: House, tmp_path: Path) -> None:
     declared = {one.name for one in series.every()}
     declared |= {
         f"{one.name}_{e}" for one in series.every() if one.kind == "histogram" for e in ("bucket", "sum", "count")
@@ -251,10 +257,13 @@ def _every_series_is_declared_and_promtool_finds_no_fault(house: House, tmp_path
         values = {value for labelled in shown.values() for labels in labelled for _, value in labels}
         assert [value for value in values if ids.search(value)] == [], "no ids and no addresses in labels"
         assert house.value(name, "postroom_ready", service=name, condition="started") == 1
-        assert house.value(name, "postroom_mongo_up", service=name, server=_server(house)) == 1
+        wanted = {"postroom_mongo_up": {"server": _server(house)}}
         if name != "probe":
-            assert house.value(name, "postroom_kafka_up", service=name) == 1
-            assert house.value(name, "postroom_event_loop_delay_seconds_count", service=name) > 0
+            wanted |= {"postroom_kafka_up": {}, "postroom_event_loop_delay_seconds_count": {}}
+        for one, labels in wanted.items():  # each is the last look's: on a busy machine one may have got no answer
+            await house.until(
+                lambda name=name, one=one, labels=labels: house.value(name, one, service=name, **labels) >= 1, one
+            )
 
 
 def _server(house: House) -> str:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from postroom_analytics.app import Analytics
 from postroom_analytics.rebuild import rebuild
@@ -32,7 +32,6 @@ from postroom_contracts.topics import (
     CONFIGURATION,
     CONVERSATION_COMMANDS,
     CONVERSATION_EVENTS,
-    GROUP_BY_NAME,
     INBOUND_MESSAGES,
     Topic,
     all_topics,
@@ -48,6 +47,7 @@ from postroom_runtime.service import Runtime, connect
 from postroom_runtime.tail import read_to_end
 from pydantic import SecretStr
 
+from tests.quiet import Ends, ends_if_done
 from tests.validation import validate_record
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(600)]
@@ -197,22 +197,8 @@ class Office:
         except TimeoutError:
             raise AssertionError(f"not quiet at {self.clock.now()}") from None
 
-    async def _ends_if_done(self) -> dict[Any, int] | None:
-        committed = [
-            await self.admin.list_consumer_group_offsets(f"{self.settings.topic_prefix}{group}") for group in GROUPS
-        ]
-        topics = {t.name for group in GROUPS for t in GROUP_BY_NAME[group].topics}
-        partitions = [
-            TopicPartition(self.settings.topic(topic), n) for topic in topics for n in range(self.settings.partitions)
-        ]
-        ends: dict[Any, int] = await self.consumer.end_offsets(partitions)
-        for group, offsets in zip(GROUPS, committed, strict=True):
-            for topic in GROUP_BY_NAME[group].topics:
-                for partition in (p for p in partitions if p.topic == self.settings.topic(topic.name)):
-                    done = offsets[partition].offset if partition in offsets else 0
-                    if max(0, done) < ends[partition]:
-                        return None
-        return ends
+    async def _ends_if_done(self) -> Ends | None:
+        return await ends_if_done(self.settings, self.consumer, self.admin, GROUPS)
 
     async def _mail_to_do(self) -> bool:
         undone = {"$or": [{"next_at": {"$exists": True}}, {"unreported_since": {"$exists": True}}]}

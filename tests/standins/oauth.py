@@ -17,6 +17,8 @@ class OAuthStandIn:
     """Answers as RFC 6749 and 8628 say. `rotates`: a refresh gives a new refresh token and ends the old one."""
 
     life_seconds: float = 20.0
+    grace_seconds: float = 0.0
+    """For how much longer a token is good than is told, so that a machine that stalls makes nobody late."""
     rotates: bool = True
     port: int = 0
     refreshes: int = 0
@@ -129,5 +131,5 @@ class OAuthStandIn:
     def _token(self, user: str) -> dict[str, Any]:
         self._count += 1
         token = f"access-{self._count}"
-        self._access[token] = (user, time.monotonic() + self.life_seconds)
+        self._access[token] = (user, time.monotonic() + self.life_seconds + self.grace_seconds)
         return {"access_token": token, "token_type": "Bearer", "expires_in": self.life_seconds}

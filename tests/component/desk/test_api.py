@@ -139,9 +139,12 @@ async def test_a_read_waits_for_its_position(desk: DeskBench) -> None:
         await asyncio.sleep(0.05)
         await desk.happens(replied(), CONVERSATION)
 
+    reader = desk.app.state.parts.reader
+    reader.wait_seconds = 30
     task = asyncio.create_task(later())
     async with desk.client() as client:
         answer = await client.get(PATH, params={"min_position": str(LogPosition(0, 1))})
+        reader.wait_seconds = 0.05
         never = await client.get(PATH, params={"min_position": "0:99"})
     await task
     assert [m["kind"] for m in answer.json()["messages"]] == ["incoming", "outgoing"]

@@ -110,6 +110,25 @@ async def test_an_earlier_erasure_is_not_taken_for_the_one_that_was_asked_for_no
     assert (await progress(desk))["state"] == "verified"
 
 
+async def test_an_erasure_is_known_for_the_one_that_was_asked_for_whatever_the_clock_did_meanwhile(
+    desk: DeskBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = desk.clock.now
+
+    def a_millisecond_later() -> datetime:
+        desk.clock.advance(0.001)
+        return now()
+
+    monkeypatch.setattr(desk.clock, "now", a_millisecond_later)
+    async with desk.client() as client:
+        request_id = (await client.post(PATH, json={"agent": "ana"})).json()["request_id"]
+    (command,) = desk.commands.published
+    desk.router.said["contact-carla"] = router_says(
+        request_id, command.time, done_at=command.time.isoformat(), conversations=0
+    )
+    assert (await progress(desk, request_id))["state"] == "verified"
+
+
 async def test_a_router_that_is_away_is_said_and_the_page_asks_again(desk: DeskBench) -> None:
     desk.router.away = True
     assert await progress(desk) == 503

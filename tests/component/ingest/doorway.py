@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,7 +160,7 @@ class Client:
         """Return one answer, the lines of a long one joined by newlines; '' when the door has closed."""
         lines = []
         while True:
-            line = (await asyncio.wait_for(self.reader.readline(), 10)).decode()
+            line = (await asyncio.wait_for(self.reader.readline(), 30)).decode()
             lines.append(line.rstrip("\r\n"))
             if line[3:4] != "-":
                 return "\n".join(lines)
@@ -181,8 +182,12 @@ class Client:
         return [*answers, await self.answer()]
 
     async def closed(self) -> str:
-        """Return what is still said before the connection ends."""
-        return (await asyncio.wait_for(self.reader.read(), 10)).decode()
+        """Return what is still said before the connection ends; for who has not stopped talking it ends in a reset."""
+        said = b""
+        with suppress(ConnectionResetError):
+            while piece := await asyncio.wait_for(self.reader.read(65536), 30):
+                said += piece
+        return said.decode()
 
     async def start_tls(self, authority: Path) -> None:
         await self.writer.start_tls(ssl.create_default_context(cafile=str(authority)), server_hostname="localhost")

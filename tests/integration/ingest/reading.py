@@ -126,6 +126,13 @@ class ReadingPlace:
             **{"tokens": self.tokens(), "patience": quick, **options},
         )
 
+    async def all_marked(self) -> None:
+        """Return when all that was published is marked so: a reader that ends before publishes it once more."""
+        deadline = time.monotonic() + 40
+        while (await self.ledger.outbox())[0]:
+            assert time.monotonic() < deadline, "what was published is not marked"
+            await asyncio.sleep(0.02)
+
     @contextlib.asynccontextmanager
     async def reading(self, *accounts: MailAccount, fence: int = 1, **options: Any) -> AsyncIterator[MailboxReader]:
         """Read the accounts until the block ends."""

@@ -1,6 +1,5 @@
 """What becomes of a mail on its server once it is stored, and where a folder begins."""
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -105,7 +104,7 @@ async def test_mail_of_which_only_the_head_was_taken_stays(
         await server.deliver(USER, mail(1) + b"x" * 3000)
         await server.deliver(USER, mail(2))
         await until(lambda: len(place.publisher.records) == 2 and len(server.folder(USER).mails) == 1)
-        await asyncio.sleep(0.1)  # nothing else may come
+        await until(lambda: server.log[-1] == "IDLE", what="it has done all that it does")
     assert server.folder(USER).mails[0].raw.startswith(mail(1))
 
 

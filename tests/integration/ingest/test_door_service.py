@@ -30,14 +30,14 @@ class Door:
 
     def __init__(self, deployment: Deployment, folder: Path, **env: str) -> None:
         self._file = folder / f"ports-{len(deployment.processes)}"
-        settings = {"SMTP_PORT": "0", "LMTP_PORT": "0", "PORTS_FILE": str(self._file), "STORE_SECONDS": "3"}
+        settings = {"SMTP_PORT": "0", "LMTP_PORT": "0", "PORTS_FILE": str(self._file)}
         self.process: ServiceProcess = deployment.start(
             "ingest", **{f"POSTROOM_DOOR_{name}": value for name, value in settings.items()}, **env
         )
 
     async def open(self) -> None:
         await self.process.ready()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._file.exists() or "lmtp=" not in self._file.read_text():
             assert time.monotonic() < deadline, "the door did not open"
             await asyncio.sleep(0.05)
@@ -51,7 +51,7 @@ class Door:
     def _hand_over(self, raw: bytes, protocol: str) -> int | None:
         kind = smtplib.LMTP if protocol == "lmtp" else smtplib.SMTP
         try:
-            with kind("127.0.0.1", self._port(protocol), timeout=20) as client:
+            with kind("127.0.0.1", self._port(protocol), timeout=60) as client:
                 client.sendmail("cleo@example.test", ["support@acme.test"], raw)
         except smtplib.SMTPDataError as refused:
             return refused.smtp_code
@@ -89,7 +89,7 @@ async def test_mongodb_away_asks_senders_to_come_again(
     mongo: Any = await asyncio.to_thread(mongo_server)
     async with Deployment(kafka_bootstrap, mongo.uri, topic_prefix, database_prefix, lease_seconds=3) as deployment:
         await deployment.configure(company())
-        door = Door(deployment, tmp_path)
+        door = Door(deployment, tmp_path, POSTROOM_DOOR_STORE_SECONDS="3")
         await door.open()
         await asyncio.to_thread(mongo.kill)
         assert await door.hand_over(mail(1)) == 451

@@ -198,6 +198,7 @@ async def test_server_that_refuses_a_window_for_the_sake_of_one_mail(place: Read
         await until(lambda: len(place.publisher.records) == BEFORE - 1)
         await server.deliver(USER, mail(BEFORE))
         await until(lambda: f"Question {BEFORE}" in place.publisher.subjects())
+        await place.all_marked()
     server.fault = None
     async with place.reading(account(place, server)):  # the next session asks for it again
         await until(lambda: "Question 6" in place.publisher.subjects())
@@ -238,14 +239,13 @@ async def test_server_that_is_away_is_asked_ever_more_rarely(place: ReadingPlace
             raise DropError
 
     server.fault = fault
-    patience = Patience(first_seconds=0.02, longest_seconds=0.4)
-    async with place.reading(account(place, server), patience=patience):
+    async with place.reading(account(place, server), patience=Patience(first_seconds=0.005)):
         await until(lambda: len(greeted) >= 8)
         server.fault = None
         await until(lambda: len(place.publisher.records) == BEFORE)
     gaps = [b - a for a, b in pairwise(greeted)]
-    assert min(gaps[-3:]) >= 0.2, gaps
-    assert min(gaps[:3]) < min(gaps[-3:]), gaps
+    least = [0.005 * 2**n for n in range(len(gaps))]  # 5 ms, doubled by each failure; a pause may be half of that
+    assert all(gap >= floor for gap, floor in zip(gaps, least, strict=True)), gaps
 
 
 @pytest.mark.parametrize(
@@ -303,6 +303,7 @@ async def test_an_account_whose_server_hangs_from_the_first_moment_on_is_shown_a
 
     server.fault = hang
     forget("support")
+    began = place.clock.now().timestamp()
     async with place.reading(account(place, server), timeout_seconds=0.3):
         await until(lambda: shown("session_up") == 0, what="it is shown")
-        assert shown("last_success_timestamp_seconds") == pytest.approx(place.clock.now().timestamp(), abs=5)
+        assert began <= (shown("last_success_timestamp_seconds") or 0) <= place.clock.now().timestamp()

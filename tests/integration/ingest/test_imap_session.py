@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -212,8 +213,9 @@ def always(template: bytes) -> Answering:
 
 
 async def test_stalled_server_ends_in_an_error_at_the_deadline() -> None:
-    async with fake_server(stalls) as port, session_on(port, timeout_seconds=1) as session:
+    async with fake_server(stalls) as port, session_on(port) as session:
         await session.select("INBOX")
+        session._account = replace(session._account, timeout_seconds=0.5)
         async with asyncio.timeout(20):
             with pytest.raises(MailServerError):
                 await session.search_uids(0)
@@ -328,7 +330,7 @@ async def test_refused_access_token_is_a_login_error() -> None:
 
     async with fake_server(refuses) as port:
         with pytest.raises(MailLoginError):
-            async with session_on(port, password=None, token=token, timeout_seconds=3):
+            async with session_on(port, password=None, token=token):
                 pass
 
 

@@ -64,9 +64,10 @@ def series(name: str, account_id: str) -> float:
 async def test_idle_session_lives_through_ten_expiries_and_no_mail_is_lost(
     place: ReadingPlace, provider: OAuthStandIn, server: ImapStandIn
 ) -> None:
-    provider.life_seconds = 0.5
+    provider.life_seconds, provider.grace_seconds = 0.5, 10
     accounts = place.configure(account("lives", provider, server))
     await connected(place, provider, "lives")
+    began = place.clock.now().timestamp()
     async with place.reading(*accounts):
         for n in range(24):
             await server.deliver("lives@acme.test", mail(n))
@@ -76,7 +77,8 @@ async def test_idle_session_lives_through_ten_expiries_and_no_mail_is_lost(
     assert provider.refreshes >= 11
     assert server.refused == 0, "a token is renewed before it ends"
     assert series("postroom_ingest_login_failed", "lives") == 0
-    assert series("postroom_oauth_token_expires_timestamp_seconds", "lives") > place.clock.now().timestamp() - 5
+    ends = series("postroom_oauth_token_expires_timestamp_seconds", "lives")
+    assert began + 11 * 0.4 < ends < place.clock.now().timestamp() + 1
 
 
 @pytest.mark.parametrize("style", ["google", "microsoft"])
@@ -100,7 +102,7 @@ async def test_token_that_the_server_ends_early_is_replaced_at_once(
 async def test_revoked_grant_turns_its_own_account_red_until_it_is_connected_anew(
     place: ReadingPlace, provider: OAuthStandIn, server: ImapStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    provider.life_seconds = 0.5
+    provider.life_seconds, provider.grace_seconds = 0.5, 10
     accounts = place.configure(account("taken-back", provider, server), account("goes-on", provider, server))
     await connected(place, provider, "taken-back")
     await connected(place, provider, "goes-on")
@@ -182,12 +184,12 @@ async def test_device_flow_polls_until_the_person_is_done(place: ReadingPlace, p
     provider.pending_polls = 2
     oauth = OAuth.model_validate(provider.config())
     told: list[str] = []
-    tokens = await device_flow(oauth, place.clock, told.append, 10)
+    tokens = await device_flow(oauth, place.clock, told.append, 60)
     assert tokens.refresh_token is not None
     assert told[0] == f"Open {provider.url}/login in any browser, log in as the mailbox, and enter the code ABCD-EFGH"
     provider.denied = True
     with pytest.raises(AuthorisationError, match="denied in the browser"):
-        await device_flow(oauth, place.clock, told.append, 10)
+        await device_flow(oauth, place.clock, told.append, 60)
     provider.denied, provider.pending_polls = False, 1000
     with pytest.raises(AuthorisationError, match="in time: run the command again"):
         await device_flow(oauth, place.clock, told.append, 0.2)
@@ -198,7 +200,7 @@ async def test_code_flow_takes_the_answer_to_its_own_question_alone(
 ) -> None:
     oauth = OAuth.model_validate(provider.config())
     told: list[str] = []
-    flow = asyncio.create_task(code_flow(oauth, place.clock, told.append, 10))
+    flow = asyncio.create_task(code_flow(oauth, place.clock, told.append, 60))
     await until(lambda: told)
     asked = parse_qs(urlsplit(told[0].splitlines()[1]).query)
     assert asked["code_challenge_method"] == ["S256"]
@@ -206,7 +208,7 @@ async def test_code_flow_takes_the_answer_to_its_own_question_alone(
 
     async def browser(query: str) -> str:
         def get() -> str:
-            with urllib.request.urlopen(f"{redirect}?{query}", timeout=5) as answer:
+            with urllib.request.urlopen(f"{redirect}?{query}", timeout=30) as answer:
                 return str(answer.read().decode())
 
         return await asyncio.to_thread(get)

@@ -63,6 +63,6 @@ async def test_an_account_that_was_dropped_while_mongodb_was_away_and_is_another
 
 
 async def _until(is_true: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not is_true():
             await asyncio.sleep(0.005)

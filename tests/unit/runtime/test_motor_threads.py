@@ -23,7 +23,7 @@ async def test_results_and_errors_come_back_and_the_context_goes_along() -> None
 async def test_calls_run_side_by_side_up_to_the_bound_and_the_others_wait_their_turn() -> None:
     threads, loop = Threads(), asyncio.get_running_loop()
     together = threading.Barrier(THREADS)
-    first = [threads.run(loop, together.wait, 10) for _ in range(THREADS)]
+    first = [threads.run(loop, together.wait, 60) for _ in range(THREADS)]
     later = [threads.run(loop, threading.get_ident) for _ in range(100)]
     assert sorted(await asyncio.gather(*first)) == list(range(THREADS))
     assert len(set(await asyncio.gather(*later))) <= THREADS
@@ -32,10 +32,10 @@ async def test_calls_run_side_by_side_up_to_the_bound_and_the_others_wait_their_
 async def test_a_cancelled_call_and_a_closed_loop_stop_no_thread() -> None:
     threads, loop = Threads(), asyncio.get_running_loop()
     go_on = threading.Event()
-    given_up = threads.run(loop, go_on.wait, 10)
+    given_up = threads.run(loop, go_on.wait, 60)
     given_up.cancel()
     other = asyncio.new_event_loop()
     threads.run(other, time.sleep, 0)
     other.close()
     go_on.set()
-    assert await asyncio.wait_for(threads.run(loop, lambda: "still here"), 10) == "still here"
+    assert await asyncio.wait_for(threads.run(loop, lambda: "still here"), 60) == "still here"

@@ -82,8 +82,8 @@ def test_exit_code(programs: list[str], expected: bool, code: int) -> None:
         if "print" in text:
             child.stdout.readline()
         if text == "pass":
-            child.wait(10)
-    assert cli_run._stop_children(children, expected=expected, seconds=10) == code
+            child.wait(60)
+    assert cli_run._stop_children(children, expected=expected, seconds=60) == code
     assert all(child.poll() is not None for child in children)
     for child in children:
         assert child.stdout is not None
@@ -95,6 +95,11 @@ TWO = f"""
 import subprocess, sys
 from postroom_runtime import cli_run
 cli_run._start = lambda _name: subprocess.Popen([sys.executable, "-c", {STUBBORN!r}])
+stop_children = cli_run._stop_children
+def told(*children, **options):
+    print("stopping", flush=True)
+    return stop_children(*children, **options)
+cli_run._stop_children = told
 sys.exit(cli_run._run_children(["a", "b"], restart=True))
 """
 
@@ -116,10 +121,11 @@ def test_the_second_signal_ends_children_at_once() -> None:
     assert parent.stdout is not None
     assert [parent.stdout.readline() for _ in range(2)] == [b"\n", b"\n"]
     parent.terminate()
+    assert parent.stdout.readline() == b"stopping\n"  # two signals at once would be one
     with pytest.raises(subprocess.TimeoutExpired):
-        parent.wait(0.5)
+        parent.wait(0.2)
     parent.terminate()
-    assert parent.wait(20) == 1
+    assert parent.wait(60) == 1
     parent.stdout.close()
 
 

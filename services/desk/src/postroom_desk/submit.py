@@ -79,7 +79,7 @@ class RequestDoor:
             command=type(submission.command).__name__,
             conversation_id=submission.conversation_id,
             fingerprint=digest(submission.asked),
-            at=self.clock.now(),
+            at=command.time,  # one reading: by it the router's answer is known for one to this request
             by=submission.by,
         )
         before = await self.requests.remember(record)
