@@ -30,8 +30,9 @@ PERSON = "cleo@example.test"
 async def house(
     kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str
 ) -> AsyncIterator[Deployment]:
-    short = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 500, "erasure_settle_seconds": 1}
-    async with Deployment(kafka_bootstrap, mongo_uri, topic_prefix, database_prefix, **short) as deployment:
+    async with Deployment(
+        kafka_bootstrap, mongo_uri, topic_prefix, database_prefix, erasure_settle_seconds=1
+    ) as deployment:
         await deployment.configure(configuration())
         yield deployment
 
