@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
@@ -18,6 +18,7 @@ from postroom_runtime.batch import BatchHandler, BatchWork, BreakerOpenError
 from postroom_runtime.breaker import Breaker
 from postroom_runtime.clock import monotonic
 from postroom_runtime.commits import Commits
+from postroom_runtime.consumer_handle import ConsumerHandle, Probe, Ranges, ranges_of
 from postroom_runtime.errors import InfrastructureError, is_infrastructure
 from postroom_runtime.kafka import client_options
 from postroom_runtime.lag import Lag
@@ -35,25 +36,6 @@ BATCH_LIMIT_SECONDS = 240.0
 which the group would go on without us."""
 CANCEL_SECONDS = 5.0
 POSITION_SECONDS = 0.05  # a position that is known is told at once; one that is not is being read from the broker
-
-
-class Probe(Protocol):
-    async def __call__(self) -> None:
-        """Return when everything that the handler needs answers; raise InfrastructureError otherwise."""
-        ...
-
-
-class ConsumerHandle(Protocol):
-    """The part of aiokafka's consumer that is used; a fake stands in for it in tests."""
-
-    def assignment(self) -> set[TopicPartition]: ...
-    def seek(self, partition: TopicPartition, offset: int) -> None: ...
-    def pause(self, *partitions: TopicPartition) -> None: ...
-    def resume(self, *partitions: TopicPartition) -> None: ...
-    async def commit(self, offsets: dict[TopicPartition, int]) -> None: ...
-    async def committed(self, partition: TopicPartition) -> int | None: ...
-    async def position(self, partition: TopicPartition) -> int: ...
-    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]: ...
 
 
 class BatchConsumer:
@@ -214,15 +196,16 @@ class BatchConsumer:
         """Read the holds, and the committed offsets that we do not know; see that the topics are the same."""
         async with asyncio.timeout(self._settings.commit_timeout_seconds * 2):
             await self._parking.load()
-            if await read_topic_ids(client_options(self._settings), list(self._topic_ids)) != self._topic_ids:
-                self.outdated = True
-                log.error(
-                    "a topic was made anew: nothing more is handled until the process starts again", group=self.group
-                )
+            await self._look_at_topics()
             unknown = [tp for tp in self._handle.assignment() if self._stream(tp) not in self._committed]
             offsets = await asyncio.gather(*(self._handle.committed(tp) for tp in unknown))
         for tp, offset in zip(unknown, offsets, strict=True):
             self._committed.setdefault(self._stream(tp), offset or 0)
+
+    async def _look_at_topics(self) -> None:
+        if await read_topic_ids(client_options(self._settings), list(self._topic_ids)) != self._topic_ids:
+            self.outdated = True
+            log.error("a topic was made anew: nothing more is handled until the process starts again", group=self.group)
 
     def _stream(self, tp: TopicPartition) -> str:
         return f"{self._topic_ids[tp.topic]}-{tp.partition}"
@@ -234,9 +217,13 @@ class BatchConsumer:
         if self._revoking or self._stopping or self.breaker.open or self.outdated or self.waiting:
             await self._seek_back(records)
             return
-        if not await self._is_current(records):
+        ranges = ranges_of(records)
+        if not await self._is_current(ranges):
             # Fetched before a rebalance: to commit it now would pass over what its partition's commit says is undone.
             log.info("batch of an earlier assignment left alone", group=self.group, records=len(records))
+            await self._seek_back(records)
+            return
+        if self._stands_before_commits(ranges) and not await self._topics_are_the_same():
             await self._seek_back(records)
             return
         work = self._work = asyncio.create_task(self._run(records), name=f"batch {self.group}")
@@ -282,10 +269,11 @@ class BatchConsumer:
     # --- offsets ------------------------------------------------------------------------------------------------
 
     async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
-        if not await self._is_current(records):
+        ranges = ranges_of(records)
+        if not await self._is_current(ranges):
             log.info("not committed, the partitions moved", group=self.group)
             return
-        await self._commits.done({tp: last + 1 for tp, (_, last) in _ranges(records).items()}, len(records))
+        await self._commits.done({tp: last + 1 for tp, (_, last) in ranges.items()}, len(records))
 
     async def _commit_now(self) -> None:
         """Commit what is done, if the broker takes it: who gets the partition next shall not do it again."""
@@ -313,12 +301,29 @@ class BatchConsumer:
         except (TimeoutError, KafkaError):
             return None
 
-    async def _is_current(self, records: Sequence[ConsumerRecord]) -> bool:
+    def _stands_before_commits(self, ranges: Ranges) -> bool:
+        """Say whether a partition begins in front of its commit, as when its topic was deleted and made anew.
+
+        Whoever does not happen to look while it is away is not told of it: the partitions are as many as before.
+        """
+        return any(first < self._committed.get(self._stream(tp), 0) for tp, (first, _) in ranges.items())
+
+    async def _topics_are_the_same(self) -> bool:
+        """Look at once; while the broker does not say, all waits."""
+        try:
+            await self._look_at_topics()
+        except Exception as error:  # noqa: BLE001 - a batch comes again, whatever keeps us from looking
+            log.warning("topics not known", group=self.group, error=type(error).__name__)
+            self._begin_recovery()
+            return False
+        return not self.outdated
+
+    async def _is_current(self, ranges: Ranges) -> bool:
         """Say whether each partition stands behind these records, as it does when they were the last thing polled.
 
         After a rebalance it stands at its commit: before them, if something in front of them is undone.
         """
-        for tp, (_, last) in _ranges(records).items():
+        for tp, (_, last) in ranges.items():
             position = await self._position(tp)
             if position is None or position <= last:
                 return False
@@ -330,7 +335,7 @@ class BatchConsumer:
         Never forward: a partition that was given to us anew stands at its commit, which may be before this batch, and
         what lies between would be passed over.
         """
-        for tp, (first, _) in _ranges(records).items():
+        for tp, (first, _) in ranges_of(records).items():
             position = await self._position(tp)
             if position is not None and position > first:
                 with contextlib.suppress(IllegalStateError):
@@ -385,16 +390,3 @@ class BatchConsumer:
             return
         with contextlib.suppress(IllegalStateError):
             self._handle.resume(*self._handle.assignment())
-
-
-def _ranges(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, tuple[int, int]]:
-    """Return the first and the last offset of each partition; a poll's records come partition by partition, in order."""
-    found: dict[TopicPartition, tuple[int, int]] = {}
-    start = 0
-    for end in range(1, len(records) + 1):
-        last = records[end - 1]
-        if end == len(records) or records[end].partition != last.partition or records[end].topic != last.topic:
-            tp = TopicPartition(last.topic, last.partition)
-            found[tp] = (found[tp][0] if tp in found else records[start].offset, last.offset)
-            start = end
-    return found

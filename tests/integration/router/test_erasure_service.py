@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from postroom_contracts.commands import EraseContact
-from postroom_contracts.events import new_event
+from postroom_contracts.events import Event, new_event
 from postroom_contracts.facts import ContentErased
 from postroom_contracts.ids import content_id
 from postroom_contracts.inbound import InboundReceived
@@ -30,8 +30,9 @@ PERSON = "cleo@example.test"
 async def house(
     kafka_bootstrap: str, mongo_uri: str, topic_prefix: str, database_prefix: str
 ) -> AsyncIterator[Deployment]:
-    short = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 500, "erasure_settle_seconds": 1}
-    async with Deployment(kafka_bootstrap, mongo_uri, topic_prefix, database_prefix, **short) as deployment:
+    async with Deployment(
+        kafka_bootstrap, mongo_uri, topic_prefix, database_prefix, erasure_settle_seconds=1
+    ) as deployment:
         await deployment.configure(configuration())
         yield deployment
 
@@ -68,6 +69,10 @@ async def done(house: Deployment, contact: str) -> dict[str, Any]:
             await asyncio.sleep(0.2)
 
 
+def _tells_of_messages(event: Event) -> bool:
+    return isinstance(event.data, ContentErased) and bool(event.data.message_ids)
+
+
 async def test_killed_at_each_step_an_erasure_comes_to_its_end_and_leaves_nothing(house: Deployment) -> None:
     mails = [inbound(f"m{n}") for n in range(3)]
     other = inbound("other", sender="dora@example.test", cc=[Address(address=PERSON, name="Cleo")])
@@ -100,6 +105,9 @@ async def test_killed_at_each_step_an_erasure_comes_to_its_end_and_leaves_nothin
     ]  # the raw mail of somebody else, who wrote to her, too
     blobs = {row["blob"] for row in everything[left[0]]}
     assert blobs == {content_id(other.ledger_id, "raw"), f"blob-{other.message_id}"}
-    erased = [e.data for e in await house.events(CONVERSATION_EVENTS) if isinstance(e.data, ContentErased)]
+    facts = await house.wait_for_events(
+        CONVERSATION_EVENTS, len(mails), where=_tells_of_messages
+    )  # they follow the save
+    erased = [fact.data for fact in facts if isinstance(fact.data, ContentErased)]
     assert {m for fact in erased for m in fact.message_ids} == {m.message_id for m in mails}
     assert {b for fact in erased for b in fact.blob_ids} == {f"blob-{m.message_id}" for m in mails}

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -255,11 +256,10 @@ async def test_snooze_ends_by_its_timer(house: Deployment) -> None:
     await started(house)
     await deliver(house, [inbound("one")])
     await house.wait_for_events(CONVERSATION_EVENTS, 1)
-    until = house.clock.now()
-    snooze = SnoozeConversation(actor=ANN, until=until.replace(microsecond=0).replace(year=until.year + 1))
-    soon = snooze.model_copy(update={"until": type(until).fromtimestamp(until.timestamp() + 2, until.tzinfo)})
-    for name, command in (("far", snooze), ("near", soon)):
-        event = new_event(command, source=source_of("desk"), cause_id=name, subject=opened("one"), time=until)
+    now = house.clock.now()
+    for name, length in (("far", timedelta(days=365)), ("near", timedelta(seconds=2))):
+        command = SnoozeConversation(actor=ANN, until=now + length)
+        event = new_event(command, source=source_of("desk"), cause_id=name, subject=opened("one"), time=now)
         await house.publisher.publish_events(CONVERSATION_COMMANDS, [event])
     woken = (await house.wait_for_events(CONVERSATION_EVENTS, 4))[3].data
     assert isinstance(woken, ConversationWoken)

@@ -36,13 +36,9 @@ from pymongo import MongoClient
 from tests.integration.runtime.toy import FOLLOWERS, GROUP, Notes, Toy
 
 ROOT = Path(__file__).resolve().parents[3]
-FAST = {
-    "session_timeout_ms": 2500,
-    "heartbeat_interval_ms": 300,
-    "rebalance_timeout_ms": 8000,
-    "commit_timeout_seconds": 3,
-}
-"""Timeouts of a group in tests: a killed member is missed after 2.5 s instead of 10 s."""
+FAST = {"heartbeat_interval_ms": 300, "rebalance_timeout_ms": 8000}
+"""Timeouts of a group in tests: members learn of each other within 0.3 s. The session's is as it is everywhere: a machine that
+is busy for some seconds puts nobody out, and a broker is told of who was killed (`bury`)."""
 
 
 @dataclass
@@ -193,7 +189,7 @@ class Process:
         return self.log_path.read_text(errors="replace")
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port_file.read_text()}{path}", timeout=5)
+        return httpx.get(f"http://127.0.0.1:{self.port_file.read_text()}{path}", timeout=30)
 
     def ready(self) -> bool:
         try:

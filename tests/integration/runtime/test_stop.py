@@ -26,8 +26,9 @@ async def test_stop_during_a_batch_finishes_it(bench: Bench) -> None:
     assert done, "the batch in flight was finished"
     committed = sum((await bench.committed()).values())
     assert committed == sum(len(ids) for ids in done.values()), "what was finished is committed"
-    await bench.start().until_ready()
+    again = await bench.start().until_ready()
     await until_states(bench, expected)
+    assert await again.terminate() == 0  # what is saved is published after it: who stops has done both
     assert check_log(await bench.effects(), expected) == 0, "nothing was done twice"
 
 
@@ -66,8 +67,10 @@ async def test_stop_with_a_handler_slower_than_the_timeout_loses_nothing(bench: 
     assert await process.terminate(25) == 0
     assert "batch cancelled between steps" in process.log
     assert await bench.committed() == {}
-    await bench.start().until_ready()
+    bench.settings = bench.settings.model_copy(update={"graceful_timeout_seconds": 20.0})
+    again = await bench.start().until_ready()
     await until_states(bench, expected)
+    assert await again.terminate() == 0
     check_log(await bench.effects(), expected)
 
 
@@ -88,4 +91,5 @@ async def test_topics_that_are_made_late_are_waited_for_and_consumed_once(bench:
     notes, expected = spread(50, 5)
     await bench.publish(notes)
     await until_states(bench, expected)
+    assert await process.terminate() == 0
     assert check_log(await bench.effects(), expected) == 0

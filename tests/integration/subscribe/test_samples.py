@@ -23,7 +23,9 @@ from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFai
 from postroom_contracts.topics import TOPICS
 from postroom_local.kafka import KafkaServer
 from postroom_local.ports import LOOPBACK, free_port
+from postroom_runtime.settings import RuntimeSettings
 
+from tests.groups import bury
 from tests.standins import kafka_tools
 from tests.validation import StructuredRecord
 
@@ -35,6 +37,7 @@ EVENTS, STATES, INBOUND = (
     f"postroom-{name}" for name in ("conversation-events", "conversation-states", "inbound-messages")
 )
 TABLE = "SELECT conversation, inbox, team, status, opened_at, owner FROM conversations"
+GROUP = "warehouse-table"
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 
@@ -162,12 +165,8 @@ def test_strimzis_user_has_the_rights_of_the_script(guarded: Guarded) -> None:
 
 
 def start(guarded: Guarded, database: Path) -> "subprocess.Popen[bytes]":
-    soon = {
-        "session_timeout_ms": 1000,
-        "heartbeat_interval_ms": 300,
-    }  # so that who comes after a kill need not wait 10 s
-    environment = {**os.environ, "KAFKA_OPTIONS": json.dumps({**guarded.options("warehouse"), **soon})}
-    command = [sys.executable, str(SAMPLES / "warehouse.py"), guarded.door, EVENTS, "warehouse-table", str(database)]
+    environment = {**os.environ, "KAFKA_OPTIONS": json.dumps(guarded.options("warehouse"))}
+    command = [sys.executable, str(SAMPLES / "warehouse.py"), guarded.door, EVENTS, GROUP, str(database)]
     return subprocess.Popen(command, env=environment)
 
 
@@ -203,6 +202,7 @@ async def test_the_warehouse_is_filled_once_over_kills_repeats_and_facts_that_co
     finally:
         first.kill()
         first.wait(10)
+    await bury(RuntimeSettings(kafka_bootstrap=guarded.admin, topic_prefix=""), [GROUP])
     await publish(guarded, EVENTS, [*others[:120], *backwards, *others[150:-1]])  # 120 come once more
     await publish(guarded, EVENTS, [*others[100:200], others[-1]])
     second = start(guarded, database)
