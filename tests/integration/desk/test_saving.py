@@ -236,7 +236,10 @@ async def test_what_is_typed_into_a_first_message_before_it_is_known_stays_as_it
         assert (await client.put("/api/v1/drafts/there-already", json=offer)).status_code == 200
     async with house.page("ana") as (page, _):
         to, about = page.get_by_label("To", exact=True), page.get_by_label("Subject")
-        for draft, before, typed in (("there-already", "Dear Dora", "ev"), ("not-there-yet", "", "dora@example.test, ev")):
+        for draft, before, typed in (
+            ("there-already", "Dear Dora", "ev"),
+            ("not-there-yet", "", "dora@example.test, ev"),
+        ):
             gets = Held()
             await page.route(f"**/api/v1/drafts/{draft}?*", only("GET", gets))
             await page.goto(f"{house.url}/conversations/new-{draft}")
@@ -317,6 +320,19 @@ async def test_a_conversation_listens_from_the_moment_in_which_it_is_shown(house
         assert await page.evaluate("heard") == "true"
 
 
+async def test_a_mail_that_is_unfolded_before_the_script_has_come_is_shown(house: Attacked, conversation: str) -> None:
+    scripts = Held()
+    await house.desk.content.put([customer_content(conversation, html="<p>It squeals</p>")])
+    await house.desk.happens(received(conversation), conversation)
+    async with house.page("ana") as (page, _):
+        await page.route("**/static/desk.js", only("GET", scripts))
+        await page.goto(f"{house.url}/conversations/{conversation}", wait_until="commit")
+        await scripts.until(1)
+        await page.locator("details.html summary").click()
+        scripts.let_go()
+        await expect(page.frame_locator("details.html iframe").locator("p")).to_have_text("It squeals")
+
+
 async def test_what_a_handed_over_first_message_says_is_seen_live_and_written_by_one(house: Attacked) -> None:
     draft = f"{house.url}/conversations/new-shared-draft"
     async with house.page("ana") as (ana, _), house.page("ben") as (ben, _):
@@ -340,6 +356,7 @@ async def test_what_a_handed_over_first_message_says_is_seen_live_and_written_by
         await expect(ana.locator("#new-text")).to_have_text("It is ready. Come on Monday. At nine.")
         await expect(ana.get_by_label("Subject")).to_have_value("Your bike")
         await ana.get_by_role("button", name="Take over").click()
+        await expect(ana.locator("#new-locked")).to_be_hidden()
         await ana.locator("#menu-draft summary").click()
         await ana.get_by_role("button", name="Discard").click()
         await expect(ana.locator("#new-text")).to_have_text("")
