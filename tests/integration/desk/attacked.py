@@ -79,7 +79,7 @@ class Attacked:
     async def page(self, agent: str = "ada") -> AsyncIterator[tuple[Page, Seen]]:
         """Give a page of a session of this agent, watched."""
         seen = Seen()
-        context = await self.browser.new_context(viewport={"width": 1400, "height": 900})
+        context = await self.browser.new_context(viewport={"width": 1400, "height": 900}, timezone_id="UTC")
         await self._signed_in(context, agent)
         await context.expose_binding("canary", lambda _, n: seen.ran.add(int(n)))
         await context.add_init_script(CANARY)
@@ -111,6 +111,8 @@ async def attacked(desk: DeskBench) -> AsyncIterator[Attacked]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         try:
+            while not server.started:
+                await asyncio.sleep(0.01)
             yield Attacked(desk, browser, f"http://{LOOPBACK}:{port}")
         finally:
             await browser.close()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
-LOOPBACK = "127.0.0.1"
+from postroom_local.ports import LOOPBACK, free_port
 
 
 class Cable:
@@ -15,18 +15,20 @@ class Cable:
         self._target = urlsplit(target)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self.port = 0
+        self._plugged_in = False
+        self.port = free_port()
 
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
 
     async def plug_in(self) -> None:
+        self._plugged_in = True
         self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def pull(self) -> None:
         """Cut what is open, and refuse what is new."""
+        self._plugged_in = False
         if self._server is not None:
             self._server.close()
         for writer in list(self._writers):
@@ -41,6 +43,10 @@ class Cable:
             far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
         except OSError:  # nobody is there
             writer.transport.abort()
+            return
+        if not self._plugged_in:  # it was pulled meanwhile
+            writer.transport.abort()
+            far_writer.transport.abort()
             return
         with suppress(OSError):
             await asyncio.gather(self._hand_on(reader, far_writer), self._hand_on(far_reader, writer))

@@ -235,7 +235,7 @@ async def test_an_admin_changes_rights_and_puts_somebody_out(browser: Browser, d
     await page.goto("/settings/people/ana")
     await page.locator("#rights select[name=role]").select_option("lead")
     await page.locator("#rights button").click()
-    await expect(page.locator("[role=status]").first).to_be_visible()
+    await expect(page.get_by_text("Saved. Every service works by it")).to_be_visible()
     agent = desk.configurations.latest.agent("ana")
     assert agent is not None
     assert agent.role == "lead"

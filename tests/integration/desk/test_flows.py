@@ -47,6 +47,9 @@ def house(smtp_port: int) -> Configuration:
         {**base, "id": "press", "name": "Press", "address": "press@velo.test", "approval": {"agents": ["ben"]}},
     ]
     plain["teams"][1]["members"] = ["ana", "ben", "mira"]
+    plain["notifications"]["preferences"] = {
+        a: {"undo_seconds": 30} for a in ("ana", "ben", "mira")
+    }  # on slow machines
     return Configuration.model_validate(plain)
 
 
@@ -155,6 +158,7 @@ async def test_a_reply_to_a_conversation_that_moved_on_is_held_with_what_came_si
     await expect(text(ana)).to_have_text("Oil it. Both.")
     await text(ana).press("Control+Enter")
     await expect(ana.locator("#held")).to_be_visible()
+    await expect(since).to_have_text([re.compile("Hello?")])
     await text(ana).press("Control+Enter")  # leads to the decision
     await ana.keyboard.press("Enter")
     await expect(ana.locator(".message-outgoing .text").last).to_have_text("Oil it. Both.")
@@ -266,6 +270,7 @@ async def test_reply_all_and_forward_go_to_those_whom_one_sees(agents: Agents, o
     await ana.keyboard.press("Control+Enter")
     both = ana.locator(".message-outgoing", has_text="To both")
     await expect(both.locator(".to")).to_have_text(re.compile(r"^to carla-\S+ · copy to partner@example.test$"))
+    await expect(text(ana)).to_have_text("")
 
     await ana.locator(".message-incoming").get_by_role("button", name="Forward").click()
     await ana.keyboard.type("maker@example.test")
@@ -423,7 +428,10 @@ async def test_folders_count_what_comes_and_a_list_gets_a_name(agents: Agents, o
     await ana.keyboard.press("Enter")
     saved = ana.locator("#folders-filters a", has_text=subject)
     await expect(saved).to_have_attribute("aria-current", "page")
+    await expect(ana.locator("#live")).to_have_attribute(*LIVE)
     await ana.locator("#sort").select_option("oldest")
+    await ana.wait_for_url("**sort=oldest**")
+    await expect(ana.locator("#live")).to_have_attribute(*LIVE)
     await expect(ana.locator("#rows .row").last).to_contain_text(subject)
     await ana.locator("#menu-filter summary").click()
     await ana.get_by_role("button", name=f"Delete the filter {subject}").click()
@@ -452,6 +460,7 @@ async def test_a_conversation_shows_all_that_belongs_to_it(agents: Agents, offic
     await expect(ana.locator("#subject")).to_have_text(f"{subject} before")
     assert before in ana.url
     await ana.go_back()
+    await expect(ana.locator("#subject")).to_have_text(subject)
     await message.get_by_role("link", name="Original mail").click()
     await expect(ana.locator("pre.original")).to_contain_text(f"Subject: {subject}")
 
@@ -524,6 +533,7 @@ async def test_search_finds_by_words_and_filters_and_back_leads_to_what_was_foun
     await ana.keyboard.press("Enter")
     await expect(ana.locator("#rows .row")).to_have_count(1)
     await expect(ana.locator("#rows .row mark")).to_have_text(word)
+    await expect(ana.locator("#live")).to_have_attribute(*LIVE)
     await ana.locator("#rows .row > a").click()
     await expect(ana.locator("#subject")).to_have_text(f"{subject} brake")
     await ana.go_back()
@@ -618,10 +628,12 @@ async def test_by_keys_alone(agents: Agents, office: Office, subject: str) -> No
     await types(ana, "r", "Come in.")
     await key("Control+Enter")
     await expect(ana.locator(".message-outgoing .text")).to_have_text("Come in.")
+    await expect(text(ana)).to_have_text("")
     await key("Escape")
     await types(ana, "n", "Was here before.")
     await key("Control+Enter")
     await expect(ana.locator(".message-note .text")).to_have_text("Was here before.")
+    await expect(text(ana)).to_have_text("")
     await key("Escape")
     await key("t")
     await ana.keyboard.type("order")
@@ -658,7 +670,9 @@ async def test_on_a_phone_in_the_dark(agents: Agents, office: Office, subject: s
     )
     await ana.locator('[data-folder="inbox:orders"]').tap()
     await expect(ana.locator("#list-title")).to_have_text("Orders")
+    await expect(ana.locator("#live")).to_have_attribute(*LIVE)
     await ana.locator("#sort").select_option("newest")
+    await ana.wait_for_url("**sort=newest**")
     await ana.locator("#rows .row > a", has_text=subject).tap()
     await expect(ana.locator("#subject")).to_have_text(subject)
     assert identifier in ana.url

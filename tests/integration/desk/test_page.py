@@ -69,6 +69,7 @@ async def test_a_conversation_appears_live_and_is_answered(page: Page, office: O
     await expect(page.locator("#tile-all")).to_have_text(str(before + 1))
     await line.click()
     await expect(page.locator("#subject")).to_have_text(subject)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
     await expect(page.locator(".message")).to_have_count(1)
     await expect(page.locator(".message .text").first).to_have_text("Since Tuesday <b>they</b> squeal.")
     await expect(page.locator("#owner .record")).to_be_visible()
@@ -300,6 +301,7 @@ async def test_the_bell_rises_at_another_replica_and_falls_when_it_is_looked_at(
     [identifier] = await written(office, subject)
     await other.ready(START_SECONDS)
     await office.ask(identifier, "assign", {"agent_id": "ana"})
+    await office.conversation(subject, lambda row: row["owner_id"] == "ana")  # by now it has rung for whoever had it
     context = await browser.new_context()
     his = await context.new_page()
     his.set_default_timeout(PATIENCE_MS)

@@ -6,6 +6,7 @@ Answers are held back until a test lets them go, so that nothing here depends on
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -101,8 +102,9 @@ async def test_keys_behind_a_choice_are_meant_for_what_was_chosen(house: Attacke
         await page.locator("#rows .row > a", has_text="Bike 3").click()
         await page.keyboard.press("e")  # of what never came: of nothing
         await expect(page.locator("#rows .row > a", has_text="Bike 3")).to_be_focused()
+        await house.desk.content.put([customer_content("m-more", text="There is more", reply_text="There is more")])
         await house.desk.happens(received("m-more", "15:30", opened=False), "c0")
-        await expect(page.locator("#rows .row", has_text="Bike 0")).to_be_visible()
+        await expect(page.locator("#rows .row", has_text="There is more")).to_be_visible()  # the page was drawn anew
         assert len(house.desk.commands.published) == began + 1
 
 
@@ -115,9 +117,13 @@ async def test_who_types_on_when_their_field_is_taken_gives_no_commands(house: A
         await page.keyboard.type("Dear")
         await expect(page.locator("#draft-state")).to_have_text("Saved")
         await ben.post(f"{draft_of('c0')}/lease", json={"take_over": True})
+        await page.clock.install()
+        await page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))  # no time passes between the words
         await page.keyboard.type(" C")
+        await page.clock.run_for(800)
         await expect(page.locator("#text")).to_have_attribute("contenteditable", "false")
         await page.keyboard.type("arla, see our new prices and come in")
+        await page.clock.resume()
         await expect(page.locator("#text")).to_have_text("Dear C")
         await expect(page.locator("details.menu[open]")).to_have_count(0)
         await page.keyboard.press("Escape")  # who stops to type gives commands again
@@ -241,10 +247,11 @@ async def test_what_is_sent_right_behind_taking_it_over_goes_out(house: Attacked
 async def test_nothing_is_typed_into_what_is_being_sent(house: Attacked) -> None:
     """It was gone with the text before it as soon as that had been taken."""
     sends: Any = Held()
+    await house.desk.content.put([customer_content("m-b", subject="Bell")])
+    await house.desk.happens(received("m-b", "15:08", opened=True), "b")
     async with house.page("ana") as (page, _):
-        await opens(page, house, "/conversations/c0")
+        await opens(page, house, "/conversations/b")
         await page.keyboard.press("r")
-        await page.keyboard.press("Control+a")
         await page.keyboard.type("Come in.")
         await page.route("**/draft/send", only("POST", sends))
         await page.keyboard.press("Control+Enter")

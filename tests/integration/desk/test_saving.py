@@ -320,6 +320,19 @@ async def test_a_conversation_listens_from_the_moment_in_which_it_is_shown(house
         assert await page.evaluate("heard") == "true"
 
 
+async def test_a_mail_that_is_unfolded_before_the_script_has_come_is_shown(house: Attacked, conversation: str) -> None:
+    scripts = Held()
+    await house.desk.content.put([customer_content(conversation, html="<p>It squeals</p>")])
+    await house.desk.happens(received(conversation), conversation)
+    async with house.page("ana") as (page, _):
+        await page.route("**/static/desk.js", only("GET", scripts))
+        await page.goto(f"{house.url}/conversations/{conversation}", wait_until="commit")
+        await scripts.until(1)
+        await page.locator("details.html summary").click()
+        scripts.let_go()
+        await expect(page.frame_locator("details.html iframe").locator("p")).to_have_text("It squeals")
+
+
 async def test_what_a_handed_over_first_message_says_is_seen_live_and_written_by_one(house: Attacked) -> None:
     draft = f"{house.url}/conversations/new-shared-draft"
     async with house.page("ana") as (ana, _), house.page("ben") as (ben, _):
@@ -343,6 +356,7 @@ async def test_what_a_handed_over_first_message_says_is_seen_live_and_written_by
         await expect(ana.locator("#new-text")).to_have_text("It is ready. Come on Monday. At nine.")
         await expect(ana.get_by_label("Subject")).to_have_value("Your bike")
         await ana.get_by_role("button", name="Take over").click()
+        await expect(ana.locator("#new-locked")).to_be_hidden()
         await ana.locator("#menu-draft summary").click()
         await ana.get_by_role("button", name="Discard").click()
         await expect(ana.locator("#new-text")).to_have_text("")

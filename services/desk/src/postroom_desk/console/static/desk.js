@@ -39,10 +39,14 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
-// A frame is loaded when it is first looked at.
-document.addEventListener("toggle", (event) => {
-  const frame = event.target.open && event.target.querySelector?.("iframe[data-src]");
+// A frame is loaded when it is first looked at, which may have been before this script came.
+function loadFrame(details) {
+  const frame = details.open && details.querySelector?.("iframe[data-src]");
   if (frame && !frame.src) frame.src = frame.dataset.src;
+}
+for (const details of document.querySelectorAll("details.html[open]")) loadFrame(details);
+document.addEventListener("toggle", (event) => {
+  loadFrame(event.target);
   if (event.target.open && event.target.matches("details.menu")) event.target.querySelector("input[type=search]")?.focus();
 }, true);
 
