@@ -113,10 +113,14 @@ async function send(button, then, at = "") {
   if (now.editor.isEmpty && !(mode() === "forward" && now.message)) { by("text").focus(); return; }
   if (!someoneActs()) return;
   if (now.files.waiting) { say(t("composer.js.still_uploading"), { bad: true }); return; }
-  const { editor } = now;
+  const mine = now;
+  const { editor, side } = mine;
   if (editor.busy) return;
-  editor.busy = true; // what was typed on would be gone with what was sent
-  try { await busy(button, () => sendShown(then, at)); } finally { editor.busy = false; }
+  editor.busy = side.sending = true; // what was typed on would be gone with what was sent; the other text may be written
+  try { await busy(button, () => sendShown(then, at)); } finally {
+    side.sending = false;
+    editor.busy = mine.side.sending;
+  }
 }
 
 async function sendShown(then, at) {

@@ -14,7 +14,7 @@ export let now = null;
 
 // `known` is the draft as the desk last told it, `nodes` the text while the other one is shown, `said` what it said then.
 function sideOf(id, kind) {
-  const side = { kind, mode: "reply", items: [], nodes: [], said: null, seen: null, key: null, known: null };
+  const side = { kind, mode: "reply", items: [], nodes: [], said: null, seen: null, key: null, known: null, sending: false };
   side.draft = new Draft({ base: `/api/v1/conversations/${id}/draft`, place: `${id}.${kind}`, query: { kind } }, (draft, state) => onDraft(side, draft, state));
   return side;
 }
@@ -83,6 +83,7 @@ export function turn() {
   before.draft.stop();
   if (before.draft.dirty) before.draft.flush();
   now.side = side;
+  now.editor.busy = side.sending;
   now.editor.set(side.nodes);
   showSide();
 }
@@ -259,7 +260,7 @@ export function clear(side) {
     by("answering").hidden = true;
     if (!isNote()) now.recipients.suggest("reply", null);
   }
-  if (side !== now.side) return;
+  if (side !== now.side) { showMode(); return; }
   now.editor.set([]);
   showSide();
   showMode();
