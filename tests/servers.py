@@ -233,7 +233,7 @@ def mongo_container() -> Iterator[str]:
 
     port = free_port()
     container = DockerContainer(MONGO_IMAGE).with_bind_ports(port, port)
-    command = f"--replSet rs0 --bind_ip_all --port {port} --setParameter transactionLifetimeLimitSeconds=10"
+    command = f"--replSet rs0 --bind_ip_all --port {port} --setParameter transactionLifetimeLimitSeconds=10 --setParameter ttlMonitorEnabled=false"
     with container.with_command(command):
         wait_until(lambda: become_primary(port), f"{MONGO_IMAGE} at port {port}")
         yield f"mongodb://{LOOPBACK}:{port}/?replicaSet=rs0&directConnection=true"

@@ -57,5 +57,5 @@ export function markRead() {
   const seen = `${id} ${document.getElementById("head").dataset.etag} ${document.querySelectorAll("#messages > .message").length}`;
   if (seen === read) return;
   read = seen;
-  fetch(readOf(id), { method: "PUT", headers: csrf() }).catch(() => { read = ""; });
+  fetch(readOf(id), { method: "PUT", headers: csrf(), keepalive: true }).catch(() => { read = ""; });
 }
