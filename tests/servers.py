@@ -233,7 +233,8 @@ def mongo_container() -> Iterator[str]:
 
     port = free_port()
     container = DockerContainer(MONGO_IMAGE).with_bind_ports(port, port)
-    command = f"--replSet rs0 --bind_ip_all --port {port} --setParameter transactionLifetimeLimitSeconds=10 --setParameter ttlMonitorEnabled=false"
+    parameters = "--setParameter transactionLifetimeLimitSeconds=10 --setParameter ttlMonitorEnabled=false"
+    command = f"--replSet rs0 --bind_ip_all --port {port} {parameters}"
     with container.with_command(command):
         wait_until(lambda: become_primary(port), f"{MONGO_IMAGE} at port {port}")
         yield f"mongodb://{LOOPBACK}:{port}/?replicaSet=rs0&directConnection=true"
