@@ -1,6 +1,7 @@
 """Connections to Kafka: options from the settings, the one producer of a process, topic creation."""
 
 import asyncio
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -273,6 +274,8 @@ async def _retire(producer: AIOKafkaProducer) -> None:
     except Exception as error:  # noqa: BLE001 - it is not used any more, whatever it says
         log.info("producer closed by force", error=type(error).__name__)
     finally:
+        for batch in itertools.chain(*accumulator._batches.values(), accumulator._pending_batches):  # noqa: SLF001
+            batch._drain_waiter.add_done_callback(_look_at)  # noqa: SLF001 - whoever waited for its place has gone
         accumulator.fail_all(KafkaConnectionError("the producer was thrown away"))
         producer._closed = True  # noqa: SLF001 - else it complains when it is collected
 

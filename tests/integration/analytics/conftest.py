@@ -165,7 +165,7 @@ def _without_zeros(numbers: dict[str, Any]) -> dict[str, Any]:
 def ask(process: ServiceProcess, path: str) -> tuple[int, Any]:
     """Return status and body of a request to the API."""
     try:
-        with urllib.request.urlopen(f"{process.url}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{process.url}{path}", timeout=30) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())

@@ -1,6 +1,7 @@
 """What a running service says of itself: lag, readiness, retention; and that a build that fails half-way leaves nothing."""
 
 import asyncio
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -151,6 +152,8 @@ async def test_a_producer_whose_partition_refused_a_batch_is_replaced_and_goes_o
 
 async def test_publishing_with_kafka_away_ends_in_time_and_sends_nothing_old_later(bench: Bench) -> None:
     settings = bench.settings.model_copy(update={"publish_timeout_seconds": 1.0})
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
     async with publisher(settings) as out:
         assert out._producer is not None
         blocked = out._producer._sender
@@ -161,6 +164,9 @@ async def test_publishing_with_kafka_away_ends_in_time_and_sends_nothing_old_lat
         await out.publish([Outgoing(bench.commands, b"k", b"new", [])])
         await out.probe()
     assert [r.value for r in await bench.records("conversation-commands")] == [b"new"]
+    del blocked
+    gc.collect()
+    assert complaints == [], "an outage brings no errors of asyncio into the log"
 
 
 class _Everything(set[object]):
