@@ -51,6 +51,10 @@ class Sent:
         )
 
 
+CAUGHT_UP_SECONDS = 10.0
+"""A slow machine catches up with so much, and not with the night in which it slept."""
+
+
 @dataclass(slots=True)
 class Pace:
     """How long until the next mail, in seconds. `hurry`: for a timed run, so that its counts are reached."""
@@ -93,12 +97,11 @@ class Feed:
 
     async def write(self, stop_after_seconds: float | None = None) -> None:
         """Write mails until cancelled, or for so many seconds."""
-        self.began = time.monotonic()
+        self.began = due = time.monotonic()
         while stop_after_seconds is None or self._elapsed() < stop_after_seconds:
-            begun = time.monotonic()
             await self._send_next()
-            pause = self.pace.pause(len(self.sent), self.rng) - (time.monotonic() - begun)
-            await asyncio.sleep(max(pause, 0.01))
+            due = max(due + self.pace.pause(len(self.sent), self.rng), time.monotonic() - CAUGHT_UP_SECONDS)
+            await asyncio.sleep(max(due - time.monotonic(), 0.01))
 
     async def read(self) -> None:
         """Read answers as they arrive, until cancelled."""

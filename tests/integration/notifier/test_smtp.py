@@ -113,7 +113,7 @@ async def test_refused_recipients_are_told_apart(smtp_sink: SmtpSink) -> None:
 
 async def test_silence_ends_with_the_timeout(smtp_sink: SmtpSink) -> None:
     smtp_sink.answer_next("carla@example.test", Hang(), DropAfterData(taken=False))
-    out = sender(smtp_command_seconds=1)
+    out = sender(smtp_command_seconds=3)
     assert await out.send(account(smtp_sink), mail()) == TryAgain("no_answer")
     assert await out.send(account(smtp_sink), mail()) == TryAgain("no_answer")
 
