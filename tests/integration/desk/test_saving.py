@@ -301,8 +301,9 @@ def refuses(house: Attacked) -> Callable[[Event], Awaitable[None]]:
 HEARS = """() => {
   const { port1, port2 } = new MessageChannel();
   const before = document.getElementById("composer");
-  window.heard = null;
-  port1.onmessage = () => { window.heard ??= document.getElementById("composer").dataset.started ?? "not yet"; };
+  window.heard = new Promise((heard) => {
+    port1.onmessage = () => heard(document.getElementById("composer").dataset.started ?? "not yet");
+  });
   new MutationObserver(() => { if (document.getElementById("composer") !== before) port2.postMessage(0); })
     .observe(document.body, { childList: true, subtree: true });
 }"""
@@ -316,8 +317,7 @@ async def test_a_conversation_listens_from_the_moment_in_which_it_is_shown(house
     async with opened(house, conversation) as page:
         await page.evaluate(HEARS)
         await page.locator("#rows .row > a", has_text="Listens").click()
-        await page.wait_for_function("heard !== null")
-        assert await page.evaluate("heard") == "true"
+        assert await asyncio.wait_for(page.evaluate("heard"), 40) == "true"
 
 
 async def test_a_mail_that_is_unfolded_before_the_script_has_come_is_shown(house: Attacked, conversation: str) -> None:
