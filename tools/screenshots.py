@@ -72,8 +72,9 @@ def note(page: Page) -> None:
         page.keyboard.press("Control+Enter")
     page.locator(".message-note").first.wait_for()
     page.locator("#text.empty").wait_for()
-    writing = page.evaluate("document.activeElement.id") == "text"  # after a note was sent: `n` would be typed
-    if not writing:
+    if (
+        page.evaluate("document.activeElement.id") != "text"
+    ):  # after a note was sent it stands there: `n` would be typed
         page.keyboard.press("n")
     page.keyboard.type("@Jo")
     page.locator("#offers [data-offered]").first.wait_for()

@@ -47,8 +47,9 @@ def house(smtp_port: int) -> Configuration:
         {**base, "id": "press", "name": "Press", "address": "press@velo.test", "approval": {"agents": ["ben"]}},
     ]
     plain["teams"][1]["members"] = ["ana", "ben", "mira"]
-    patient = {"undo_seconds": 30}  # on slow machines
-    plain["notifications"]["preferences"] = dict.fromkeys(("ana", "ben", "mira"), patient)
+    plain["notifications"]["preferences"] = {
+        a: {"undo_seconds": 30} for a in ("ana", "ben", "mira")
+    }  # on slow machines
     return Configuration.model_validate(plain)
 
 

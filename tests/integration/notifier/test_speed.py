@@ -19,11 +19,6 @@ COUNT = 40
 REPORT = Path(__file__).resolve().parents[3] / "build" / "notifier-speed.json"
 
 
-def a_second_ago() -> datetime:
-    """Return when facts begin of which none is due later than it comes."""
-    return datetime.now(UTC) - timedelta(seconds=1)
-
-
 def report(**figures: float) -> None:
     REPORT.parent.mkdir(exist_ok=True)
     known = json.loads(REPORT.read_text()) if REPORT.exists() else {}
@@ -36,7 +31,9 @@ async def test_notification_is_handed_to_smtp_soon_after_its_event(house: House)
     await house.notifier(POSTROOM_DELIVERY_POLL_SECONDS="60")
     published: dict[str, float] = {}
     for n in range(COUNT):
-        facts = Facts(derived_id("speed", str(n)), start=a_second_ago())
+        facts = Facts(
+            derived_id("speed", str(n)), start=datetime.now(UTC) - timedelta(seconds=1)
+        )  # none is due later than it comes
         events = [facts.received(), facts.assigned()]
         published[facts.conversation] = time.time()
         await house.publish(*events)
@@ -56,7 +53,9 @@ async def test_many_notifications_cost_little_each(house: House) -> None:
     count = 1000
     events = []
     for n in range(count):
-        facts = Facts(derived_id("load", str(n)), start=a_second_ago())
+        facts = Facts(
+            derived_id("load", str(n)), start=datetime.now(UTC) - timedelta(seconds=1)
+        )  # none is due later than it comes
         events += [facts.received(), facts.assigned()]
     await house.publish(*events)
     process = await house.notifier(POSTROOM_RECEIVER_MAILS_PER_HOUR="1000000")
